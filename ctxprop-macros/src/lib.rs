@@ -1,1 +1,14 @@
-//! placeholder
+//! The macros of [`ctxprop`](https://docs.rs/ctxprop): use them from there.
+//!
+//! This file is only the door; each macro parses, validates and expands in a folder of its own.
+
+use proc_macro::TokenStream;
+
+mod errors;
+mod propagate;
+
+/// See `ctxprop::propagate`.
+#[proc_macro_attribute]
+pub fn propagate(args: TokenStream, item: TokenStream) -> TokenStream {
+    propagate::expand(args.into(), item.into()).into()
+}

@@ -1,0 +1,200 @@
+//! The arguments of `#[propagate(..)]`: what they are, and what is wrong with them.
+
+use std::time::Duration;
+
+use proc_macro2::TokenStream;
+use quote::ToTokens;
+use syn::ext::IdentExt;
+use syn::parse::{Parse, ParseStream, Parser};
+use syn::punctuated::Punctuated;
+use syn::{Ident, LitStr, Path, Token, parenthesized};
+
+use super::rules::Rule;
+use crate::errors::Errors;
+
+const KEYS: &str = "`budget`, `unwind`, `ctx`, `allow` or `crate`";
+
+#[derive(Default)]
+pub(crate) struct Args {
+    pub(crate) budget: Option<Budget>,
+    /// The span of `unwind`.
+    pub(crate) unwind: Option<Ident>,
+    /// The parameter that is the context, where its type has another name.
+    pub(crate) ctx: Option<Ident>,
+    pub(crate) allowed: Vec<Rule>,
+    krate: Option<Path>,
+}
+
+/// What a body may use of its caller's time.
+#[derive(Clone, Copy)]
+pub(crate) enum Budget {
+    Time(Duration),
+    Share(f64),
+}
+
+impl Args {
+    /// Parses what it can, and reports the rest.
+    pub(crate) fn parse(tokens: TokenStream, errors: &mut Errors) -> Args {
+        let mut args = Args::default();
+        let list = Punctuated::<Arg, Token![,]>::parse_terminated.parse2(tokens);
+        let mut seen: Vec<String> = Vec::new();
+        for arg in errors.ok(list).into_iter().flatten() {
+            let key = arg.key.unraw().to_string();
+            if seen.contains(&key) && key != "allow" {
+                errors.at(&arg.key, format_args!("`{key}` was given twice"));
+                continue;
+            }
+            args.take(&key, arg, errors);
+            seen.push(key);
+        }
+        args
+    }
+
+    fn take(&mut self, key: &str, arg: Arg, errors: &mut Errors) {
+        match (key, arg.value) {
+            ("unwind", Value::None) => self.unwind = Some(arg.key),
+            ("budget", Value::Is(value)) => {
+                self.budget = errors.ok(syn::parse2(value).and_then(|text| budget(&text)))
+            }
+            ("ctx", Value::Is(value)) => {
+                self.ctx = errors.ok(syn::parse2(value.clone()).map_err(|_| {
+                    syn::Error::new_spanned(
+                        value,
+                        "expected the name of the parameter that is the context",
+                    )
+                }));
+            }
+            ("crate", Value::Is(value)) => self.krate = errors.ok(krate(value)),
+            ("allow", Value::List(list)) => self
+                .allowed
+                .extend(errors.ok(allow.parse2(list)).into_iter().flatten()),
+            ("unwind", _) => errors.at(&arg.key, "`unwind` takes no value"),
+            ("budget", _) => errors.at(
+                &arg.key,
+                "expected `budget = \"250ms\"` or `budget = \"40%\"`",
+            ),
+            ("ctx", _) => errors.at(
+                &arg.key,
+                "expected `ctx = name`, the parameter that is the context",
+            ),
+            ("crate", _) => errors.at(&arg.key, "expected `crate = path::to::ctxprop`"),
+            ("allow", _) => errors.at(&arg.key, ALLOW),
+            _ => errors.at(
+                &arg.key,
+                format_args!("unknown argument `{key}`: expected {KEYS}"),
+            ),
+        }
+    }
+
+    /// Where generated code finds the core crate.
+    pub(crate) fn krate(&self) -> TokenStream {
+        match &self.krate {
+            Some(path) => path.to_token_stream(),
+            None => quote::quote!(::ctxprop),
+        }
+    }
+}
+
+/// `key`, `key = value` or `key(list)`.
+struct Arg {
+    key: Ident,
+    value: Value,
+}
+
+enum Value {
+    None,
+    Is(TokenStream),
+    List(TokenStream),
+}
+
+impl Parse for Arg {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        if !input.peek(Ident::peek_any) {
+            return Err(input.error(format_args!("expected {KEYS}")));
+        }
+        let key = input.call(Ident::parse_any)?;
+        let value = if input.peek(Token![=]) {
+            input.parse::<Token![=]>()?;
+            let mut value = TokenStream::new();
+            while !input.is_empty() && !input.peek(Token![,]) {
+                value.extend([input.parse::<proc_macro2::TokenTree>()?]);
+            }
+            if value.is_empty() {
+                return Err(input.error(format_args!("expected a value for `{key}`")));
+            }
+            Value::Is(value)
+        } else if input.peek(syn::token::Paren) {
+            let list;
+            parenthesized!(list in input);
+            Value::List(list.parse()?)
+        } else {
+            Value::None
+        };
+        Ok(Arg { key, value })
+    }
+}
+
+/// A duration as humans write it, or a share of what remains.
+fn budget(text: &LitStr) -> syn::Result<Budget> {
+    let value = text.value();
+    let error = |message: &str| Err(syn::Error::new(text.span(), message));
+    if let Some(percent) = value.strip_suffix('%') {
+        return match percent.trim().parse::<f64>() {
+            Ok(percent) if percent > 0.0 && percent <= 100.0 => Ok(Budget::Share(percent / 100.0)),
+            _ => error("expected a share of more than 0% and at most 100%"),
+        };
+    }
+    match humantime::parse_duration(&value) {
+        Ok(Duration::ZERO) => error("a budget of nothing ends the body before it starts"),
+        Ok(budget) => Ok(Budget::Time(budget)),
+        Err(_) => error(
+            "expected a duration like \"250ms\", \"2s\" or \"1m 30s\", or a share like \"40%\"",
+        ),
+    }
+}
+
+fn krate(value: TokenStream) -> syn::Result<Path> {
+    // A string too, as serde takes it.
+    match syn::parse2::<LitStr>(value.clone()) {
+        Ok(text) => text.parse_with(Path::parse_mod_style),
+        Err(_) => Path::parse_mod_style.parse2(value),
+    }
+}
+
+const ALLOW: &str = "expected `allow(rule, reason = \"why it is right here\")`";
+
+/// `allow(rule, .., reason = "..")`.
+fn allow(input: ParseStream<'_>) -> syn::Result<Vec<Rule>> {
+    let mut rules = Vec::new();
+    let mut reason = false;
+    let start = input.span();
+    while !input.is_empty() {
+        let name: Ident = input
+            .parse()
+            .map_err(|error| syn::Error::new(error.span(), ALLOW))?;
+        if name == "reason" {
+            input.parse::<Token![=]>()?;
+            let text: LitStr = input.parse()?;
+            if text.value().trim().is_empty() {
+                return Err(syn::Error::new(
+                    text.span(),
+                    "the reason is for whoever reads this next: say why",
+                ));
+            }
+            reason = true;
+        } else {
+            rules.push(Rule::named(&name)?);
+        }
+        if !input.is_empty() {
+            input.parse::<Token![,]>()?;
+        }
+    }
+    match (rules.last(), reason) {
+        (None, _) => Err(syn::Error::new(start, ALLOW)),
+        (Some(_), false) => Err(syn::Error::new(
+            start,
+            "`allow` needs a reason: `reason = \"why it is right here\"`",
+        )),
+        (Some(_), true) => Ok(rules),
+    }
+}

@@ -1,0 +1,152 @@
+//! What stands before the user's code in a generated body: the arguments, moved in, and the prelude.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, format_ident, quote_spanned};
+use syn::spanned::Spanned;
+use syn::visit_mut::{self, VisitMut};
+use syn::{Attribute, Pat, PatIdent, Token, Type, parse_quote_spanned};
+
+use super::Args;
+use super::rewrite::{self, Frame, Rewriter};
+use super::rules::Rule;
+
+/// Moves an argument, or what its pattern binds, into the body.
+pub(crate) struct Binding(TokenStream);
+
+impl ToTokens for Binding {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        self.0.to_tokens(tokens);
+    }
+}
+
+impl Binding {
+    /// `self`, captured whole and as first, though nothing may use it.
+    pub(crate) fn receiver() -> Binding {
+        let receiver = Token![self](Span::call_site());
+        Binding(quote_spanned!(Span::mixed_site()=> let _ = &#receiver;))
+    }
+
+    /// An argument of a function that is rewritten whole. Its pattern moves into the body, as that of an
+    /// `async fn` does.
+    pub(crate) fn of_argument(index: usize, attrs: &[Attribute], pat: &mut Pat) -> Vec<Binding> {
+        let site = Span::mixed_site();
+        let cfgs = cfgs(attrs);
+        match pat {
+            Pat::Ident(pat) if pat.by_ref.is_none() && pat.subpat.is_none() => {
+                let (mutability, ident) = (pat.mutability.take(), &pat.ident);
+                vec![Binding(
+                    quote_spanned!(site=> #(#cfgs)* let #mutability #ident = #ident;),
+                )]
+            }
+            pat => {
+                let name = format_ident!("arg{}", index, span = site);
+                let inner = std::mem::replace(pat, parse_quote_spanned!(pat.span()=> #name));
+                vec![
+                    Binding(quote_spanned!(site=> #(#cfgs)* let #name = #name;)),
+                    Binding(quote_spanned!(site=> #(#cfgs)* let #inner = #name;)),
+                ]
+            }
+        }
+    }
+
+    /// The context, which is used by being named: a body that only threads it gets no warning.
+    pub(crate) fn of_context(attrs: &[Attribute], pat: &mut Pat, value: &TokenStream) -> Binding {
+        let cfgs = cfgs(attrs);
+        let inner = pat.clone();
+        if let Pat::Ident(pat) = pat {
+            pat.mutability = None;
+        }
+        Binding(quote_spanned! {Span::mixed_site()=>
+            #(#cfgs)*
+            #[allow(unused_variables, unused_mut)]
+            let #inner = #value;
+        })
+    }
+
+    /// What a pattern binds in a signature that stays as written. `mut` moves with it.
+    pub(crate) fn of_pattern(attrs: &[Attribute], pat: &mut Pat) -> Vec<Binding> {
+        struct Bound<'a> {
+            cfgs: Vec<&'a Attribute>,
+            bindings: Vec<Binding>,
+        }
+        impl VisitMut for Bound<'_> {
+            fn visit_pat_ident_mut(&mut self, pat: &mut PatIdent) {
+                // `ref mut` stays where the value is; the reference itself moves.
+                let mutability = if pat.by_ref.is_some() {
+                    None
+                } else {
+                    pat.mutability.take()
+                };
+                let (cfgs, ident) = (&self.cfgs, &pat.ident);
+                self.bindings.push(Binding(
+                    quote_spanned!(Span::mixed_site()=> #(#cfgs)* let #mutability #ident = #ident;),
+                ));
+                visit_mut::visit_pat_ident_mut(self, pat);
+            }
+        }
+        let mut bound = Bound {
+            cfgs: cfgs(attrs),
+            bindings: Vec::new(),
+        };
+        bound.visit_pat_mut(pat);
+        bound.bindings
+    }
+}
+
+fn cfgs(attrs: &[Attribute]) -> Vec<&Attribute> {
+    attrs
+        .iter()
+        .filter(|attr| attr.path().is_ident("cfg"))
+        .collect()
+}
+
+/// The name that `pat` binds; a pattern that binds none, like `_`, is given one.
+pub(crate) fn name(pat: &mut Pat, default: &str) -> Ident {
+    if let Pat::Ident(pat) = pat {
+        return pat.ident.clone();
+    }
+    let name = Ident::new(default, Span::mixed_site());
+    *pat = parse_quote_spanned!(pat.span()=> #name);
+    name
+}
+
+/// Traits and locals that the rewritten code uses, and only those.
+pub(crate) fn prelude(
+    rewriter: &Rewriter<'_>,
+    frame: &Frame,
+    output: &Type,
+    args: &Args,
+) -> TokenStream {
+    let site = Span::mixed_site();
+    let private = rewriter.private;
+    let mut prelude = TokenStream::new();
+    if frame.awaits {
+        prelude.extend(quote_spanned!(site=> #[allow(unused_imports)] use #private::Await as _;));
+    }
+    if rewriter.checked_roots {
+        prelude.extend(quote_spanned!(site=> #[allow(unused_imports)] use #private::NotOurs as _;));
+    } else if !args.allowed.contains(&Rule::DetachedContext) {
+        // For roots made by macros that cannot be looked into. It would make the calls that were checked
+        // ambiguous on top.
+        prelude.extend(quote_spanned! {site=>
+            #[allow(unused_imports)]
+            use #private::DeriveFromTheCurrentContext as _;
+        });
+    }
+    if let Some(unwind) = &args.unwind {
+        let at = quote_spanned!(unwind.span()=> assert_says_cancelled);
+        prelude.extend(quote_spanned!(site=> #private::#at::<#output>();));
+    }
+    if frame.uses_how {
+        let how = rewrite::how();
+        prelude.extend(quote_spanned! {site=>
+            #[allow(unused_imports)]
+            use #private::CannotSayCancelled as _;
+            let #how = #private::Returns::<#output>::new().how();
+        });
+    }
+    if frame.uses_ctx {
+        prelude.extend(rewriter.local_ctx().into_token_stream());
+    }
+    prelude
+}

@@ -1,0 +1,63 @@
+//! `join!` and `try_join!`: the arguments are threaded, the join as a whole is a leaf.
+
+use proc_macro2::{Ident, Span};
+use quote::quote_spanned;
+use syn::parse::{ParseStream, Parser};
+use syn::punctuated::Punctuated;
+use syn::spanned::Spanned;
+use syn::visit_mut::VisitMut;
+use syn::{Expr, Macro, Token, parse_quote_spanned};
+
+use super::biased;
+use crate::propagate::rewrite::{Kind, Rewriter};
+
+/// The arguments are made outside of the join, so that `?` and `return` in them stay the function's; what is
+/// inside only awaits.
+pub(super) fn rewrite(rewriter: &mut Rewriter<'_>, mac: &mut Macro) -> Option<Expr> {
+    let parser = |input: ParseStream<'_>| {
+        let biased = if input.peek(biased) && input.peek2(Token![;]) {
+            Some((input.parse::<biased>()?, input.parse::<Token![;]>()?))
+        } else {
+            None
+        };
+        Ok((
+            biased,
+            Punctuated::<Expr, Token![,]>::parse_terminated(input)?,
+        ))
+    };
+    let (biased, mut args) = parser.parse2(mac.tokens.clone()).ok()?;
+    // Nothing to await: somebody else's macro of that name, or one that is empty.
+    if args.iter().all(|arg| matches!(arg, Expr::Lit(_))) {
+        return None;
+    }
+    for arg in &mut args {
+        rewriter.visit_expr_mut(arg);
+    }
+    let site = Span::mixed_site();
+    let private = rewriter.private;
+    let names: Vec<_> = (0..args.len())
+        .map(|n| Ident::new(&format!("joined{n}"), site))
+        .collect();
+    let values = args.iter().map(|arg| {
+        let thread = Ident::new("thread", arg.span());
+        quote_spanned!(site=> #private::Awaited(#arg).#thread())
+    });
+    let values: Vec<_> = values.collect();
+    let (path, biased) = (
+        &mac.path,
+        biased.map(|(biased, semi)| quote_spanned!(site=> #biased #semi)),
+    );
+    let join = quote_spanned!(site=> #path!(#biased #(#names),*));
+    let joined = match rewriter.kind() {
+        Kind::Function => {
+            rewriter.awaited(&quote_spanned!(site=> async move { #join }), path.span())
+        }
+        _ => {
+            rewriter.threads();
+            syn::parse2(join).ok()?
+        }
+    };
+    Some(parse_quote_spanned! {site=>
+        match (#(#values,)*) { (#(#names,)*) => #joined }
+    })
+}

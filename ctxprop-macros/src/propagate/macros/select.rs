@@ -1,0 +1,222 @@
+//! `tokio::select!`: the futures are threaded, the handlers are code of the function, and in a function that
+//! unwinds one more branch takes the end of the context.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, quote_spanned};
+use syn::parse::discouraged::Speculative;
+use syn::parse::{Parse, ParseStream};
+use syn::spanned::Spanned;
+use syn::visit_mut::VisitMut;
+use syn::{Expr, Macro, Pat, Token, parse_quote_spanned};
+
+use super::biased;
+use crate::propagate::rewrite::{self, Kind, Rewriter};
+
+/// What stands in a `tokio::select!`.
+struct Select {
+    biased: Option<(biased, Token![;])>,
+    branches: Vec<Branch>,
+    otherwise: Option<Expr>,
+}
+
+/// `pattern = future, if precondition => handler`
+struct Branch {
+    pat: Pat,
+    future: Expr,
+    precondition: Option<Expr>,
+    handler: Expr,
+}
+
+impl Parse for Select {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let mut select = Select {
+            biased: None,
+            branches: Vec::new(),
+            otherwise: None,
+        };
+        if input.peek(biased) && input.peek2(Token![;]) {
+            select.biased = Some((input.parse()?, input.parse()?));
+        }
+        while !input.is_empty() {
+            if input.peek(Token![else]) {
+                input.parse::<Token![else]>()?;
+                input.parse::<Token![=>]>()?;
+                select.otherwise = Some(handler(input)?);
+            } else {
+                select.branches.push(input.parse()?);
+            }
+        }
+        Ok(select)
+    }
+}
+
+impl Parse for Branch {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let pat = Pat::parse_multi_with_leading_vert(input)?;
+        input.parse::<Token![=]>()?;
+        let future = input.parse()?;
+        let mut precondition = None;
+        if input.peek(Token![,]) {
+            input.parse::<Token![,]>()?;
+            input.parse::<Token![if]>()?;
+            precondition = Some(input.parse()?);
+        }
+        input.parse::<Token![=>]>()?;
+        Ok(Branch {
+            pat,
+            future,
+            precondition,
+            handler: handler(input)?,
+        })
+    }
+}
+
+/// As in a `match` arm: a block needs no comma after it.
+fn handler(input: ParseStream<'_>) -> syn::Result<Expr> {
+    if input.peek(syn::token::Brace) {
+        let ahead = input.fork();
+        let block = Expr::Block(syn::ExprBlock {
+            attrs: Vec::new(),
+            label: None,
+            block: ahead.parse()?,
+        });
+        if ahead.is_empty() || ahead.peek(Token![,]) || !continues(&ahead) {
+            input.advance_to(&ahead);
+            if input.peek(Token![,]) {
+                input.parse::<Token![,]>()?;
+            }
+            return Ok(block);
+        }
+    }
+    let handler = input.parse()?;
+    if !input.is_empty() {
+        input.parse::<Token![,]>()?;
+    }
+    Ok(handler)
+}
+
+/// Whether a block is the start of a longer expression, as in `{ .. }.await`.
+fn continues(input: ParseStream<'_>) -> bool {
+    input.peek(Token![.]) || input.peek(Token![?])
+}
+
+pub(super) fn rewrite(rewriter: &mut Rewriter<'_>, mac: &mut Macro) -> Option<Expr> {
+    // The `select!` of futures has another grammar and takes futures that are pinned and fused already.
+    let of_tokio = mac.path.segments.len() == 1 || mac.path.segments.first()?.ident == "tokio";
+    let mut select: Select = syn::parse2(mac.tokens.clone()).ok().filter(|_| of_tokio)?;
+    for branch in &mut select.branches {
+        rewriter.visit_expr_mut(&mut branch.future);
+        branch
+            .precondition
+            .iter_mut()
+            .for_each(|condition| rewriter.visit_expr_mut(condition));
+        rewriter.visit_expr_mut(&mut branch.handler);
+    }
+    select
+        .otherwise
+        .iter_mut()
+        .for_each(|otherwise| rewriter.visit_expr_mut(otherwise));
+    rewriter.threads();
+    let otherwise = select
+        .otherwise
+        .as_ref()
+        .map(|otherwise| quote_spanned!(Span::mixed_site()=> else => #otherwise,));
+    Some(match rewriter.kind() {
+        Kind::Function => raced(rewriter, &mac.path, &select, otherwise.as_ref()),
+        _ => {
+            let branches = select
+                .branches
+                .iter()
+                .map(|branch| branch.threaded(rewriter.private));
+            let (path, biased) = (&mac.path, select.biased());
+            parse_quote_spanned!(Span::mixed_site()=> #path! { #biased #(#branches)* #otherwise })
+        }
+    })
+}
+
+impl Select {
+    fn biased(&self) -> Option<TokenStream> {
+        self.biased
+            .as_ref()
+            .map(|(biased, semi)| quote_spanned!(Span::mixed_site()=> #biased #semi))
+    }
+}
+
+impl Branch {
+    /// Gives the branch's future the current context.
+    fn future(&self, private: &TokenStream) -> TokenStream {
+        let (future, thread) = (&self.future, Ident::new("thread", self.future.span()));
+        quote_spanned!(Span::mixed_site()=> #private::Awaited(#future).#thread())
+    }
+
+    fn threaded(&self, private: &TokenStream) -> TokenStream {
+        let (pat, future, handler) = (&self.pat, self.future(private), &self.handler);
+        let precondition = self
+            .precondition
+            .as_ref()
+            .map(|condition| quote_spanned!(Span::mixed_site()=> , if #condition));
+        quote_spanned!(Span::mixed_site()=> #pat = #future #precondition => #handler,)
+    }
+
+    fn raced(&self, private: &TokenStream, select: &Ident) -> TokenStream {
+        let (pat, future, handler) = (&self.pat, self.future(private), &self.handler);
+        match &self.precondition {
+            None => {
+                quote_spanned!(Span::mixed_site()=> #pat = #select.branch(#future) => #handler,)
+            }
+            Some(condition) => quote_spanned! {Span::mixed_site()=>
+                #pat = #select.guarded(#future), if #select.enable(#condition) => #handler,
+            },
+        }
+    }
+
+    /// Whether the pattern takes every value, as far as syntax tells.
+    fn irrefutable(&self) -> bool {
+        match &self.pat {
+            Pat::Wild(_) => true,
+            Pat::Ident(pat) => {
+                pat.subpat.is_none()
+                    && pat
+                        .ident
+                        .to_string()
+                        .starts_with(|first: char| !first.is_uppercase())
+            }
+            _ => false,
+        }
+    }
+}
+
+fn raced(
+    rewriter: &mut Rewriter<'_>,
+    path: &impl ToTokens,
+    parsed: &Select,
+    otherwise: Option<&TokenStream>,
+) -> Expr {
+    let site = Span::mixed_site();
+    let private = rewriter.private;
+    let (how, select, end) = (
+        rewrite::how(),
+        Ident::new("select", site),
+        Ident::new("end", site),
+    );
+    let branches: Vec<_> = parsed
+        .branches
+        .iter()
+        .map(|branch| branch.raced(private, &select))
+        .collect();
+    let refutable = !parsed.branches.iter().all(Branch::irrefutable);
+    let biased = parsed.biased();
+    let bail = rewriter.bail(&end.to_token_stream());
+    parse_quote_spanned! {site=> {
+        if let #private::Some(#end) = #private::How::end(#how) {
+            #bail;
+        }
+        let #select = #private::Select::new(#how, #refutable);
+        #path! {
+            #biased
+            #(#branches)*
+            #private::Some(#end) = #select.end() => #bail,
+            #otherwise
+        }
+    }}
+}

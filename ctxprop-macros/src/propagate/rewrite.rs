@@ -1,0 +1,333 @@
+//! Rewrites a body: every `.await` goes through the core crate, nested blocks and closures carry the context.
+//!
+//! # Invariants
+//! 1. Items inside the body are another function's business and stay untouched.
+//! 2. `return` is generated only for awaits of the function itself, never inside a nested block or closure.
+//! 3. Generated names are hygienic (`mixed_site`), generated paths start at the private module.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, quote_spanned};
+use syn::visit_mut::{self, VisitMut};
+use syn::{
+    Block, Expr, ExprAsync, ExprAwait, ExprCall, ExprClosure, Item, ReturnType, Stmt, Type,
+    parse_quote, parse_quote_spanned,
+};
+
+use super::macros;
+use super::rules::{self, Rule};
+
+pub(crate) struct Rewriter<'a> {
+    /// The path of the core's private module.
+    pub(crate) private: &'a TokenStream,
+    allowed: &'a [Rule],
+    frame: Frame,
+    /// Whether the code at hand is in a closure of the frame, and may run where no context is current.
+    in_closure: bool,
+    /// How many places were changed: macros whose content did not are left as they were written.
+    changes: usize,
+    /// Whether a call was checked by type that the fallback trait would make ambiguous.
+    pub(crate) checked_roots: bool,
+}
+
+/// One body that is polled on its own: the function's, or that of an async block.
+#[derive(Default)]
+pub(crate) struct Frame {
+    pub(crate) kind: Kind,
+    /// Whether `how` was used.
+    pub(crate) uses_how: bool,
+    /// Whether the local `ctx` was used.
+    pub(crate) uses_ctx: bool,
+    /// Whether anything is awaited.
+    pub(crate) awaits: bool,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// The async function: its awaits are leaves.
+    #[default]
+    Function,
+    /// An async block or closure inside it: its awaits are threaded.
+    Block,
+    /// A plain function: the rules apply, and nothing is rewritten.
+    Plain,
+}
+
+/// The local that says how the function takes the end.
+pub(crate) fn how() -> Ident {
+    Ident::new("how", Span::mixed_site())
+}
+
+/// The local that closures carry. Hygienic, so it never meets a `ctx` of the user's.
+pub(crate) fn ctx() -> Ident {
+    Ident::new("ctx", Span::mixed_site())
+}
+
+impl<'a> Rewriter<'a> {
+    pub(crate) fn new(private: &'a TokenStream, allowed: &'a [Rule], kind: Kind) -> Self {
+        Rewriter {
+            private,
+            allowed,
+            frame: Frame {
+                kind,
+                ..Frame::default()
+            },
+            in_closure: false,
+            changes: 0,
+            checked_roots: false,
+        }
+    }
+
+    /// Rewrites the body of the function, and tells what it came to use.
+    pub(crate) fn body(&mut self, body: &mut Block) -> Frame {
+        self.visit_block_mut(body);
+        std::mem::take(&mut self.frame)
+    }
+
+    pub(crate) fn kind(&self) -> Kind {
+        self.frame.kind
+    }
+
+    /// Notes a change.
+    fn changed(&mut self) {
+        self.changes += 1;
+    }
+
+    /// Notes that generated code threads something without awaiting it.
+    pub(crate) fn threads(&mut self) {
+        self.changes += 1;
+        self.frame.awaits = true;
+    }
+
+    /// Runs `visit`, and tells whether it changed anything.
+    pub(crate) fn changes(&mut self, visit: impl FnOnce(&mut Self)) -> bool {
+        let before = self.changes;
+        visit(self);
+        self.changes != before
+    }
+
+    /// A place of the function that gives up when `end` says so.
+    pub(crate) fn bail(&mut self, end: &TokenStream) -> TokenStream {
+        self.frame.uses_how = true;
+        let how = how();
+        quote_spanned!(Span::mixed_site()=> return #how.bail(#end))
+    }
+
+    /// What awaits `awaited`: as a leaf in the function, threaded in a block. Errors are shown at `at`.
+    pub(crate) fn awaited(&mut self, awaited: &impl ToTokens, at: Span) -> Expr {
+        self.changed();
+        self.frame.awaits = true;
+        let private = self.private;
+        let site = Span::mixed_site();
+        if self.frame.kind != Kind::Function {
+            let thread = Ident::new("thread", at);
+            return parse_quote_spanned!(site=> #private::Awaited(#awaited).#thread().await);
+        }
+        let (how, leaf) = (how(), Ident::new("leaf", at));
+        let end = quote_spanned!(site=> end);
+        let bail = self.bail(&end);
+        parse_quote_spanned! {site=>
+            match #private::Awaited(#awaited).#leaf(#how).await {
+                #private::Ok(value) => value,
+                #private::Err(#end) => #bail,
+            }
+        }
+    }
+
+    fn rewrite_await(&mut self, expr: &mut ExprAwait) -> Expr {
+        match &mut *expr.base {
+            // Polled in place, so its context is current already and it needs no scope.
+            Expr::Async(block) => self.visit_async_body(block),
+            base => self.visit_expr_mut(base),
+        }
+        let mut rewritten = self.awaited(&expr.base, expr.await_token.span);
+        if !expr.attrs.is_empty() {
+            let attrs = &expr.attrs;
+            rewritten = parse_quote!(#(#attrs)* #rewritten);
+        }
+        rewritten
+    }
+
+    /// Rewrites what is inside an async block, as a frame of its own.
+    fn visit_async_body(&mut self, block: &mut ExprAsync) {
+        let outer = self.enter(Frame {
+            kind: Kind::Block,
+            ..Frame::default()
+        });
+        self.visit_block_mut(&mut block.block);
+        let frame = self.leave(outer);
+        if frame.uses_ctx {
+            let local = self.local_ctx();
+            block.block.stmts.insert(0, local);
+        }
+    }
+
+    /// Wraps an async block, where it is made, in a scope of the context there.
+    fn rewrite_async(&mut self, block: &mut ExprAsync) -> Expr {
+        self.visit_async_body(block);
+        self.scoped(block)
+    }
+
+    /// The future `future` in a scope of the context at hand.
+    fn scoped(&mut self, future: &impl ToTokens) -> Expr {
+        self.changed();
+        let private = self.private;
+        let site = Span::mixed_site();
+        if self.in_closure {
+            self.frame.uses_ctx = true;
+            let ctx = ctx();
+            parse_quote_spanned!(site=> #private::scope(#private::Clone::clone(&#ctx), #future))
+        } else {
+            parse_quote_spanned!(site=> #private::scope_here(#future))
+        }
+    }
+
+    /// A closure that awaits or makes async blocks carries the context: borrowed, so that rustc's hint to
+    /// use `move` is right, or cloned where it says `move`.
+    fn rewrite_closure(&mut self, closure: &mut ExprClosure) -> Option<Expr> {
+        let used_before = std::mem::replace(&mut self.frame.uses_ctx, false);
+        let in_closure = std::mem::replace(&mut self.in_closure, true);
+        if closure.asyncness.is_some() {
+            self.rewrite_async_closure(closure);
+        } else {
+            self.visit_expr_mut(&mut closure.body);
+        }
+        let uses_ctx = std::mem::replace(&mut self.frame.uses_ctx, used_before);
+        self.in_closure = in_closure;
+        self.frame.uses_ctx |= uses_ctx;
+        if !uses_ctx || closure.capture.is_none() {
+            return None;
+        }
+        let (private, ctx) = (self.private, ctx());
+        Some(parse_quote_spanned! {Span::mixed_site()=> {
+            let #ctx = #private::Clone::clone(&#ctx);
+            #closure
+        }})
+    }
+
+    /// The body of an async closure becomes a scope inside it.
+    fn rewrite_async_closure(&mut self, closure: &mut ExprClosure) {
+        let capture = &closure.capture;
+        let body = &closure.body;
+        let mut block: ExprAsync = match &**body {
+            Expr::Block(body) if body.label.is_none() => {
+                let block = &body.block;
+                parse_quote!(async #capture #block)
+            }
+            body => parse_quote!(async #capture { #body }),
+        };
+        self.visit_async_body(&mut block);
+        let scoped = self.scoped(&block);
+        let private = self.private;
+        // What `?` and `return` give is what the closure says it returns.
+        let typed: Expr = match &closure.output {
+            ReturnType::Default => parse_quote!(#scoped.await),
+            ReturnType::Type(_, ty) => parse_quote!(#private::typed::<#ty, _>(#scoped).await),
+        };
+        *closure.body = parse_quote!({ #typed });
+    }
+
+    /// `P::background()` and `P::todo()`: asked by type whether `P` is ours.
+    fn rewrite_root(&mut self, call: &ExprCall) -> Option<Expr> {
+        if self.allowed.contains(&Rule::DetachedContext) || !call.args.is_empty() {
+            return None;
+        }
+        let Expr::Path(callee) = &*call.func else {
+            return None;
+        };
+        if !rules::may_make_a_root(&callee.path) {
+            return None;
+        }
+        let of: Type = match &callee.qself {
+            Some(qself) => (*qself.ty).clone(),
+            None => {
+                let mut path = callee.path.clone();
+                path.segments.pop();
+                path.segments.pop_punct();
+                if path.segments.is_empty() {
+                    return None;
+                }
+                parse_quote!(#path)
+            }
+        };
+        self.checked_roots = true;
+        self.changed();
+        let private = self.private;
+        let check = Ident::new("check", callee.path.segments.last()?.ident.span());
+        Some(parse_quote_spanned! {Span::mixed_site()=> {
+            #private::Root::<#of>::new().#check();
+            #call
+        }})
+    }
+
+    fn enter(&mut self, frame: Frame) -> (Frame, bool) {
+        (
+            std::mem::replace(&mut self.frame, frame),
+            std::mem::replace(&mut self.in_closure, false),
+        )
+    }
+
+    fn leave(&mut self, (frame, in_closure): (Frame, bool)) -> Frame {
+        self.in_closure = in_closure;
+        std::mem::replace(&mut self.frame, frame)
+    }
+
+    /// `let ctx = <the current context>;`
+    pub(crate) fn local_ctx(&self) -> Stmt {
+        let (private, ctx) = (self.private, ctx());
+        parse_quote_spanned!(Span::mixed_site()=> let #ctx = #private::Ctx::current();)
+    }
+}
+
+impl VisitMut for Rewriter<'_> {
+    fn visit_expr_mut(&mut self, expr: &mut Expr) {
+        let rewritten = match &mut *expr {
+            Expr::Path(path) => path
+                .qself
+                .is_none()
+                .then(|| rules::check(&path.path, self.allowed))
+                .flatten()
+                .map(|message| {
+                    self.changes += 1;
+                    // In place of the path, so that what follows from it is not reported too.
+                    let error = syn::Error::new_spanned(&path.path, message).to_compile_error();
+                    parse_quote!({ #error })
+                }),
+            Expr::Call(call) => match self.rewrite_root(call) {
+                Some(rewritten) => Some(rewritten),
+                None => {
+                    visit_mut::visit_expr_call_mut(self, call);
+                    None
+                }
+            },
+            Expr::Macro(mac) => macros::rewrite(self, &mut mac.mac),
+            Expr::Await(awaited) if self.frame.kind != Kind::Plain => {
+                Some(self.rewrite_await(awaited))
+            }
+            Expr::Async(block) if self.frame.kind != Kind::Plain => Some(self.rewrite_async(block)),
+            Expr::Closure(closure) if self.frame.kind != Kind::Plain => {
+                self.rewrite_closure(closure)
+            }
+            other => {
+                visit_mut::visit_expr_mut(self, other);
+                None
+            }
+        };
+        if let Some(rewritten) = rewritten {
+            *expr = rewritten;
+        }
+    }
+
+    fn visit_stmt_mut(&mut self, stmt: &mut Stmt) {
+        match stmt {
+            Stmt::Macro(mac) => {
+                if let Some(rewritten) = macros::rewrite(self, &mut mac.mac) {
+                    *stmt = Stmt::Expr(rewritten, mac.semi_token);
+                }
+            }
+            other => visit_mut::visit_stmt_mut(self, other),
+        }
+    }
+
+    /// Another function's business (invariant 1).
+    fn visit_item_mut(&mut self, _: &mut Item) {}
+}

@@ -1,0 +1,306 @@
+//! What travels with a request beside its trace: small named values, untyped and typed.
+//!
+//! Here is what baggage *is*. `wire::baggage` knows the header it travels in and what of a
+//! stranger's header to refuse; this module never sees a header map.
+
+mod builder;
+mod error;
+mod grammar;
+mod lines;
+mod members;
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use http::HeaderValue;
+
+pub use builder::BaggageMapBuilder;
+pub use error::{BaggageError, BaggageErrorKind};
+pub(crate) use grammar::{Item, scan};
+pub(crate) use lines::{LineBuilder, Lines, MAX_LINE};
+use members::Members;
+
+/// The most members that travel together (W3C Baggage, section 3.2.2 "Limits").
+pub const MAX_BAGGAGE_MEMBERS: usize = 64;
+
+/// The most bytes all members make together, encoded, commas between them included (W3C Baggage,
+/// section 3.2.2 "Limits").
+pub const MAX_BAGGAGE_BYTES: usize = 8192;
+
+/// A type that travels as baggage: usually a struct with `#[derive(Baggage)]`.
+///
+/// Written by hand, it reads and writes one or more members of the map:
+///
+/// ```
+/// use ctxprop::{Baggage, BaggageError, BaggageMap, BaggageMapBuilder};
+///
+/// #[derive(Debug, PartialEq)]
+/// struct Caller {
+///     user_id: u64,
+///     tenant: Option<String>,
+/// }
+///
+/// impl Baggage for Caller {
+///     fn from_baggage(map: &BaggageMap) -> Result<Self, BaggageError> {
+///         let user_id = map.get("user.id").ok_or(BaggageError::missing("user.id"))?;
+///         Ok(Caller {
+///             user_id: user_id.parse().map_err(|_| BaggageError::invalid("user.id", "u64"))?,
+///             tenant: map.get("tenant").map(str::to_owned),
+///         })
+///     }
+///
+///     fn to_baggage(&self, out: &mut BaggageMapBuilder) -> Result<(), BaggageError> {
+///         out.insert("user.id", &self.user_id.to_string())?;
+///         match &self.tenant {
+///             Some(tenant) => out.insert("tenant", tenant)?,
+///             None => out.remove("tenant"), // or the caller's would travel on
+///         };
+///         Ok(())
+///     }
+/// }
+///
+/// let caller = Caller { user_id: 7, tenant: None };
+/// let mut out = BaggageMap::builder();
+/// caller.to_baggage(&mut out)?;
+/// assert_eq!(Caller::from_baggage(&out.build())?, caller);
+/// # Ok::<(), BaggageError>(())
+/// ```
+pub trait Baggage: Sized {
+    /// Reads the value from what the request carries.
+    ///
+    /// # Errors
+    ///
+    /// A member is missing, does not parse or is longer than allowed. The error names its key.
+    fn from_baggage(map: &BaggageMap) -> Result<Self, BaggageError>;
+
+    /// Writes the value into what the request will carry; what is there under other keys stays.
+    ///
+    /// # Errors
+    ///
+    /// A key is no token, a value is longer than allowed, or the whole exceeds
+    /// [`MAX_BAGGAGE_MEMBERS`] or [`MAX_BAGGAGE_BYTES`].
+    fn to_baggage(&self, out: &mut BaggageMapBuilder) -> Result<(), BaggageError>;
+}
+
+/// All baggage of a request, untyped: ordered members of a key, a value and properties.
+///
+/// A clone bumps a reference count; an empty map allocates nothing. What came over the wire is
+/// kept as it came, decoded at the first look and re-sent without being decoded; what was built
+/// here is encoded when first sent. There is one value a key: of several, the last counts.
+///
+/// Members marked private are ones that must not leave the mesh, see
+/// [`without_private`](Self::without_private). The mark stays in this process: the wire has none.
+/// `Debug` shows their keys only, and all of the other members; properties are not shown.
+///
+/// See [W3C Baggage](https://www.w3.org/TR/baggage/).
+///
+/// # Examples
+///
+/// ```
+/// use ctxprop::BaggageMap;
+///
+/// let map = BaggageMap::builder().insert("tenant", "acme corp")?.build();
+/// assert_eq!(map.get("tenant"), Some("acme corp"));
+/// assert_eq!(map.header_lines()[0], "tenant=acme%20corp");
+///
+/// let map = map.to_builder().insert("tenant", "other")?.build();
+/// assert_eq!(map.iter().collect::<Vec<_>>(), [("tenant", "other")]);
+/// # Ok::<(), ctxprop::BaggageError>(())
+/// ```
+#[derive(Clone, Default)]
+pub struct BaggageMap(
+    // Invariant: never `Some` without a member.
+    Option<Arc<Repr>>,
+);
+
+/// Either form of the same members, and the other one once somebody has asked for it.
+enum Repr {
+    Received {
+        lines: Lines,
+        members: OnceLock<Members>,
+    },
+    Built {
+        members: Members,
+        lines: OnceLock<Lines>,
+    },
+}
+
+static NO_MEMBERS: Members = Members::new();
+
+impl BaggageMap {
+    /// The map without members.
+    ///
+    /// ```
+    /// # use ctxprop::BaggageMap;
+    /// static NONE: BaggageMap = BaggageMap::empty();
+    /// assert!(NONE.is_empty());
+    /// ```
+    #[must_use]
+    pub const fn empty() -> Self {
+        Self(None)
+    }
+
+    /// A builder that begins empty.
+    #[must_use]
+    pub fn builder() -> BaggageMapBuilder {
+        BaggageMapBuilder::new(Members::new())
+    }
+
+    /// A builder that begins with these members; those it leaves alone are sent as they came.
+    #[must_use]
+    pub fn to_builder(&self) -> BaggageMapBuilder {
+        BaggageMapBuilder::new(self.members().clone())
+    }
+
+    /// The value under this key, percent-decoded.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&str> {
+        let members = self.members();
+        members.find(key).map(|index| members.value(index))
+    }
+
+    /// Whether there is a member with this key.
+    #[must_use]
+    pub fn contains_key(&self, key: &str) -> bool {
+        self.members().find(key).is_some()
+    }
+
+    /// All members as `(key, value)`, values percent-decoded, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        let members = self.members();
+        (0..members.len()).map(|index| (members.key(index), members.value(index)))
+    }
+
+    /// The properties of the member with this key as `(key, value)`, in order: they may repeat
+    /// and may lack a value. Values are percent-decoded, keys are not.
+    pub fn properties(&self, key: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
+        let members = self.members();
+        members
+            .find(key)
+            .into_iter()
+            .flat_map(|index| members.properties(index))
+    }
+
+    /// How many members there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.members().len()
+    }
+
+    /// Whether there is no member. Nothing is decoded to tell.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// Whether there is a member with this key and it must not leave the mesh.
+    #[must_use]
+    pub fn is_private(&self, key: &str) -> bool {
+        let members = self.members();
+        members
+            .find(key)
+            .is_some_and(|index| members.is_private(index))
+    }
+
+    /// What may leave the mesh: the map without its private members.
+    ///
+    /// ```
+    /// # use ctxprop::BaggageMap;
+    /// let map = BaggageMap::builder().insert("tenant", "a")?.insert_private("user", "b")?.build();
+    /// assert_eq!(map.without_private().iter().collect::<Vec<_>>(), [("tenant", "a")]);
+    /// # Ok::<(), ctxprop::BaggageError>(())
+    /// ```
+    #[must_use]
+    pub fn without_private(&self) -> Self {
+        match self.0.as_deref() {
+            Some(Repr::Built { .. }) => self.filter(|members, index| !members.is_private(index)),
+            // the mark does not cross the wire
+            Some(Repr::Received { .. }) | None => self.clone(),
+        }
+    }
+
+    /// The map with only the members whose key is among these, compared exactly.
+    ///
+    /// ```
+    /// # use ctxprop::BaggageMap;
+    /// let map = BaggageMap::builder().insert("a", "1")?.insert("b", "2")?.build();
+    /// assert_eq!(map.retain_keys(&["b", "c"]).iter().collect::<Vec<_>>(), [("b", "2")]);
+    /// # Ok::<(), ctxprop::BaggageError>(())
+    /// ```
+    #[must_use]
+    pub fn retain_keys<K: AsRef<str>>(&self, keys: &[K]) -> Self {
+        if keys.is_empty() {
+            return Self::empty();
+        }
+        self.filter(|members, index| keys.iter().any(|key| key.as_ref() == members.key(index)))
+    }
+
+    /// The values of the `baggage` header to send, none if the map is empty.
+    ///
+    /// Each is at most 8,000 bytes (nginx refuses a line of 8,190), unless a single member is
+    /// longer. A line with a private member is marked sensitive.
+    #[must_use]
+    pub fn header_lines(&self) -> &[HeaderValue] {
+        match self.0.as_deref() {
+            None => &[],
+            Some(Repr::Received { lines, .. }) => lines.as_slice(),
+            Some(Repr::Built { members, lines }) => {
+                lines.get_or_init(|| members.to_lines()).as_slice()
+            }
+        }
+    }
+
+    /// The map of lines that are valid, within limits and have at least one member.
+    pub(crate) fn received(lines: Lines) -> Self {
+        Self(Some(Arc::new(Repr::Received {
+            lines,
+            members: OnceLock::new(),
+        })))
+    }
+
+    fn built(members: Members) -> Self {
+        let is_empty = members.len() == 0;
+        let repr = || {
+            Arc::new(Repr::Built {
+                members,
+                lines: OnceLock::new(),
+            })
+        };
+        Self((!is_empty).then(repr))
+    }
+
+    fn members(&self) -> &Members {
+        match self.0.as_deref() {
+            None => &NO_MEMBERS,
+            Some(Repr::Received { lines, members }) => {
+                members.get_or_init(|| Members::decode(lines.as_slice()))
+            }
+            Some(Repr::Built { members, .. }) => members,
+        }
+    }
+
+    fn filter(&self, keep: impl Fn(&Members, usize) -> bool) -> Self {
+        let members = self.members();
+        if (0..members.len()).all(|index| keep(members, index)) {
+            return self.clone();
+        }
+        let mut kept = members.clone();
+        // from the end, so that what is removed moves no index yet to come
+        for index in (0..members.len())
+            .rev()
+            .filter(|&index| !keep(members, index))
+        {
+            kept.remove(index);
+        }
+        Self::built(kept)
+    }
+}
+
+impl fmt::Debug for BaggageMap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.members().fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,195 @@
+//! Why a context ended: [`Cause`], and [`Cancelled`], the error that carries it up the call chain.
+//!
+//! Nothing here ends anything; that is `cancel.rs`.
+
+use std::any::Any;
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::StatusCode;
+
+/// Why a context ended. The first cause that came is the one that stays, and children inherit it.
+///
+/// Any error becomes a cause with `into()`, so `canceller.cancel_with(error)` keeps it for whoever asks.
+///
+/// # Examples
+///
+/// ```
+/// use ctxprop::{Background, Cause, Ctx};
+///
+/// let (ctx, canceller) = Ctx::background().with_cancel();
+/// assert!(ctx.cause().is_none());
+/// canceller.cancel_with(std::io::Error::other("disk full"));
+/// assert!(matches!(ctx.cause(), Some(Cause::Custom(error)) if error.to_string() == "disk full"));
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Cause {
+    /// Somebody called [`Canceller::cancel`](crate::Canceller::cancel).
+    Cancelled,
+    /// The deadline passed.
+    DeadlineExceeded,
+    /// The client went away before it had its answer.
+    Disconnected,
+    /// The request is over: its response body was sent, or dropped.
+    Finished,
+    /// The process is going down.
+    Shutdown,
+    /// Somebody's own reason.
+    Custom(Arc<dyn Error + Send + Sync>),
+}
+
+impl Cause {
+    /// The HTTP status that tells this cause to a caller: 504 for a deadline, 503 where the server
+    /// gave up ([`Shutdown`](Cause::Shutdown), [`Custom`](Cause::Custom)), 499 where the caller did.
+    pub fn http_status(&self) -> StatusCode {
+        match self {
+            Cause::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
+            Cause::Shutdown | Cause::Custom(_) => StatusCode::SERVICE_UNAVAILABLE,
+            // nginx's "client closed request"; RFC 9110 section 15.5 lets clients treat any 4xx as 400.
+            Cause::Cancelled | Cause::Disconnected | Cause::Finished => {
+                StatusCode::from_u16(499).unwrap_or(StatusCode::SERVICE_UNAVAILABLE)
+            }
+        }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Cause::Cancelled => f.write_str("the work was cancelled"),
+            Cause::DeadlineExceeded => f.write_str("the deadline passed"),
+            Cause::Disconnected => f.write_str("the client disconnected"),
+            Cause::Finished => f.write_str("the request is over"),
+            Cause::Shutdown => f.write_str("the process is shutting down"),
+            Cause::Custom(error) => write!(f, "{error}"),
+        }
+    }
+}
+
+/// Two causes are equal when they are of the same kind; custom ones when they are the same error.
+impl PartialEq for Cause {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Cause::Custom(one), Cause::Custom(two)) => Arc::ptr_eq(one, two),
+            _ => std::mem::discriminant(self) == std::mem::discriminant(other),
+        }
+    }
+}
+
+impl Eq for Cause {}
+
+/// A [`Cancelled`] keeps the cause it tells; every other error becomes [`Cause::Custom`].
+impl<E: Error + Send + Sync + 'static> From<E> for Cause {
+    fn from(error: E) -> Self {
+        match (&error as &dyn Any).downcast_ref::<Cancelled>() {
+            Some(cancelled) => cancelled.cause.clone(),
+            None => Cause::Custom(Arc::new(error)),
+        }
+    }
+}
+
+/// The error of work that was stopped because its context ended.
+///
+/// A function whose error type has `From<Cancelled>` unwinds when its context ends: each `.await` in
+/// its `#[propagate]` body returns this error as `?` would. The conversion is ready for
+/// [`std::io::Error`], [`http::StatusCode`] and `(http::StatusCode, String)`; boxed, `anyhow` and `eyre`
+/// errors take it as they take any error, and `thiserror` users write `#[from] Cancelled`.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use ctxprop::{Background, Ctx};
+///
+/// let ctx = Ctx::background().with_timeout(Duration::ZERO);
+/// let cancelled = ctx.check().unwrap_err();
+/// assert!(cancelled.is_deadline());
+/// assert_eq!(cancelled.http_status(), 504);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cancelled {
+    cause: Cause,
+    budget: Option<Duration>,
+}
+
+impl Cancelled {
+    /// The error for `cause`, where no context is at hand to ask with [`Ctx::check`](crate::Ctx::check).
+    pub fn new(cause: Cause) -> Self {
+        Cancelled {
+            cause,
+            budget: None,
+        }
+    }
+
+    /// The error for `cause`; `budget` is what the deadline had granted.
+    pub(crate) fn with_budget(cause: Cause, budget: Option<Duration>) -> Self {
+        Cancelled { cause, budget }
+    }
+
+    /// Why the context ended.
+    pub fn cause(&self) -> &Cause {
+        &self.cause
+    }
+
+    /// Whether it was the deadline.
+    pub fn is_deadline(&self) -> bool {
+        matches!(self.cause, Cause::DeadlineExceeded)
+    }
+
+    /// The time the deadline had granted from the moment it was set, where it was the deadline.
+    pub fn budget(&self) -> Option<Duration> {
+        self.budget.filter(|_| self.is_deadline())
+    }
+
+    /// The HTTP status for it: see [`Cause::http_status`].
+    pub fn http_status(&self) -> StatusCode {
+        self.cause.http_status()
+    }
+}
+
+impl fmt::Display for Cancelled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.budget() {
+            Some(budget) => write!(f, "{}: the budget was {budget:?}", self.cause),
+            None => write!(f, "{}", self.cause),
+        }
+    }
+}
+
+impl Error for Cancelled {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match &self.cause {
+            Cause::Custom(error) => error.source(),
+            _ => None,
+        }
+    }
+}
+
+/// [`io::ErrorKind::TimedOut`] for a deadline, [`io::ErrorKind::ConnectionAborted`] for a disconnect,
+/// [`io::ErrorKind::Other`] else; never `Interrupted`, which `std` retries.
+impl From<Cancelled> for io::Error {
+    fn from(cancelled: Cancelled) -> Self {
+        let kind = match cancelled.cause {
+            Cause::DeadlineExceeded => io::ErrorKind::TimedOut,
+            Cause::Disconnected => io::ErrorKind::ConnectionAborted,
+            _ => io::ErrorKind::Other,
+        };
+        io::Error::new(kind, cancelled)
+    }
+}
+
+impl From<Cancelled> for StatusCode {
+    fn from(cancelled: Cancelled) -> Self {
+        cancelled.http_status()
+    }
+}
+
+impl From<Cancelled> for (StatusCode, String) {
+    fn from(cancelled: Cancelled) -> Self {
+        (cancelled.http_status(), cancelled.to_string())
+    }
+}

@@ -1,0 +1,132 @@
+//! Deadlines: how long a context may last, and what remains of it.
+//!
+//! Waiting for one is `watch.rs`; ending a context whose deadline passed is `cancel.rs`.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::cancel;
+use crate::ctx::Ctx;
+use crate::ctx::node::{Additions, Link, Node};
+
+/// When a context ends by itself.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadline {
+    pub(crate) at: Instant,
+    /// What was granted when it was set, for the message of [`Cancelled`](crate::Cancelled).
+    pub(crate) budget: Duration,
+}
+
+impl Deadline {
+    /// `budget` from now; `None` where that is beyond what the clock can tell, which is as good as never.
+    pub(crate) fn after(budget: Duration) -> Option<Deadline> {
+        Instant::now()
+            .checked_add(budget)
+            .map(|at| Deadline { at, budget })
+    }
+
+    pub(crate) fn until(at: Instant) -> Deadline {
+        Deadline {
+            at,
+            budget: at.saturating_duration_since(Instant::now()),
+        }
+    }
+}
+
+impl Ctx {
+    /// A child that ends `timeout` from now, or with its parent if that is earlier.
+    ///
+    /// A timeout of zero gives a context that has already ended.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use ctxprop::{Background, Ctx};
+    ///
+    /// let outer = Ctx::background().with_timeout(Duration::from_secs(1));
+    /// let inner = outer.with_timeout(Duration::from_secs(60)); // nothing extends a deadline
+    /// assert_eq!(inner.deadline(), outer.deadline());
+    /// ```
+    #[must_use = "contexts are immutable: the deadline is the new one's"]
+    pub fn with_timeout(&self, timeout: Duration) -> Ctx {
+        self.with_own_deadline(Deadline::after(timeout))
+    }
+
+    /// A child that ends at `deadline`, or with its parent if that is earlier.
+    ///
+    /// A deadline in the past gives a context that has already ended.
+    #[must_use = "contexts are immutable: the deadline is the new one's"]
+    pub fn with_deadline(&self, deadline: Instant) -> Ctx {
+        self.with_own_deadline(Some(Deadline::until(deadline)))
+    }
+
+    /// A child that may use the fraction `share` of what remains, so that the caller keeps the rest.
+    ///
+    /// `share` is taken between 0 and 1 (and as 0 where it is not a number). Without a deadline there is
+    /// nothing to share, and the child has none either.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use ctxprop::{Background, Ctx};
+    ///
+    /// let ctx = Ctx::background().with_timeout(Duration::from_secs(10));
+    /// let first_try = ctx.with_budget_share(0.4);
+    /// assert!(first_try.remaining().unwrap() <= Duration::from_secs(4));
+    /// ```
+    #[must_use = "contexts are immutable: the deadline is the new one's"]
+    pub fn with_budget_share(&self, share: f64) -> Ctx {
+        let share = if share.is_nan() {
+            0.0
+        } else {
+            share.clamp(0.0, 1.0)
+        };
+        // A share of at most 1 of a duration is a duration.
+        let budget = self.remaining().map(|left| left.mul_f64(share).min(left));
+        self.with_own_deadline(budget.and_then(Deadline::after))
+    }
+
+    /// When this context ends at the latest.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.node().deadline.map(|deadline| deadline.at)
+    }
+
+    /// The budget: the time until the deadline, zero once it has passed, `None` where there is none.
+    pub fn remaining(&self) -> Option<Duration> {
+        self.deadline()
+            .map(|at| at.saturating_duration_since(Instant::now()))
+    }
+
+    fn with_own_deadline(&self, deadline: Option<Deadline>) -> Ctx {
+        Ctx::from_link(Link::Node(Node::child(
+            self.link(),
+            Additions {
+                deadline,
+                ..Additions::default()
+            },
+        )))
+    }
+
+    /// Whether the deadline has passed, looking at the clock; if so, the context has ended by now.
+    pub(crate) fn expire_if_due(&self) -> bool {
+        let Some(deadline) = self.node().deadline else {
+            return false;
+        };
+        let now = Instant::now();
+        let due = deadline.at <= now;
+        if due {
+            cancel::expire(self.node(), now);
+        }
+        due
+    }
+
+    /// Ends the context because a timer says that its deadline has passed.
+    pub(crate) fn expire_now(&self) {
+        if let Some(deadline) = self.node().deadline {
+            cancel::expire(self.node(), deadline.at.max(Instant::now()));
+        }
+    }
+}

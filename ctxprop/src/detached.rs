@@ -1,0 +1,94 @@
+//! The rule `detached-context`: no new root where a context is current.
+//!
+//! The macro refuses the calls it sees, by type, with the traits below. A root made by a macro that it cannot
+//! look into collides with [`DeriveFromTheCurrentContext`], which it brings into scope.
+//!
+//! A helper that no `#[propagate]` covers can still call `Ctx::background()` in the middle of a request and
+//! lose its deadline, trace and baggage. That is reported once per place as a `tracing` warning, counted,
+//! and a panic where [`deny`] was called.
+
+use std::collections::HashSet;
+use std::panic::Location;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use crate::ctx::Ctx;
+use crate::current;
+
+static DENIED: AtomicBool = AtomicBool::new(false);
+static COUNT: AtomicU64 = AtomicU64::new(0);
+static REPORTED: Mutex<Option<HashSet<&'static Location<'static>>>> = Mutex::new(None);
+
+/// From now on, in this process, a root made inside a scope panics. For tests.
+pub fn deny() {
+    DENIED.store(true, Ordering::Relaxed);
+}
+
+/// How many roots have been made inside a scope in this process.
+pub fn count() -> u64 {
+    COUNT.load(Ordering::Relaxed)
+}
+
+/// Called wherever a root is made.
+#[track_caller]
+pub(crate) fn made_a_root(place: &'static Location<'static>) {
+    if !current::is_set() {
+        return;
+    }
+    COUNT.fetch_add(1, Ordering::Relaxed);
+    assert!(
+        !DENIED.load(Ordering::Relaxed),
+        "a root context was made at {place} inside the scope of another: derive from `Ctx::current()`, or \
+         `detach(\"why\")`"
+    );
+    let mut reported = REPORTED.lock().unwrap_or_else(PoisonError::into_inner);
+    if reported.get_or_insert_default().insert(place) {
+        tracing::warn!(
+            target: "ctxprop",
+            %place,
+            "a root context was made inside the scope of another, which loses its deadline, trace and \
+             baggage: derive from `Ctx::current()`, or `detach(\"why\")`"
+        );
+    }
+}
+
+/// Types whose `background()` makes a root of ours.
+#[doc(hidden)]
+pub trait Makes {}
+
+impl Makes for Ctx {}
+
+/// Implemented by nothing: its absence is the message.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "[detached-context] a new root inside `#[propagate]` loses the caller's deadline, trace and baggage",
+    label = "derive from `Ctx::current()` instead",
+    note = "for work that must outlive the request: `Ctx::current().detach(\"why\")`",
+    note = "if a new root is meant: `#[propagate(allow(detached_context, reason = \"..\"))]` on the function"
+)]
+pub trait StaysInItsContext {}
+
+/// The same methods as [`Background`](crate::Background): with both in scope a call is ambiguous, with this
+/// one alone its bound tells why.
+#[doc(hidden)]
+pub trait DeriveFromTheCurrentContext: Sized {
+    fn background() -> Self
+    where
+        Self: StaysInItsContext,
+    {
+        unreachable_root()
+    }
+
+    fn todo() -> Self
+    where
+        Self: StaysInItsContext,
+    {
+        unreachable_root()
+    }
+}
+
+impl DeriveFromTheCurrentContext for Ctx {}
+
+fn unreachable_root<T>() -> T {
+    unreachable!("no type meets the bound of these methods")
+}

@@ -1,0 +1,112 @@
+//! [`NeedsCtx`], what a `#[propagate]` function returns, and [`Awaitable`], what takes it or a future.
+
+use std::fmt;
+use std::future::{Future, IntoFuture};
+
+use crate::ctx::Ctx;
+use crate::scope::Scope;
+
+/// The call of a `#[propagate]` function that was not given a context yet. It is not a future, so that
+/// it cannot be awaited without one.
+///
+/// - In a `#[propagate]` body, `.await` it: the context of that body is threaded through.
+/// - Elsewhere, `.with(&ctx).await`; to run it as a task, `ctx.spawn(call)`.
+///
+/// # Examples
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// use ctxprop::{Background, Ctx, NeedsCtx};
+///
+/// fn locale() -> NeedsCtx<impl Future<Output = String>> {
+///     NeedsCtx::new(async { Ctx::current().value::<&str>().unwrap_or(&"en").to_string() })
+/// }
+///
+/// let ctx = Ctx::background().with_value("de");
+/// assert_eq!(locale().with(&ctx).await, "de");
+/// # });
+/// ```
+///
+/// ```compile_fail
+/// # use ctxprop::NeedsCtx;
+/// # fn locale() -> NeedsCtx<impl Future<Output = String>> { NeedsCtx::new(async { String::new() }) }
+/// async fn forgetful() -> String {
+///     locale().await // error: `NeedsCtx<..>` is not a future
+/// }
+/// ```
+#[must_use = "it does nothing until it has a context: `.await` it in a `#[propagate]` function, or use `.with(&ctx)`"]
+#[derive(Clone)]
+pub struct NeedsCtx<F> {
+    future: F,
+}
+
+impl<F> NeedsCtx<F> {
+    /// Marks a future that reads [`Ctx::current`] as one that cannot run without a context. For libraries:
+    /// `#[propagate]` does it for functions.
+    pub const fn new(future: F) -> Self {
+        NeedsCtx { future }
+    }
+
+    /// Gives it its context: the future runs with `ctx` current.
+    pub fn with(self, ctx: &Ctx) -> Scope<F>
+    where
+        F: Future,
+    {
+        ctx.scope(self.future)
+    }
+}
+
+impl<F> fmt::Debug for NeedsCtx<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("NeedsCtx")
+    }
+}
+
+/// A future, or the call of a `#[propagate]` function: what [`Ctx::scope`], [`Ctx::run`], [`Ctx::spawn`] and
+/// [`Ctx::shield`] take. It cannot be implemented elsewhere.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a future",
+    label = "neither a future nor a call of a `#[propagate]` function"
+)]
+pub trait Awaitable: sealed::Sealed {
+    /// What it gives in the end.
+    type Output;
+
+    /// The future that gives it.
+    type Future: Future<Output = Self::Output>;
+
+    #[doc(hidden)]
+    fn into_awaited(self) -> Self::Future;
+}
+
+// Two implementations, which do not overlap because `NeedsCtx` is local and no `IntoFuture`.
+impl<T: IntoFuture> Awaitable for T {
+    type Output = T::Output;
+    type Future = T::IntoFuture;
+
+    #[inline]
+    fn into_awaited(self) -> Self::Future {
+        self.into_future()
+    }
+}
+
+impl<F: Future> Awaitable for NeedsCtx<F> {
+    type Output = F::Output;
+    type Future = F;
+
+    #[inline]
+    fn into_awaited(self) -> F {
+        self.future
+    }
+}
+
+mod sealed {
+    use std::future::{Future, IntoFuture};
+
+    use super::NeedsCtx;
+
+    pub trait Sealed {}
+
+    impl<T: IntoFuture> Sealed for T {}
+    impl<F: Future> Sealed for NeedsCtx<F> {}
+}

@@ -1,0 +1,186 @@
+//! Scopes: futures that run under a context.
+//!
+//! # Invariants
+//! 1. The context is current while the inner future is polled and while it is dropped, and at no other time.
+//! 2. While a scope is pending, the end of its context wakes it, whichever task polls it: it waits for
+//!    the end itself, or the scope around it does with the same waker.
+//! 3. After the end the inner future is polled once more, so that its leaves unwind.
+//! 4. A scope that never waits registers nothing.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use pin_project_lite::pin_project;
+
+use crate::cause::Cancelled;
+use crate::ctx::Ctx;
+use crate::current;
+use crate::leaf::Leaf;
+use crate::needs_ctx::Awaitable;
+use crate::watch::Watch;
+
+pin_project! {
+    /// A future that runs with a context current: see [`Ctx::scope`].
+    #[must_use = "futures do nothing unless awaited"]
+    pub struct Scope<F> {
+        // `None` only while the context is current: `enter` moves it there and back.
+        ctx: Option<Ctx>,
+        #[pin]
+        watch: Watch,
+        #[pin]
+        future: Option<F>,
+    }
+
+    impl<F> PinnedDrop for Scope<F> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            if this.future.is_some() {
+                current::enter(this.ctx, None, || this.future.set(None));
+            }
+            if let Some(ctx) = this.ctx {
+                this.watch.release(ctx.node());
+            }
+        }
+    }
+}
+
+impl<F> Scope<F> {
+    pub(crate) fn new(ctx: Ctx, future: F) -> Self {
+        Scope {
+            ctx: Some(ctx),
+            watch: Watch::default(),
+            future: Some(future),
+        }
+    }
+}
+
+impl<F: Future> Future for Scope<F> {
+    type Output = F::Output;
+
+    /// # Panics
+    ///
+    /// When polled after it was ready, as an `async` block does.
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let mut this = self.project();
+        loop {
+            let (covered, saw_end) = match &*this.ctx {
+                Some(ctx) if current::covers(ctx, cx.waker()) => (true, ctx.ended()),
+                Some(ctx) => (false, this.watch.as_mut().ended(ctx)),
+                None => (false, false),
+            };
+            let polled = current::enter(this.ctx, Some(cx.waker()), || {
+                let polled = match this.future.as_mut().as_pin_mut() {
+                    Some(future) => future.poll(cx),
+                    // As an `async` block does: there is nothing left to give.
+                    None => panic!("a `Scope` was polled after it was ready"),
+                };
+                if polled.is_ready() {
+                    this.future.set(None);
+                }
+                polled
+            });
+            let Some(ctx) = &*this.ctx else { return polled };
+            if polled.is_ready() {
+                this.watch.release(ctx.node());
+                return polled;
+            }
+            // An end that came during the poll was seen by some leaves at best: once more for the others.
+            let ended = if covered {
+                ctx.ended()
+            } else {
+                this.watch.as_mut().poll_end(ctx, cx).is_ready()
+            };
+            if saw_end || !ended {
+                return Poll::Pending;
+            }
+        }
+    }
+}
+
+impl<F> fmt::Debug for Scope<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scope")
+            .field("ctx", &self.ctx)
+            .finish_non_exhaustive()
+    }
+}
+
+pin_project! {
+    /// A future that runs under a context and ends with it: see [`Ctx::run`].
+    #[derive(Debug)]
+    #[must_use = "futures do nothing unless awaited"]
+    pub struct Run<F> {
+        // A run is a scope around one leaf: the leaf is its backstop.
+        #[pin]
+        scope: Scope<Leaf<F>>,
+    }
+}
+
+impl<F: Future> Future for Run<F> {
+    type Output = Result<F::Output, Cancelled>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.project().scope.poll(cx)
+    }
+}
+
+impl Ctx {
+    /// Runs `future` with this context current. The end of the context wakes it, and `#[propagate]` code inside
+    /// unwinds; anything else inside goes on. To stop that as well, use [`run`](Ctx::run).
+    ///
+    /// # Panics
+    ///
+    /// When it has to wait under a deadline in a runtime without timers (`enable_time`).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// use ctxprop::{Background, Ctx};
+    ///
+    /// let ctx = Ctx::background().with_value(7_u8);
+    /// assert_eq!(ctx.scope(async { Ctx::current().value::<u8>().copied() }).await, Some(7));
+    /// assert!(Ctx::try_current().is_none());
+    /// # });
+    /// ```
+    pub fn scope<F: Awaitable>(&self, future: F) -> Scope<F::Future> {
+        Scope::new(self.clone(), future.into_awaited())
+    }
+
+    /// Runs `future` with this context current, until it is done or the context has ended.
+    ///
+    /// At the end `future` is polled once more so that it unwinds. What is pending after that is dropped,
+    /// inside the context, unless a [shield](Ctx::shield) is active in it.
+    ///
+    /// # Errors
+    ///
+    /// [`Cancelled`] where the context ended first. If it had ended before, `future` was never polled.
+    ///
+    /// # Panics
+    ///
+    /// When it has to wait under a deadline in a runtime without timers (`enable_time`).
+    ///
+    /// # Cancel safety
+    ///
+    /// As cancel-safe as `future` is.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+    /// use std::time::Duration;
+    /// use ctxprop::{Background, Ctx};
+    ///
+    /// let ctx = Ctx::background().with_timeout(Duration::from_millis(5));
+    /// let cancelled = ctx.run(std::future::pending::<()>()).await.unwrap_err();
+    /// assert!(cancelled.is_deadline());
+    /// # });
+    /// ```
+    pub fn run<F: Awaitable>(&self, future: F) -> Run<F::Future> {
+        Run {
+            scope: Scope::new(self.clone(), Leaf::new(future.into_awaited())),
+        }
+    }
+}

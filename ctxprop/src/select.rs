@@ -1,0 +1,143 @@
+//! `tokio::select!` in a `#[propagate]` body: all its branches together are one leaf.
+//!
+//! The macro wraps each branch in [`Select::branch`] and adds one more, [`Select::end`], which is ready when
+//! the context has ended and the branches had their chance to unwind.
+//!
+//! # Invariants
+//! 1. The end is taken in a later poll than the one that saw it first, so every branch was polled in
+//!    between or is ready (leaf rule 2), and not while a shield is active in a branch.
+//! 2. Once every other branch is disabled the end disables itself too, so that `else` and tokio's own panic
+//!    come as they would.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+
+use pin_project_lite::pin_project;
+
+use crate::__private::How;
+use crate::shield::{self, Seen};
+
+/// What the branches of one `select!` share. All of it is touched by one task at a time: the atomics are
+/// there because the task may move between threads.
+#[derive(Debug)]
+pub struct Select<H> {
+    how: H,
+    /// Whether a branch can be ready and yet not chosen, because its pattern does not match.
+    refutable: bool,
+    enabled: AtomicUsize,
+    ready: AtomicUsize,
+    saw_end: AtomicBool,
+    shields: Mutex<Seen>,
+}
+
+impl<H: How> Select<H> {
+    /// For the branches of one `select!`.
+    pub fn new(how: H, refutable: bool) -> Self {
+        Select {
+            how,
+            refutable,
+            enabled: AtomicUsize::new(0),
+            ready: AtomicUsize::new(0),
+            saw_end: AtomicBool::new(false),
+            shields: Mutex::default(),
+        }
+    }
+
+    /// A branch without a precondition.
+    pub fn branch<F: Future>(&self, future: F) -> Branch<'_, F, H> {
+        self.enabled.fetch_add(1, Relaxed);
+        self.guarded(future)
+    }
+
+    /// A branch whose precondition went through [`enable`](Select::enable).
+    pub fn guarded<F: Future>(&self, future: F) -> Branch<'_, F, H> {
+        Branch {
+            select: self,
+            future,
+        }
+    }
+
+    /// Notes that a precondition holds.
+    pub fn enable(&self, precondition: bool) -> bool {
+        self.enabled.fetch_add(usize::from(precondition), Relaxed);
+        precondition
+    }
+
+    /// The branch for the end of the context.
+    pub fn end(&self) -> End<'_, H> {
+        End { select: self }
+    }
+
+    fn shields(&self) -> MutexGuard<'_, Seen> {
+        self.shields.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+pin_project! {
+    /// A branch of the user's.
+    #[derive(Debug)]
+    pub struct Branch<'a, F, H> {
+        select: &'a Select<H>,
+        #[pin]
+        future: F,
+    }
+}
+
+impl<F: Future, H: How> Future for Branch<'_, F, H> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let before = shield::mark();
+        let polled = this.future.poll(cx);
+        if !H::UNWINDS {
+            return polled;
+        }
+        if polled.is_ready() {
+            this.select.ready.fetch_add(1, Relaxed);
+            if this.select.refutable {
+                // If the pattern refuses it, the end has to look whether it is alone (invariant 2).
+                cx.waker().wake_by_ref();
+            }
+        } else if shield::mark() != before {
+            this.select.shields().remember_since(before);
+        } else if this.select.saw_end.load(Relaxed) && !this.select.shields().any_active() {
+            // The last shield may have ended in this poll, after the end was asked (invariant 1).
+            cx.waker().wake_by_ref();
+        }
+        polled
+    }
+}
+
+/// The branch that the macro adds: `Some` takes the end, `None` disables it.
+#[derive(Debug)]
+pub struct End<'a, H> {
+    select: &'a Select<H>,
+}
+
+impl<H: How> Future for End<'_, H> {
+    type Output = Option<H::End>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let select = self.select;
+        if !H::UNWINDS || select.ready.load(Relaxed) == select.enabled.load(Relaxed) {
+            return Poll::Ready(None);
+        }
+        // Without a waker of its own: the nearest scope is woken by the end and polls the whole `select!`.
+        let Some(end) = select.how.end() else {
+            return Poll::Pending;
+        };
+        if !select.saw_end.swap(true, Relaxed) {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        if select.shields().any_active() {
+            Poll::Pending
+        } else {
+            Poll::Ready(Some(end))
+        }
+    }
+}

@@ -1,0 +1,363 @@
+//! `tracestate`: the list in which tracing systems keep their own place in the trace.
+//!
+//! Kept as the bytes of one header, validated once, never decoded to be re-sent. Which header it
+//! came from, and when it must be ignored, is `wire::trace_context`'s business.
+
+use std::fmt;
+use std::str::FromStr;
+
+use http::HeaderValue;
+
+/// The most list-members a `tracestate` may have (section "tracestate Header Field Values").
+pub const MAX_TRACE_STATE_MEMBERS: usize = 32;
+
+/// The most characters of `tracestate` kept, commas and white space included.
+///
+/// Section "tracestate Limits" asks for at least as many, and says what goes first beyond.
+pub const MAX_TRACE_STATE_BYTES: usize = 512;
+
+/// Members longer than this go first when the whole is too long (section "tracestate Limits").
+const LONG_MEMBER: usize = 128;
+
+/// The most characters of a key, and of a value (sections "Key" and "Value").
+const MAX_PART: usize = 256;
+
+/// A valid `tracestate`: an ordered list of at most 32 `key=value` members, the newest first.
+///
+/// A clone bumps a reference count; an empty list allocates nothing. `Debug` tells keys only: the
+/// values belong to the tracing systems that wrote them.
+///
+/// See Trace Context Level 2, section "Tracestate Header".
+///
+/// # Examples
+///
+/// ```
+/// use ctxprop::TraceState;
+///
+/// let state: TraceState = "rojo=00f067aa0ba902b7,congo=t61rcWkgMzE".parse()?;
+/// assert_eq!(state.get("congo"), Some("t61rcWkgMzE"));
+///
+/// // a changed member moves to the front
+/// let state = state.with("congo", "ucfJifl5GOE")?;
+/// assert_eq!(state.iter().next(), Some(("congo", "ucfJifl5GOE")));
+/// # Ok::<(), ctxprop::TraceStateError>(())
+/// ```
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
+pub struct TraceState(
+    // Invariant: valid, not empty, within both limits, without empty members.
+    Option<HeaderValue>,
+);
+
+impl TraceState {
+    /// A list without members.
+    #[must_use]
+    pub const fn empty() -> Self {
+        Self(None)
+    }
+
+    /// What the tracing system `key` says, leading spaces included.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.iter()
+            .find_map(|(name, value)| (name == key).then_some(value))
+    }
+
+    /// All members as `(key, value)`, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.members().filter_map(Member::as_str)
+    }
+
+    /// Whether there is no member.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// The list with this member in front, where a member with the same key is replaced.
+    ///
+    /// What then exceeds a limit is dropped from the end, never the member just added: beyond
+    /// [`MAX_TRACE_STATE_MEMBERS`] the oldest, beyond [`MAX_TRACE_STATE_BYTES`] those longer than
+    /// 128 characters first.
+    ///
+    /// See Trace Context Level 2, section "Mutating the tracestate Field".
+    ///
+    /// # Errors
+    ///
+    /// `key` or `value` is not what the grammar of the specification allows, or the two do not fit
+    /// into [`MAX_TRACE_STATE_BYTES`] even alone. A trailing space is not allowed in a value.
+    pub fn with(&self, key: &str, value: &str) -> Result<Self, TraceStateError> {
+        if !is_key(key.as_bytes()) {
+            return Err(TraceStateError::InvalidKey);
+        }
+        let added = format!("{key}={value}");
+        // A comma in the value would make two members of it, white space behind it a shorter one.
+        let (Some(member), _) = scan(added.as_bytes(), 0)? else {
+            return Err(TraceStateError::InvalidValue);
+        };
+        if member.text.len() != added.len() {
+            return Err(TraceStateError::InvalidValue);
+        }
+        if added.len() > MAX_TRACE_STATE_BYTES {
+            return Err(TraceStateError::TooLong);
+        }
+        let mut members = vec![member];
+        members.extend(
+            self.members()
+                .filter(|member| member.key() != key.as_bytes()),
+        );
+        members.truncate(MAX_TRACE_STATE_MEMBERS);
+        shorten(&mut members, 1);
+        Ok(join(&members))
+    }
+
+    /// The value of the `tracestate` header to send; `None` where none is to be sent.
+    #[must_use]
+    pub const fn header(&self) -> Option<&HeaderValue> {
+        self.0.as_ref()
+    }
+
+    /// Combines the lines of one message in order, and says how many members did not fit.
+    ///
+    /// One line that is within limits is kept as it is, without a copy.
+    pub(crate) fn from_lines<'a, L>(lines: L) -> Result<(Self, usize), TraceStateError>
+    where
+        L: IntoIterator<Item = &'a HeaderValue> + Copy,
+    {
+        let (mut keys, mut count) = ([b"".as_slice(); MAX_TRACE_STATE_MEMBERS], 0);
+        let (mut only, mut compact) = (None, true);
+        for line in lines {
+            let (bytes, before) = (line.as_bytes(), count);
+            let mut at = 0;
+            while at <= bytes.len() {
+                let (member, next) = scan(bytes, at)?;
+                at = next;
+                // Empty members are allowed and mean nothing; the limit is for the others.
+                let Some(member) = member else {
+                    compact = false;
+                    continue;
+                };
+                let seen = keys.get(..count).unwrap_or_default();
+                if seen.contains(&member.key()) {
+                    return Err(TraceStateError::Duplicate);
+                }
+                *keys.get_mut(count).ok_or(TraceStateError::TooMany)? = member.key();
+                count += 1;
+            }
+            if count > before {
+                // a second line that says something, or the only one so far
+                only = if before == 0 { Some(line) } else { None };
+            }
+        }
+        match only {
+            _ if count == 0 => Ok((Self(None), 0)),
+            Some(line) if compact && line.len() <= MAX_TRACE_STATE_BYTES => {
+                Ok((Self(Some(line.clone())), 0))
+            }
+            _ => {
+                let mut members: Vec<_> = lines
+                    .into_iter()
+                    .flat_map(|line| members(line.as_bytes()))
+                    .collect();
+                shorten(&mut members, 0);
+                Ok((join(&members), count - members.len()))
+            }
+        }
+    }
+
+    fn members(&self) -> impl Iterator<Item = Member<'_>> {
+        members(self.0.as_ref().map_or(b"", HeaderValue::as_bytes))
+    }
+}
+
+impl FromStr for TraceState {
+    type Err = TraceStateError;
+
+    /// Reads a whole list, as the header has it; what is too long is shortened as when received.
+    fn from_str(text: &str) -> Result<Self, TraceStateError> {
+        let line = HeaderValue::from_str(text).map_err(|_| TraceStateError::InvalidValue)?;
+        Self::from_lines(&[line]).map(|(state, _)| state)
+    }
+}
+
+impl fmt::Debug for TraceState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TraceState ")?;
+        f.debug_set()
+            .entries(self.iter().map(|(key, _)| key))
+            .finish()
+    }
+}
+
+/// Why a `tracestate`, or a member of one, is not valid. It never holds what was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TraceStateError {
+    /// A key is not 1 to 256 of `a-z 0-9 _ - * / @`, beginning with a letter or digit.
+    InvalidKey,
+    /// A value is not 1 to 256 printable ASCII characters without `,` and `=`, or ends in a space.
+    InvalidValue,
+    /// Two members have the same key.
+    Duplicate,
+    /// There are more than [`MAX_TRACE_STATE_MEMBERS`] members.
+    TooMany,
+    /// The member alone is longer than [`MAX_TRACE_STATE_BYTES`].
+    TooLong,
+}
+
+impl TraceStateError {
+    pub(crate) const fn reason(self) -> &'static str {
+        match self {
+            Self::InvalidKey => "invalid key",
+            Self::InvalidValue => "invalid value",
+            Self::Duplicate => "the same key twice",
+            Self::TooMany => "more than 32 members",
+            Self::TooLong => "longer than 512 characters",
+        }
+    }
+}
+
+impl fmt::Display for TraceStateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "not a valid tracestate: {}", self.reason())
+    }
+}
+
+impl std::error::Error for TraceStateError {}
+
+/// One member as it stands in a line, white space around it left out.
+#[derive(Clone, Copy)]
+struct Member<'a> {
+    text: &'a [u8],
+    key_len: usize,
+}
+
+impl<'a> Member<'a> {
+    fn key(self) -> &'a [u8] {
+        self.text.get(..self.key_len).unwrap_or_default()
+    }
+
+    fn as_str(self) -> Option<(&'a str, &'a str)> {
+        str::from_utf8(self.text).ok()?.split_once('=')
+    }
+}
+
+fn members(line: &[u8]) -> impl Iterator<Item = Member<'_>> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        while at <= line.len() {
+            let (member, next) = scan(line, at).ok()?;
+            at = next;
+            if member.is_some() {
+                return member;
+            }
+        }
+        None
+    })
+}
+
+/// Reads the member that begins at `at`, if it is not empty, and says where the next one begins:
+/// behind the comma, and beyond the end of the line after the last.
+fn scan(line: &[u8], at: usize) -> Result<(Option<Member<'_>>, usize), TraceStateError> {
+    let class = |at: usize| line.get(at).map_or(0, class_of);
+    let skip = |mut at: usize, of: u8| {
+        while at < line.len() && class_of(&line[at]) & of != 0 {
+            at += 1;
+        }
+        at
+    };
+    let start = skip(at, WHITE);
+    if start >= line.len() || line[start] == b',' {
+        return Ok((None, start + 1));
+    }
+    let equals = skip(start, KEY);
+    if class(start) & KEY_START == 0 || equals - start > MAX_PART || class(equals) != EQUALS {
+        return Err(TraceStateError::InvalidKey);
+    }
+    let printable = skip(equals + 1, VALUE);
+    let mut end = printable;
+    while line[end - 1] == b' ' {
+        end -= 1; // "all trailing spaces are … not part of the value"
+    }
+    let next = skip(printable, WHITE);
+    let value_len = end - (equals + 1);
+    if value_len == 0 || value_len > MAX_PART || (next < line.len() && line[next] != b',') {
+        return Err(TraceStateError::InvalidValue);
+    }
+    Ok((
+        Some(Member {
+            text: &line[start..end],
+            key_len: equals - start,
+        }),
+        next + 1,
+    ))
+}
+
+fn is_key(key: &[u8]) -> bool {
+    key.len() <= MAX_PART
+        && key
+            .first()
+            .is_some_and(|byte| class_of(byte) & KEY_START != 0)
+        && key.iter().all(|byte| class_of(byte) & KEY != 0)
+}
+
+/// Drops whole members until the rest fits, never one of the first `keep`: the long ones from the
+/// end, then any from the end (section "tracestate Limits").
+fn shorten(members: &mut Vec<Member<'_>>, keep: usize) {
+    // The commas between members are one fewer than the members.
+    let mut len = members
+        .iter()
+        .map(|member| member.text.len() + 1)
+        .sum::<usize>();
+    while len > MAX_TRACE_STATE_BYTES + 1 && members.len() > keep {
+        let long = members
+            .iter()
+            .rposition(|member| member.text.len() > LONG_MEMBER);
+        let dropped = long
+            .filter(|&index| index >= keep)
+            .unwrap_or(members.len() - 1);
+        len -= members.remove(dropped).text.len() + 1;
+    }
+}
+
+fn join(members: &[Member<'_>]) -> TraceState {
+    let texts: Vec<_> = members.iter().map(|member| member.text).collect();
+    let line = texts.join(&b',');
+    // Every byte of a member is printable ASCII, so this does not fail.
+    TraceState(
+        (!line.is_empty())
+            .then(|| HeaderValue::try_from(line).ok())
+            .flatten(),
+    )
+}
+
+fn class_of(byte: &u8) -> u8 {
+    CLASS[usize::from(*byte)]
+}
+
+const KEY_START: u8 = 1;
+const KEY: u8 = 2;
+const VALUE: u8 = 4;
+const WHITE: u8 = 8;
+const EQUALS: u8 = 16;
+
+/// Which parts of the grammar each byte may stand in (sections "Key" and "Value").
+static CLASS: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = match byte as u8 {
+            b'a'..=b'z' | b'0'..=b'9' => KEY_START | KEY | VALUE,
+            b'_' | b'-' | b'*' | b'/' | b'@' => KEY | VALUE,
+            b' ' => VALUE | WHITE,
+            b'\t' => WHITE,
+            b'=' => EQUALS,
+            b'!'..=b'+' | b'.'..=b'~' => VALUE,
+            _ => 0,
+        };
+        byte += 1;
+    }
+    table
+};
+
+#[cfg(test)]
+mod tests;

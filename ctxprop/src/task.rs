@@ -1,0 +1,175 @@
+//! Tasks under a context: [`Ctx::spawn`], [`Ctx::spawn_blocking`] and [`Ctx::idle`].
+//!
+//! # Invariants
+//! 1. The context is captured before the task is spawned, not at its first poll.
+//! 2. Every task is tracked by the root of its context, also one that was detached.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::task::JoinHandle;
+
+use crate::cause::{Cancelled, Cause};
+use crate::ctx::Ctx;
+use crate::needs_ctx::Awaitable;
+
+/// A spawned task: a future that gives the task's output, or [`Cancelled`] where its context ended first.
+///
+/// Dropping it leaves the task running: the context ends it.
+pub struct Task<T> {
+    handle: JoinHandle<Result<T, Cancelled>>,
+}
+
+impl<T> Task<T> {
+    /// Drops the task at its next await, without unwinding, unless it is done. Awaiting it then gives
+    /// [`Cancelled`] with [`Cause::Cancelled`].
+    pub fn abort(&self) {
+        self.handle.abort();
+    }
+
+    /// Whether the task is over.
+    pub fn is_finished(&self) -> bool {
+        self.handle.is_finished()
+    }
+}
+
+impl<T> Future for Task<T> {
+    type Output = Result<T, Cancelled>;
+
+    /// # Panics
+    ///
+    /// With the panic of the task, if it panicked.
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.handle)
+            .poll(cx)
+            .map(|joined| match joined {
+                Ok(output) => output,
+                Err(error) => match error.try_into_panic() {
+                    Ok(panic) => std::panic::resume_unwind(panic),
+                    // Aborted, or dropped by a runtime that is shutting down.
+                    Err(_) => Err(Cancelled::new(Cause::Cancelled)),
+                },
+            })
+    }
+}
+
+impl<T> fmt::Debug for Task<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Task")
+            .field("finished", &self.is_finished())
+            .finish()
+    }
+}
+
+impl Ctx {
+    /// Spawns `future` as a task under this context. It ends with the context, as with [`run`](Ctx::run), and
+    /// is tracked by the context's root: see [`idle`](Ctx::idle).
+    ///
+    /// Work that is to outlive the request says so: `ctx.detach("why").with_timeout(limit).spawn(future)`.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime. A panic of the task resumes where the [`Task`] is awaited.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// use ctxprop::{Background, Cause, Ctx};
+    ///
+    /// let (ctx, canceller) = Ctx::background().with_cancel();
+    /// let answer = ctx.spawn(async { 42 });
+    /// let never = ctx.spawn(std::future::pending::<()>());
+    /// assert_eq!(answer.await, Ok(42));
+    /// canceller.cancel();
+    /// assert_eq!(never.await.unwrap_err().cause(), &Cause::Cancelled);
+    /// # });
+    /// ```
+    #[track_caller]
+    pub fn spawn<F>(&self, future: F) -> Task<F::Output>
+    where
+        F: Awaitable,
+        F::Future: Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let run = self.run(future);
+        let handle = match self.node().tasks() {
+            Some(tasks) => tasks.spawn(run),
+            None => tokio::spawn(run),
+        };
+        Task { handle }
+    }
+
+    /// Runs blocking code on tokio's threads for that, with this context current and given to `f`, which
+    /// asks `ctx.check()?` now and then: blocking code cannot be interrupted from outside.
+    ///
+    /// The task gives [`Cancelled`] where the context had ended before a thread was free, and `f` never ran.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime. A panic of `f` resumes where the [`Task`] is awaited.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// use ctxprop::{Background, Cancelled, Ctx};
+    ///
+    /// let sum = Ctx::background().spawn_blocking(|ctx| {
+    ///     let mut sum = 0_u64;
+    ///     for n in 1..=1_000 {
+    ///         ctx.check()?;
+    ///         sum += n;
+    ///     }
+    ///     Ok::<_, Cancelled>(sum)
+    /// });
+    /// assert_eq!(sum.await, Ok(Ok(500_500)));
+    /// # });
+    /// ```
+    #[track_caller]
+    pub fn spawn_blocking<F, T>(&self, f: F) -> Task<T>
+    where
+        F: FnOnce(Ctx) -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        let ctx = self.clone();
+        let run = move || {
+            ctx.check()?;
+            Ok(ctx.sync_scope(|| f(ctx.clone())))
+        };
+        let handle = match self.node().tasks() {
+            Some(tasks) => tasks.spawn_blocking(run),
+            None => tokio::task::spawn_blocking(run),
+        };
+        Task { handle }
+    }
+
+    /// Waits until no task of this context's root is left: those that were spawned under any context of
+    /// the same tree, attached or detached, and handlers that still unwind.
+    ///
+    /// # Cancel safety
+    ///
+    /// It may be dropped and called again at any time.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// use ctxprop::{Background, Ctx};
+    ///
+    /// let root = Ctx::background();
+    /// let (request, canceller) = root.with_cancel();
+    /// let task = request.spawn(std::future::pending::<()>());
+    /// canceller.cancel();
+    /// root.idle().await;
+    /// assert!(task.is_finished());
+    /// # });
+    /// ```
+    pub async fn idle(&self) {
+        if let Some(tasks) = self.node().tasks() {
+            tasks.wait().await;
+        }
+    }
+}

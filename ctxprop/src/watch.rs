@@ -1,0 +1,162 @@
+//! Waiting for the end: a waker left with the context, and a timer at its deadline.
+//!
+//! # Invariants
+//! 1. While a wait is pending its waker is registered, and its timer runs, if the end can come.
+//! 2. The same waker is registered once, not at every poll: polling again takes no lock.
+
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker};
+
+use pin_project_lite::pin_project;
+use tokio::runtime::Handle;
+use tokio::task::coop::unconstrained;
+use tokio::time::Sleep;
+
+use crate::cancel::{self, Wait};
+use crate::cause::Cause;
+use crate::ctx::Ctx;
+use crate::ctx::node::Node;
+
+pin_project! {
+    /// One future's wait for the end of one context, which it is given at each call.
+    #[derive(Debug, Default)]
+    pub(crate) struct Watch {
+        key: Option<usize>,
+        waker: Option<Waker>,
+        #[pin]
+        timer: Option<Sleep>,
+    }
+}
+
+impl Watch {
+    /// Whether the context has ended. Looks at the timer, or at the clock where no timer runs yet.
+    pub(crate) fn ended(self: Pin<&mut Self>, ctx: &Ctx) -> bool {
+        if ctx.ended() {
+            return true;
+        }
+        match self.project().timer.as_pin_mut() {
+            None => return ctx.expire_if_due(),
+            Some(timer) if timer.is_elapsed() => ctx.expire_now(),
+            Some(_) => {}
+        }
+        ctx.ended()
+    }
+
+    /// Ready when the context has ended; else the waker of `cx` is woken when it does.
+    pub(crate) fn poll_end(self: Pin<&mut Self>, ctx: &Ctx, cx: &mut Context<'_>) -> Poll<()> {
+        let mut this = self.project();
+        let known = this
+            .waker
+            .as_ref()
+            .is_some_and(|waker| waker.will_wake(cx.waker()));
+        if known {
+            if ctx.ended() {
+                return Poll::Ready(());
+            }
+        } else {
+            match cancel::register(ctx.node(), this.key, cx.waker()) {
+                Wait::Ended => return Poll::Ready(()),
+                Wait::Never => return Poll::Pending,
+                Wait::Registered => *this.waker = Some(cx.waker().clone()),
+            }
+        }
+        let Some(deadline) = ctx.deadline() else {
+            return Poll::Pending;
+        };
+        if this.timer.is_none() {
+            // Without a runtime there are no timers: the deadline is noticed at some later poll.
+            if Handle::try_current().is_err() {
+                return if ctx.expire_if_due() {
+                    Poll::Ready(())
+                } else {
+                    Poll::Pending
+                };
+            }
+            this.timer.set(Some(tokio::time::sleep_until(deadline)));
+        } else if known {
+            return Poll::Pending;
+        }
+        let Some(timer) = this.timer.as_pin_mut() else {
+            return Poll::Pending;
+        };
+        // Outside tokio's cooperative budget: a poll refused for lack of it would register nothing.
+        let elapsed = pin!(unconstrained(timer)).poll(cx);
+        elapsed.map(|()| ctx.expire_now())
+    }
+
+    /// Takes the waker back. Whoever drops a watch that was polled calls this first.
+    pub(crate) fn release(self: Pin<&mut Self>, node: &Node) {
+        let mut this = self.project();
+        if let Some(key) = this.key.take() {
+            cancel::unregister(node, key);
+        }
+        *this.waker = None;
+        this.timer.set(None);
+    }
+}
+
+pin_project! {
+    /// The future of [`Ctx::done`].
+    #[derive(Debug)]
+    #[must_use = "futures do nothing unless awaited"]
+    pub struct Done {
+        ctx: Ctx,
+        #[pin]
+        watch: Watch,
+    }
+
+    impl PinnedDrop for Done {
+        fn drop(this: Pin<&mut Self>) {
+            let this = this.project();
+            this.watch.release(this.ctx.node());
+        }
+    }
+}
+
+impl Future for Done {
+    type Output = Cause;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Cause> {
+        let mut this = self.project();
+        if !this.watch.as_mut().ended(this.ctx) && this.watch.poll_end(this.ctx, cx).is_pending() {
+            return Poll::Pending;
+        }
+        match this.ctx.cause() {
+            Some(cause) => Poll::Ready(cause),
+            None => Poll::Pending,
+        }
+    }
+}
+
+impl Ctx {
+    /// Waits for the end of this context, and tells why it came. On a context that nothing can end it
+    /// waits for ever.
+    ///
+    /// # Panics
+    ///
+    /// Where the context has a deadline and the current runtime has no timers (`enable_time`). Outside of
+    /// a tokio runtime a deadline is noticed when the future is polled.
+    ///
+    /// # Cancel safety
+    ///
+    /// It may be dropped and called again at any time.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+    /// use std::time::Duration;
+    /// use ctxprop::{Background, Cause, Ctx};
+    ///
+    /// let ctx = Ctx::background().with_timeout(Duration::from_millis(5));
+    /// assert_eq!(ctx.done().await, Cause::DeadlineExceeded);
+    /// # });
+    /// ```
+    pub fn done(&self) -> Done {
+        Done {
+            ctx: self.clone(),
+            watch: Watch::default(),
+        }
+    }
+}

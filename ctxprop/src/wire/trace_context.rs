@@ -1,0 +1,142 @@
+//! The headers `traceparent` and `tracestate`, and the older `x-trace-id`.
+//!
+//! [W3C Trace Context Level 2](https://www.w3.org/TR/trace-context-2/), section 3, as a
+//! participant: what is sent names a span of ours, in version 00. The list that `tracestate` holds
+//! is [`TraceState`]'s business.
+
+use http::header::HeaderName;
+use http::{HeaderMap, HeaderValue};
+
+use super::{Dropped, set, trim};
+use crate::span::{SpanContext, SpanId, TraceFlags, TraceId, TraceState, decode_hex, encode_hex};
+
+static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+static TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+static X_TRACE_ID: HeaderName = HeaderName::from_static("x-trace-id");
+
+/// The caller's span, marked remote; `None` if the caller sent none, or none that is valid.
+///
+/// - Two `traceparent` lines are none: there is no telling which is right.
+/// - `tracestate` lines are combined in order. An invalid one is left out and changes nothing
+///   else; without a valid `traceparent` it is not looked at.
+/// - `x-trace-id` (32 lower-case hexadecimal digits) counts where no `traceparent` came. It names
+///   no span, so the context has a fresh span id, which nobody recorded, and is taken as sampled.
+///
+/// See Trace Context Level 2, sections 3.2 "Traceparent Header" and 3.3 "Tracestate Header".
+///
+/// # Examples
+///
+/// ```
+/// use ctxprop::wire::trace_context;
+/// use http::HeaderMap;
+///
+/// let mut headers = HeaderMap::new();
+/// headers.insert("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".parse()?);
+/// headers.insert("tracestate", "congo=t61rcWkgMzE".parse()?);
+///
+/// let caller = trace_context::extract(&headers).unwrap();
+/// assert_eq!(caller.span_id().to_string(), "b7ad6b7169203331");
+/// assert_eq!(caller.trace_state().get("congo"), Some("t61rcWkgMzE"));
+/// assert!(caller.is_remote());
+/// # Ok::<(), http::header::InvalidHeaderValue>(())
+/// ```
+#[must_use]
+pub fn extract(headers: &HeaderMap) -> Option<SpanContext> {
+    read(headers, &mut Dropped::default())
+}
+
+pub(super) fn read(headers: &HeaderMap, dropped: &mut Dropped) -> Option<SpanContext> {
+    let mut lines = headers.get_all(&TRACEPARENT).iter();
+    let Some(line) = lines.next() else {
+        return read_trace_id(headers, dropped);
+    };
+    if lines.next().is_some() {
+        dropped.note("traceparent", "more than one line", 1);
+        return None;
+    }
+    let Some(span) = parse(trim(line)) else {
+        dropped.note("traceparent", "not a valid traceparent", 1);
+        return None;
+    };
+    let span = span.with_remote(true);
+    match TraceState::from_lines(&headers.get_all(&TRACESTATE)) {
+        Ok((trace_state, left_out)) => {
+            if left_out > 0 {
+                dropped.note("tracestate", "members beyond 512 characters", left_out);
+            }
+            Some(span.with_trace_state(trace_state))
+        }
+        Err(error) => {
+            dropped.note("tracestate", error.reason(), 1);
+            Some(span)
+        }
+    }
+}
+
+/// `version "-" trace-id "-" parent-id "-" trace-flags`, and for a later version whatever comes
+/// behind another dash (section "Versioning of traceparent").
+fn parse(line: &[u8]) -> Option<SpanContext> {
+    let (fields, rest) = line.split_first_chunk::<55>()?;
+    let [version] = decode_hex(&fields[..2])?;
+    let end = match version {
+        0 => rest.is_empty(),
+        0xff => false,
+        _ => rest.is_empty() || rest[0] == b'-',
+    };
+    if !end || [fields[2], fields[35], fields[52]] != *b"---" {
+        return None;
+    }
+    let trace_id = TraceId::from_hex(&fields[3..35])?;
+    let span_id = SpanId::from_hex(&fields[36..52])?;
+    let [flags] = decode_hex(&fields[53..])?;
+    Some(SpanContext::new(
+        trace_id,
+        span_id,
+        TraceFlags::from_bits(flags),
+    ))
+}
+
+fn read_trace_id(headers: &HeaderMap, dropped: &mut Dropped) -> Option<SpanContext> {
+    let mut lines = headers.get_all(&X_TRACE_ID).iter();
+    let line = lines.next()?;
+    let id = if lines.next().is_none() {
+        TraceId::from_hex(trim(line))
+    } else {
+        None
+    };
+    let Some(id) = id else {
+        dropped.note("x-trace-id", "not one line of 32 hexadecimal digits", 1);
+        return None;
+    };
+    let span = SpanContext::new(id, SpanId::random(), TraceFlags::SAMPLED);
+    Some(span.with_remote(true))
+}
+
+/// Writes `traceparent` and `tracestate`, or removes what there is nothing to say of.
+pub(super) fn write(span: &SpanContext, headers: &mut HeaderMap) {
+    if !span.is_valid() {
+        set(headers, &TRACEPARENT, None);
+        set(headers, &TRACESTATE, None);
+        return;
+    }
+    let mut line = *b"00-00000000000000000000000000000000-0000000000000000-00";
+    encode_hex(&span.trace_id().to_bytes(), &mut line[3..35]);
+    encode_hex(&span.span_id().to_bytes(), &mut line[36..52]);
+    encode_hex(&[span.flags().known().bits()], &mut line[53..]);
+    set(headers, &TRACEPARENT, HeaderValue::from_bytes(&line).ok());
+    set(headers, &TRACESTATE, span.trace_state().header().cloned());
+}
+
+/// Writes `x-trace-id`, or removes it.
+pub(super) fn write_trace_id(span: &SpanContext, headers: &mut HeaderMap) {
+    let mut line = [0; 32];
+    encode_hex(&span.trace_id().to_bytes(), &mut line);
+    let value = span
+        .is_valid()
+        .then(|| HeaderValue::from_bytes(&line).ok())
+        .flatten();
+    set(headers, &X_TRACE_ID, value);
+}
+
+#[cfg(test)]
+mod tests;
