@@ -8,6 +8,7 @@
 //! and a panic where [`deny`] was called.
 
 use std::collections::HashSet;
+use std::marker::PhantomData;
 use std::panic::Location;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -52,17 +53,50 @@ pub(crate) fn made_a_root(place: &'static Location<'static>) {
     }
 }
 
-/// Types whose `background()` makes a root of ours.
+/// What makes a root, asked by a `#[propagate]` body that sees the call: [`check`](Root::check) is inherent for
+/// `Ctx`, with a bound that nothing meets, and a trait method without one for all other types.
 #[doc(hidden)]
-pub trait Makes {}
+#[derive(Debug)]
+pub struct Root<T: ?Sized>(PhantomData<fn() -> T>);
 
-impl Makes for Ctx {}
+impl<T: ?Sized> Root<T> {
+    #[allow(missing_docs)]
+    #[expect(clippy::new_without_default, reason = "only macros make one")]
+    pub const fn new() -> Self {
+        Root(PhantomData)
+    }
+}
+
+impl<T: Ours> Root<T> {
+    #[allow(missing_docs)]
+    pub fn check(self)
+    where
+        T: StaysInItsContext,
+    {
+    }
+}
+
+/// The answer for types that are not ours.
+#[doc(hidden)]
+pub trait NotOurs: Sized {
+    #[allow(missing_docs)]
+    fn check(self) {}
+}
+
+impl<T: ?Sized> NotOurs for Root<T> {}
+
+/// The type whose `background()` makes a root of ours.
+#[doc(hidden)]
+pub trait Ours {}
+
+impl Ours for Ctx {}
 
 /// Implemented by nothing: its absence is the message.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
-    message = "[detached-context] a new root inside `#[propagate]` loses the caller's deadline, trace and baggage",
+    message = "[detached-context] a new root context inside `#[propagate]`",
     label = "derive from `Ctx::current()` instead",
+    note = "it would start without the caller's deadline, cancellation, trace and baggage",
     note = "for work that must outlive the request: `Ctx::current().detach(\"why\")`",
     note = "if a new root is meant: `#[propagate(allow(detached_context, reason = \"..\"))]` on the function"
 )]

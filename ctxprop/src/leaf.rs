@@ -39,6 +39,15 @@ impl<F> Leaf<F> {
             shields: Seen::default(),
         }
     }
+
+    /// A leaf that starts although the context has ended: for shields, which are active while pending.
+    #[inline]
+    pub(crate) fn exempt(future: F) -> Self {
+        Leaf {
+            started: true,
+            ..Leaf::new(future)
+        }
+    }
 }
 
 impl<F: Future> Future for Leaf<F> {

@@ -1,6 +1,9 @@
 //! Request context for async Rust that crosses functions, tasks and networks.
 
 mod baggage;
+#[doc(hidden)]
+#[allow(missing_docs, reason = "only generated code uses it")]
+pub mod body;
 mod cancel;
 mod cause;
 mod ctx;
@@ -11,7 +14,8 @@ mod leaf;
 mod needs_ctx;
 mod on_done;
 mod scope;
-mod select;
+#[doc(hidden)]
+pub mod select;
 mod shield;
 mod slots;
 mod span;
@@ -21,7 +25,6 @@ mod watch;
 pub mod wire;
 
 #[doc(hidden)]
-#[allow(missing_docs, reason = "only macros read it")]
 pub mod __private;
 
 pub use baggage::{

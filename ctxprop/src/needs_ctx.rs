@@ -75,11 +75,16 @@ pub trait Awaitable: sealed::Sealed {
     /// The future that gives it.
     type Future: Future<Output = Self::Output>;
 
+    /// Whether awaiting it is no cancellation point.
+    #[doc(hidden)]
+    const EXEMPT: bool = false;
+
     #[doc(hidden)]
     fn into_awaited(self) -> Self::Future;
 }
 
 // Two implementations, which do not overlap because `NeedsCtx` is local and no `IntoFuture`.
+#[diagnostic::do_not_recommend]
 impl<T: IntoFuture> Awaitable for T {
     type Output = T::Output;
     type Future = T::IntoFuture;
@@ -90,6 +95,7 @@ impl<T: IntoFuture> Awaitable for T {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<F: Future> Awaitable for NeedsCtx<F> {
     type Output = F::Output;
     type Future = F;
@@ -100,7 +106,7 @@ impl<F: Future> Awaitable for NeedsCtx<F> {
     }
 }
 
-mod sealed {
+pub(crate) mod sealed {
     use std::future::{Future, IntoFuture};
 
     use super::NeedsCtx;

@@ -17,7 +17,7 @@ use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
-use crate::__private::How;
+use crate::body::How;
 use crate::shield::{self, Seen};
 
 /// What the branches of one `select!` share. All of it is touched by one task at a time: the atomics are

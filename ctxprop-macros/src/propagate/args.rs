@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use proc_macro2::TokenStream;
-use quote::ToTokens;
+use proc_macro2::{Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::punctuated::Punctuated;
@@ -54,7 +54,9 @@ impl Args {
         match (key, arg.value) {
             ("unwind", Value::None) => self.unwind = Some(arg.key),
             ("budget", Value::Is(value)) => {
-                self.budget = errors.ok(syn::parse2(value).and_then(|text| budget(&text)))
+                let text =
+                    syn::parse2(value.clone()).map_err(|_| syn::Error::new_spanned(value, BUDGET));
+                self.budget = errors.ok(text.and_then(|text| budget(&text)));
             }
             ("ctx", Value::Is(value)) => {
                 self.ctx = errors.ok(syn::parse2(value.clone()).map_err(|_| {
@@ -77,7 +79,7 @@ impl Args {
                 &arg.key,
                 "expected `ctx = name`, the parameter that is the context",
             ),
-            ("crate", _) => errors.at(&arg.key, "expected `crate = path::to::ctxprop`"),
+            ("crate", _) => errors.at(&arg.key, CRATE),
             ("allow", _) => errors.at(&arg.key, ALLOW),
             _ => errors.at(
                 &arg.key,
@@ -90,8 +92,29 @@ impl Args {
     pub(crate) fn krate(&self) -> TokenStream {
         match &self.krate {
             Some(path) => path.to_token_stream(),
-            None => quote::quote!(::ctxprop),
+            None => quote!(::ctxprop),
         }
+    }
+
+    /// Where it finds what only macros use.
+    pub(crate) fn private(&self) -> Private {
+        let krate = self.krate();
+        Private(quote!(#krate::__private))
+    }
+}
+
+/// The path of the core's private module.
+pub(crate) struct Private(TokenStream);
+
+impl Private {
+    /// The path with the span `at`: a message underlines from the first to the last token of what fails, and
+    /// with one span for all of them that is a place in the user's code.
+    pub(crate) fn at(&self, at: Span) -> TokenStream {
+        let respan = |mut token: TokenTree| {
+            token.set_span(at);
+            token
+        };
+        self.0.clone().into_iter().map(respan).collect()
     }
 }
 
@@ -117,7 +140,7 @@ impl Parse for Arg {
             input.parse::<Token![=]>()?;
             let mut value = TokenStream::new();
             while !input.is_empty() && !input.peek(Token![,]) {
-                value.extend([input.parse::<proc_macro2::TokenTree>()?]);
+                value.extend([input.parse::<TokenTree>()?]);
             }
             if value.is_empty() {
                 return Err(input.error(format_args!("expected a value for `{key}`")));
@@ -153,12 +176,16 @@ fn budget(text: &LitStr) -> syn::Result<Budget> {
     }
 }
 
+const CRATE: &str = "expected `crate = path::to::ctxprop`";
+const BUDGET: &str = "expected `budget = \"250ms\"` or `budget = \"40%\"`";
+
 fn krate(value: TokenStream) -> syn::Result<Path> {
     // A string too, as serde takes it.
-    match syn::parse2::<LitStr>(value.clone()) {
+    let path = match syn::parse2::<LitStr>(value.clone()) {
         Ok(text) => text.parse_with(Path::parse_mod_style),
-        Err(_) => Path::parse_mod_style.parse2(value),
-    }
+        Err(_) => Path::parse_mod_style.parse2(value.clone()),
+    };
+    path.map_err(|_| syn::Error::new_spanned(value, CRATE))
 }
 
 const ALLOW: &str = "expected `allow(rule, reason = \"why it is right here\")`";

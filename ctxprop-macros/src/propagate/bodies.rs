@@ -118,10 +118,10 @@ pub(crate) fn prelude(
     args: &Args,
 ) -> TokenStream {
     let site = Span::mixed_site();
-    let private = rewriter.private;
+    let private = rewriter.private(site);
     let mut prelude = TokenStream::new();
     if frame.awaits {
-        prelude.extend(quote_spanned!(site=> #[allow(unused_imports)] use #private::Await as _;));
+        prelude.extend(quote_spanned!(site=> #[allow(unused_imports)] use #private::Kind as _;));
     }
     if rewriter.checked_roots {
         prelude.extend(quote_spanned!(site=> #[allow(unused_imports)] use #private::NotOurs as _;));
@@ -134,8 +134,9 @@ pub(crate) fn prelude(
         });
     }
     if let Some(unwind) = &args.unwind {
-        let at = quote_spanned!(unwind.span()=> assert_says_cancelled);
-        prelude.extend(quote_spanned!(site=> #private::#at::<#output>();));
+        let at = site.located_at(unwind.span());
+        let private = rewriter.private(at);
+        prelude.extend(quote_spanned!(at=> #private::says_cancelled::<#output>();));
     }
     if frame.uses_how {
         let how = rewrite::how();

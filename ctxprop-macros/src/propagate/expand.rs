@@ -13,8 +13,11 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
+use syn::token::Brace;
 use syn::visit_mut::VisitMut;
-use syn::{Block, FnArg, Pat, ReturnType, Signature, Token, Type, parse_quote};
+use syn::{
+    Block, FnArg, Pat, ReturnType, Signature, Token, Type, parse_quote, parse_quote_spanned,
+};
 
 use super::args::Budget;
 use super::bodies::{self, Binding};
@@ -104,7 +107,7 @@ fn given(function: Function, context: &Context, args: &Args) -> TokenStream {
         return quote!(#(#attrs)* #vis #sig;);
     };
     let site = Span::mixed_site();
-    let private = private(args);
+    let private = args.private().at(site);
     let budgeted = Ident::new("budgeted", site);
     let mut bindings = Vec::new();
     let mut given = TokenStream::new();
@@ -138,10 +141,7 @@ fn given(function: Function, context: &Context, args: &Args) -> TokenStream {
         };
         quote_spanned!(site=> let #budgeted = #budget.of(#parent);)
     });
-    let (output, inner) = (
-        output(&sig),
-        self::inner(&sig, args, &private, &bindings, &mut body),
-    );
+    let (output, inner) = (output(&sig), self::inner(&sig, args, &bindings, &mut body));
     let ty = replace_impls(&output, &parse_quote!(_));
     quote_spanned! {site=>
         #(#attrs)* #vis #sig {
@@ -160,7 +160,7 @@ fn threaded(function: Function, args: &Args) -> TokenStream {
         body,
     } = function;
     let site = Span::mixed_site();
-    let private = private(args);
+    let private = args.private().at(site);
     let krate = args.krate();
     let output = output(&sig);
     let (impl_token, future) = (Token![impl](site), quote_spanned!(site=> #private::Future));
@@ -178,7 +178,7 @@ fn threaded(function: Function, args: &Args) -> TokenStream {
             }
         }
     }
-    let mut inner = self::inner(&sig, args, &private, &bindings, &mut body);
+    let mut inner = self::inner(&sig, args, &bindings, &mut body);
     if let Some(budget) = args.budget {
         let budget = self::budget(budget, &private);
         inner = quote_spanned! {site=>
@@ -205,22 +205,20 @@ fn plain(function: Function, args: &Args) -> TokenStream {
     let Some(mut body) = body else {
         return quote!(#(#attrs)* #vis #sig;);
     };
-    let private = private(args);
+    let private = args.private();
     Rewriter::new(&private, &args.allowed, Kind::Plain).body(&mut body);
     quote!(#(#attrs)* #vis #sig #body)
 }
 
 /// The body as an async block that owns the arguments.
-fn inner(
-    sig: &Signature,
-    args: &Args,
-    private: &TokenStream,
-    bindings: &[Binding],
-    body: &mut Block,
-) -> TokenStream {
+fn inner(sig: &Signature, args: &Args, bindings: &[Binding], body: &mut Block) -> TokenStream {
     let output = output(sig);
-    let mut rewriter = Rewriter::new(private, &args.allowed, Kind::Function);
+    let private = args.private();
+    let mut rewriter = Rewriter::new(&private, &args.allowed, Kind::Function);
     let frame = rewriter.body(body);
+    // Braces of the macro's own, so that rustc does not call the user's unneeded where one expression is
+    // all there is.
+    body.brace_token = Brace(Span::mixed_site().located_at(body.brace_token.span.join()));
     let prelude = bodies::prelude(
         &rewriter,
         &frame,
@@ -232,15 +230,10 @@ fn inner(
     }
 }
 
-fn private(args: &Args) -> TokenStream {
-    let krate = args.krate();
-    quote_spanned!(Span::mixed_site()=> #krate::__private)
-}
-
 /// The type that the function's `return` gives.
 fn output(sig: &Signature) -> Type {
     match &sig.output {
-        ReturnType::Default => parse_quote!(()),
+        ReturnType::Default => parse_quote_spanned!(sig.ident.span()=> ()),
         ReturnType::Type(_, ty) => (**ty).clone(),
     }
 }

@@ -13,12 +13,12 @@ use syn::{
     parse_quote, parse_quote_spanned,
 };
 
+use super::args::Private;
 use super::macros;
 use super::rules::{self, Rule};
 
 pub(crate) struct Rewriter<'a> {
-    /// The path of the core's private module.
-    pub(crate) private: &'a TokenStream,
+    private: &'a Private,
     allowed: &'a [Rule],
     frame: Frame,
     /// Whether the code at hand is in a closure of the frame, and may run where no context is current.
@@ -63,7 +63,7 @@ pub(crate) fn ctx() -> Ident {
 }
 
 impl<'a> Rewriter<'a> {
-    pub(crate) fn new(private: &'a TokenStream, allowed: &'a [Rule], kind: Kind) -> Self {
+    pub(crate) fn new(private: &'a Private, allowed: &'a [Rule], kind: Kind) -> Self {
         Rewriter {
             private,
             allowed,
@@ -81,6 +81,11 @@ impl<'a> Rewriter<'a> {
     pub(crate) fn body(&mut self, body: &mut Block) -> Frame {
         self.visit_block_mut(body);
         std::mem::take(&mut self.frame)
+    }
+
+    /// The path of the core's private module, shown at `at` in messages.
+    pub(crate) fn private(&self, at: Span) -> TokenStream {
+        self.private.at(at)
     }
 
     pub(crate) fn kind(&self) -> Kind {
@@ -116,17 +121,16 @@ impl<'a> Rewriter<'a> {
     pub(crate) fn awaited(&mut self, awaited: &impl ToTokens, at: Span) -> Expr {
         self.changed();
         self.frame.awaits = true;
-        let private = self.private;
-        let site = Span::mixed_site();
+        // All at one place: errors that say the same there are shown once.
+        let site = Span::mixed_site().located_at(at);
+        let private = self.private(site);
         if self.frame.kind != Kind::Function {
-            let thread = Ident::new("thread", at);
-            return parse_quote_spanned!(site=> #private::Awaited(#awaited).#thread().await);
+            return parse_quote_spanned!(site=> #private::thread(#awaited).await);
         }
-        let (how, leaf) = (how(), Ident::new("leaf", at));
-        let end = quote_spanned!(site=> end);
+        let (how, end) = (Ident::new("how", site), quote_spanned!(site=> end));
         let bail = self.bail(&end);
         parse_quote_spanned! {site=>
-            match #private::Awaited(#awaited).#leaf(#how).await {
+            match #private::leaf(#private::Awaited(#awaited).kind(), #how).await {
                 #private::Ok(value) => value,
                 #private::Err(#end) => #bail,
             }
@@ -170,8 +174,8 @@ impl<'a> Rewriter<'a> {
     /// The future `future` in a scope of the context at hand.
     fn scoped(&mut self, future: &impl ToTokens) -> Expr {
         self.changed();
-        let private = self.private;
         let site = Span::mixed_site();
+        let private = self.private(site);
         if self.in_closure {
             self.frame.uses_ctx = true;
             let ctx = ctx();
@@ -197,8 +201,9 @@ impl<'a> Rewriter<'a> {
         if !uses_ctx || closure.capture.is_none() {
             return None;
         }
-        let (private, ctx) = (self.private, ctx());
-        Some(parse_quote_spanned! {Span::mixed_site()=> {
+        let site = Span::mixed_site();
+        let (private, ctx) = (self.private(site), ctx());
+        Some(parse_quote_spanned! {site=> {
             let #ctx = #private::Clone::clone(&#ctx);
             #closure
         }})
@@ -217,7 +222,7 @@ impl<'a> Rewriter<'a> {
         };
         self.visit_async_body(&mut block);
         let scoped = self.scoped(&block);
-        let private = self.private;
+        let private = self.private(Span::mixed_site());
         // What `?` and `return` give is what the closure says it returns.
         let typed: Expr = match &closure.output {
             ReturnType::Default => parse_quote!(#scoped.await),
@@ -234,7 +239,8 @@ impl<'a> Rewriter<'a> {
         let Expr::Path(callee) = &*call.func else {
             return None;
         };
-        if !rules::may_make_a_root(&callee.path) {
+        let by_path = callee.qself.is_none() && rules::check(&callee.path, self.allowed).is_some();
+        if by_path || !rules::may_make_a_root(&callee.path) {
             return None;
         }
         let of: Type = match &callee.qself {
@@ -251,10 +257,10 @@ impl<'a> Rewriter<'a> {
         };
         self.checked_roots = true;
         self.changed();
-        let private = self.private;
-        let check = Ident::new("check", callee.path.segments.last()?.ident.span());
-        Some(parse_quote_spanned! {Span::mixed_site()=> {
-            #private::Root::<#of>::new().#check();
+        let site = Span::mixed_site().located_at(callee.path.segments.last()?.ident.span());
+        let private = self.private(site);
+        Some(parse_quote_spanned! {site=> {
+            #private::Root::<#of>::new().check();
             #call
         }})
     }
@@ -273,8 +279,9 @@ impl<'a> Rewriter<'a> {
 
     /// `let ctx = <the current context>;`
     pub(crate) fn local_ctx(&self) -> Stmt {
-        let (private, ctx) = (self.private, ctx());
-        parse_quote_spanned!(Span::mixed_site()=> let #ctx = #private::Ctx::current();)
+        let site = Span::mixed_site();
+        let (private, ctx) = (self.private(site), ctx());
+        parse_quote_spanned!(site=> let #ctx = #private::Ctx::current();)
     }
 }
 

@@ -73,8 +73,8 @@ pub(crate) fn check(path: &Path, allowed: &[Rule]) -> Option<String> {
     }
     if !allowed.contains(&Rule::DetachedContext) && DETACHED_CONTEXTS.contains(&name.as_str()) {
         return Some(
-            "[detached-context] a new root inside `#[propagate]` loses the caller's deadline, trace and baggage\n  \
-             derive from `Ctx::current()` instead\n  \
+            "[detached-context] a new root context inside `#[propagate]`\n  it would start without the caller's \
+             deadline, cancellation, trace and baggage\n  derive from `Ctx::current()` instead\n  \
              for work that must outlive the request: `Ctx::current().detach(\"why\")`\n  \
              if a new root is meant: `#[propagate(allow(detached_context, reason = \"..\"))]`"
                 .to_owned(),

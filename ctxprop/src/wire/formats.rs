@@ -20,7 +20,8 @@ use super::{Dropped, Expired, Incoming, Outgoing, baggage, budget, trace_context
 /// use http::HeaderMap;
 ///
 /// let mut headers = HeaderMap::new();
-/// headers.insert("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".parse()?);
+/// let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+/// headers.insert("traceparent", parent.parse()?);
 /// headers.insert("baggage", "tenant=acme,role=admin".parse()?);
 ///
 /// let caller = Formats::new().trace(false).extract(&headers);

@@ -1,1 +1,273 @@
+//! All of a message at once: what comes in, goes out and is left out.
 
+use proptest::prelude::*;
+
+use super::*;
+
+const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-03";
+
+fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for (name, line) in lines {
+        headers.append(*name, HeaderValue::from_static(line));
+    }
+    headers
+}
+
+fn full() -> HeaderMap {
+    headers(&[
+        ("traceparent", PARENT),
+        ("tracestate", "rojo=1, congo=2"),
+        ("baggage", "a=1;p=%2C"),
+        ("baggage", "b=2"),
+        ("x-timeout-ms", "250"),
+        ("x-deadline", "2000-01-01T00:00:00Z"),
+        ("accept", "*/*"),
+    ])
+}
+
+#[test]
+fn a_message_without_any_of_it_says_nothing() {
+    let incoming = Incoming::from_headers(&headers(&[("accept", "*/*")]));
+    assert!(incoming.span.is_none() && incoming.baggage.is_empty() && incoming.budget.is_none());
+    assert_eq!(incoming.dropped(), 0);
+}
+
+#[test]
+fn what_came_is_sent_on_and_the_rest_is_left_alone() {
+    let incoming = Incoming::from_headers(&full());
+    assert_eq!(incoming.dropped(), 0);
+    let child = incoming.span.as_ref().unwrap().child();
+    let mut out = headers(&[
+        ("x-timeout-ms", "9999"),
+        ("baggage", "z=1"),
+        ("baggage", "y=1"),
+        ("host", "a"),
+    ]);
+    let remaining = incoming
+        .budget
+        .map(|budget| budget - Duration::from_nanos(1));
+    let outgoing = Outgoing {
+        span: &child,
+        baggage: Some(&incoming.baggage),
+        remaining,
+    };
+    outgoing.write(&mut out).unwrap();
+    assert_eq!(out["traceparent"].to_str().unwrap()[..36], PARENT[..36]);
+    assert_ne!(out["traceparent"], PARENT);
+    assert_eq!(out["tracestate"], "rojo=1, congo=2");
+    assert_eq!(
+        out.get_all("baggage").iter().collect::<Vec<_>>(),
+        ["a=1;p=%2C", "b=2"]
+    );
+    assert_eq!(out["x-timeout-ms"], "249");
+    assert_eq!(
+        (out.len(), &out["host"]),
+        (7, &HeaderValue::from_static("a"))
+    );
+
+    let next = Incoming::from_headers(&out);
+    assert_eq!(next.span.unwrap().span_id(), child.span_id());
+    assert!(next.baggage.iter().eq(incoming.baggage.iter()));
+}
+
+#[test]
+fn nothing_to_say_removes_what_was_said() {
+    let mut forwarded = full();
+    let nothing = Outgoing {
+        span: &SpanContext::invalid(),
+        baggage: None,
+        remaining: None,
+    };
+    nothing.write(&mut forwarded).unwrap();
+    assert_eq!(forwarded, headers(&[("accept", "*/*")]));
+}
+
+#[test]
+fn an_expired_budget_writes_nothing() {
+    let span = SpanContext::root();
+    for nanos in [0, 1, 999_999] {
+        let mut out = full();
+        let remaining = Some(Duration::from_nanos(nanos));
+        let outgoing = Outgoing {
+            span: &span,
+            baggage: None,
+            remaining,
+        };
+        assert_eq!(outgoing.write(&mut out), Err(Expired));
+        assert_eq!(out, full());
+        // whether or not the budget is one of the things written
+        assert_eq!(
+            Formats::new().budget(false).inject(&outgoing, &mut out),
+            Err(Expired)
+        );
+        assert_eq!(out, full());
+    }
+    let mut out = HeaderMap::new();
+    let outgoing = Outgoing {
+        span: &span,
+        baggage: None,
+        remaining: Some(Duration::from_millis(1)),
+    };
+    outgoing.write(&mut out).unwrap();
+    assert_eq!(out["x-timeout-ms"], "1");
+    assert_eq!(Expired.to_string(), "less than 1 ms of the budget remains");
+}
+
+#[test]
+fn a_format_that_is_off_is_not_touched() {
+    let none = Formats::new().trace(false).baggage(false).budget(false);
+    let incoming = none.extract(&full());
+    assert!(incoming.span.is_none() && incoming.baggage.is_empty() && incoming.budget.is_none());
+    let mut out = full();
+    let outgoing = Outgoing {
+        span: &SpanContext::root(),
+        baggage: None,
+        remaining: None,
+    };
+    none.inject(&outgoing, &mut out).unwrap();
+    assert_eq!(out, full());
+    assert_eq!(Formats::default(), Formats::new());
+}
+
+#[test]
+fn more_is_written_on_request() {
+    let span = SpanContext::root();
+    let formats = Formats::new()
+        .send_trace_id(true)
+        .send_grpc_timeout(true)
+        .send_connect_timeout(true)
+        .send_envoy_timeout(true);
+    let outgoing = Outgoing {
+        span: &span,
+        baggage: None,
+        remaining: Some(Duration::from_micros(1_500)),
+    };
+    let mut out = HeaderMap::new();
+    formats.inject(&outgoing, &mut out).unwrap();
+    assert_eq!(out["x-trace-id"], span.trace_id().to_string().as_str());
+    assert_eq!(out["grpc-timeout"], "1500000n");
+    assert_eq!(out["connect-timeout-ms"], "1");
+    assert_eq!(out["x-envoy-expected-rq-timeout-ms"], "1");
+    formats
+        .inject(
+            &Outgoing {
+                remaining: None,
+                ..outgoing
+            },
+            &mut out,
+        )
+        .unwrap();
+    assert_eq!(
+        out.keys().map(HeaderName::as_str).collect::<Vec<_>>().len(),
+        2
+    );
+}
+
+#[test]
+fn everything_left_out_is_counted() {
+    let incoming = Incoming::from_headers(&headers(&[
+        ("traceparent", "00-1-1-01"),
+        ("tracestate", "never=looked at"),
+        ("baggage", "a=1,b,c,d=4"),
+        ("x-timeout-ms", "-1"),
+        ("grpc-timeout", "1.5S"),
+        ("x-deadline", "yesterday"),
+    ]));
+    assert_eq!(incoming.dropped(), 1 + 2 + 1 + 1 + 1);
+    assert_eq!((incoming.baggage.len(), incoming.budget), (2, None));
+}
+
+/// What was reported: `header: reason, count` of each event, and all that was said in it.
+#[derive(Clone, Default)]
+struct Reports(std::sync::Arc<std::sync::Mutex<Vec<String>>>);
+
+impl tracing::field::Visit for Reports {
+    fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn fmt::Debug) {
+        self.0.lock().unwrap().push(format!("{field}={value:?}"));
+    }
+}
+
+impl tracing::Subscriber for Reports {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        metadata.target() == "ctxprop::wire"
+    }
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+    fn event(&self, event: &tracing::Event<'_>) {
+        event.record(&mut self.clone());
+    }
+    fn enter(&self, _: &tracing::span::Id) {}
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+#[test]
+fn each_reason_is_reported_once_and_without_content() {
+    let reports = Reports::default();
+    tracing::subscriber::with_default(reports.clone(), || {
+        Incoming::from_headers(&headers(&[
+            ("traceparent", PARENT),
+            ("tracestate", "secret=1,SECRET=2"),
+            ("baggage", "a=1,secret,b=\"secret\",c=3"),
+            ("x-timeout-ms", "secret"),
+            ("x-timeout-ms", "250"),
+        ]))
+    });
+    let reports = reports.0.lock().unwrap().join(" ");
+    assert!(!reports.to_lowercase().contains("secret"), "{reports}");
+    let message = "message=dropped from a message";
+    let expected = [
+        r#"header="tracestate" reason="invalid key" count=1"#,
+        r#"header="baggage" reason="malformed member" count=2"#,
+        r#"header="x-timeout-ms" reason="not a valid timeout" count=1"#,
+    ];
+    assert_eq!(
+        reports,
+        expected.map(|event| format!("{message} {event}")).join(" ")
+    );
+}
+
+#[test]
+fn white_space_around_a_value_is_not_part_of_it() {
+    for (value, trimmed) in [
+        (" \ta b\t ", "a b"),
+        ("", ""),
+        (" ", ""),
+        ("a", "a"),
+        ("\t\t", ""),
+    ] {
+        assert_eq!(trim(&HeaderValue::from_static(value)), trimmed.as_bytes());
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_headers_make_it_panic(
+        lines in prop::collection::vec(
+            (0..9usize, prop::collection::vec(any::<u8>(), 0..120)), 0..12,
+        ),
+    ) {
+        const NAMES: [&str; 9] = [
+            "traceparent", "tracestate", "baggage", "x-timeout-ms", "x-deadline", "x-trace-id",
+            "grpc-timeout", "connect-timeout-ms", "x-envoy-expected-rq-timeout-ms",
+        ];
+        let mut headers = HeaderMap::new();
+        for (name, line) in lines {
+            if let Ok(line) = HeaderValue::from_bytes(&line) {
+                headers.append(NAMES[name], line);
+            }
+        }
+        let incoming = Incoming::from_headers(&headers);
+        let span = incoming.span.clone().unwrap_or_default();
+        let outgoing = Outgoing { span: &span, baggage: Some(&incoming.baggage), remaining: None };
+        outgoing.write(&mut headers).unwrap();
+        // what we send is what we would take
+        let again = Incoming::from_headers(&headers);
+        let id = |span: Option<SpanContext>| span.map(|span| span.span_id());
+        prop_assert_eq!(id(again.span), id(incoming.span));
+        prop_assert!(again.baggage.iter().eq(incoming.baggage.iter()));
+    }
+}

@@ -31,7 +31,8 @@ static X_TRACE_ID: HeaderName = HeaderName::from_static("x-trace-id");
 /// use http::HeaderMap;
 ///
 /// let mut headers = HeaderMap::new();
-/// headers.insert("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".parse()?);
+/// let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+/// headers.insert("traceparent", parent.parse()?);
 /// headers.insert("tracestate", "congo=t61rcWkgMzE".parse()?);
 ///
 /// let caller = trace_context::extract(&headers).unwrap();

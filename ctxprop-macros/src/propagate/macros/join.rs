@@ -34,13 +34,13 @@ pub(super) fn rewrite(rewriter: &mut Rewriter<'_>, mac: &mut Macro) -> Option<Ex
         rewriter.visit_expr_mut(arg);
     }
     let site = Span::mixed_site();
-    let private = rewriter.private;
     let names: Vec<_> = (0..args.len())
         .map(|n| Ident::new(&format!("joined{n}"), site))
         .collect();
     let values = args.iter().map(|arg| {
-        let thread = Ident::new("thread", arg.span());
-        quote_spanned!(site=> #private::Awaited(#arg).#thread())
+        let at = site.located_at(arg.span());
+        let private = rewriter.private(at);
+        quote_spanned!(at=> #private::thread(#arg))
     });
     let values: Vec<_> = values.collect();
     let (path, biased) = (

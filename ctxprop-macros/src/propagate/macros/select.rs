@@ -127,7 +127,7 @@ pub(super) fn rewrite(rewriter: &mut Rewriter<'_>, mac: &mut Macro) -> Option<Ex
             let branches = select
                 .branches
                 .iter()
-                .map(|branch| branch.threaded(rewriter.private));
+                .map(|branch| branch.threaded(rewriter));
             let (path, biased) = (&mac.path, select.biased());
             parse_quote_spanned!(Span::mixed_site()=> #path! { #biased #(#branches)* #otherwise })
         }
@@ -144,13 +144,15 @@ impl Select {
 
 impl Branch {
     /// Gives the branch's future the current context.
-    fn future(&self, private: &TokenStream) -> TokenStream {
-        let (future, thread) = (&self.future, Ident::new("thread", self.future.span()));
-        quote_spanned!(Span::mixed_site()=> #private::Awaited(#future).#thread())
+    fn future(&self, rewriter: &Rewriter<'_>) -> TokenStream {
+        let future = &self.future;
+        let site = Span::mixed_site().located_at(future.span());
+        let private = rewriter.private(site);
+        quote_spanned!(site=> #private::thread(#future))
     }
 
-    fn threaded(&self, private: &TokenStream) -> TokenStream {
-        let (pat, future, handler) = (&self.pat, self.future(private), &self.handler);
+    fn threaded(&self, rewriter: &Rewriter<'_>) -> TokenStream {
+        let (pat, future, handler) = (&self.pat, self.future(rewriter), &self.handler);
         let precondition = self
             .precondition
             .as_ref()
@@ -158,8 +160,8 @@ impl Branch {
         quote_spanned!(Span::mixed_site()=> #pat = #future #precondition => #handler,)
     }
 
-    fn raced(&self, private: &TokenStream, select: &Ident) -> TokenStream {
-        let (pat, future, handler) = (&self.pat, self.future(private), &self.handler);
+    fn raced(&self, rewriter: &Rewriter<'_>, select: &Ident) -> TokenStream {
+        let (pat, future, handler) = (&self.pat, self.future(rewriter), &self.handler);
         match &self.precondition {
             None => {
                 quote_spanned!(Span::mixed_site()=> #pat = #select.branch(#future) => #handler,)
@@ -193,7 +195,7 @@ fn raced(
     otherwise: Option<&TokenStream>,
 ) -> Expr {
     let site = Span::mixed_site();
-    let private = rewriter.private;
+    let private = rewriter.private(site);
     let (how, select, end) = (
         rewrite::how(),
         Ident::new("select", site),
@@ -202,7 +204,7 @@ fn raced(
     let branches: Vec<_> = parsed
         .branches
         .iter()
-        .map(|branch| branch.raced(private, &select))
+        .map(|branch| branch.raced(rewriter, &select))
         .collect();
     let refutable = !parsed.branches.iter().all(Branch::irrefutable);
     let biased = parsed.biased();

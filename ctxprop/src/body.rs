@@ -1,0 +1,272 @@
+//! What a `#[propagate]` body is made of. Not public API: the macro names it through `__private`, and it is
+//! here, under a path that reads well, because the compiler's messages print it.
+//!
+//! How the types answer what a macro cannot see:
+//! - Can this function say `Cancelled`? [`Returns::how`] exists twice: as an inherent method where the return
+//!   type is a `Result` whose error is `From<Cancelled>`, which wins where that holds, and as a trait method
+//!   for all types.
+//! - Is this thing a shield, whose await is exempt? [`Awaited::kind`] is inherent for shields, and a trait
+//!   method for all types.
+//! - Is it a future, or a call that needs a context? [`Awaitable`] is implemented for both.
+
+use std::convert::Infallible;
+use std::future::{Future, IntoFuture};
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use crate::cause::Cancelled;
+use crate::ctx::Ctx;
+use crate::current;
+use crate::leaf::Leaf;
+use crate::needs_ctx::{Awaitable, NeedsCtx};
+use crate::scope::Scope;
+use crate::shield::{Shield, Shielding};
+
+/// What a function returns, asked for how it takes the end of its context.
+#[derive(Debug)]
+pub struct Returns<T: ?Sized>(PhantomData<fn() -> T>);
+
+impl<T: ?Sized> Returns<T> {
+    #[expect(clippy::new_without_default, reason = "only macros make one")]
+    pub const fn new() -> Self {
+        Returns(PhantomData)
+    }
+}
+
+impl<T, E: From<Cancelled>> Returns<Result<T, E>> {
+    #[inline]
+    pub fn how(self) -> Unwinds<E> {
+        Unwinds(PhantomData)
+    }
+}
+
+/// The answer for return types that cannot say `Cancelled`.
+pub trait CannotSayCancelled: Sized {
+    #[inline]
+    fn how(self) -> Threads {
+        Threads
+    }
+}
+
+impl<T: ?Sized> CannotSayCancelled for Returns<T> {}
+
+/// Demanded by `#[propagate(unwind)]`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot say `Cancelled`",
+    label = "`unwind` needs a `Result` whose error has `From<ctxprop::Cancelled>`",
+    note = "with `thiserror`, give the error type a variant with `#[from] Cancelled`",
+    note = "or leave `unwind` out: the function is then threaded, and dropped where a caller unwinds"
+)]
+pub trait SaysCancelled {}
+
+#[diagnostic::do_not_recommend]
+impl<T, E: From<Cancelled>> SaysCancelled for Result<T, E> {}
+
+pub const fn says_cancelled<T: SaysCancelled>() {}
+
+/// How a body takes the end of its context.
+pub trait How: Copy {
+    /// What a leaf gives instead of a value.
+    type End;
+
+    /// The future of one await.
+    type Leaf<F: Future>: Future<Output = Result<F::Output, Self::End>>;
+
+    fn leaf<F: Future>(self, future: F, exempt: bool) -> Self::Leaf<F>;
+
+    /// The end, if it has come: looked at where a leaf cannot be made of what is awaited.
+    fn end(self) -> Option<Self::End>;
+
+    /// Whether it ever takes the end.
+    const UNWINDS: bool;
+}
+
+/// Each leaf returns the end as an error.
+#[derive(Debug)]
+pub struct Unwinds<E>(PhantomData<fn() -> E>);
+
+impl<E> Clone for Unwinds<E> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<E> Copy for Unwinds<E> {}
+
+impl<E: From<Cancelled>> Unwinds<E> {
+    #[cold]
+    pub fn bail<T>(self, end: Cancelled) -> Result<T, E> {
+        Err(E::from(end))
+    }
+}
+
+impl<E> How for Unwinds<E> {
+    type End = Cancelled;
+    type Leaf<F: Future> = Leaf<F>;
+
+    #[inline]
+    fn leaf<F: Future>(self, future: F, exempt: bool) -> Leaf<F> {
+        if exempt {
+            Leaf::exempt(future)
+        } else {
+            Leaf::new(future)
+        }
+    }
+
+    fn end(self) -> Option<Cancelled> {
+        current::recorded_end()
+    }
+
+    const UNWINDS: bool = true;
+}
+
+/// Leaves are plain awaits.
+#[derive(Clone, Copy, Debug)]
+pub struct Threads;
+
+impl Threads {
+    #[inline]
+    pub fn bail<T>(self, end: Infallible) -> T {
+        match end {}
+    }
+}
+
+impl How for Threads {
+    type End = Infallible;
+    type Leaf<F: Future> = Unraced<F>;
+
+    #[inline]
+    fn leaf<F: Future>(self, future: F, _exempt: bool) -> Unraced<F> {
+        Unraced { future }
+    }
+
+    fn end(self) -> Option<Infallible> {
+        None
+    }
+
+    const UNWINDS: bool = false;
+}
+
+pin_project_lite::pin_project! {
+    /// An await that is no cancellation point.
+    #[derive(Debug)]
+    pub struct Unraced<F> {
+        #[pin]
+        future: F,
+    }
+}
+
+impl<F: Future> Future for Unraced<F> {
+    type Output = Result<F::Output, Infallible>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.project().future.poll(cx).map(Ok)
+    }
+}
+
+/// Something that a body awaits.
+#[derive(Debug)]
+pub struct Awaited<T>(pub T);
+
+impl<F> Awaited<Shield<F>> {
+    #[inline]
+    pub fn kind(self) -> Exempt<F> {
+        Exempt(self.0)
+    }
+}
+
+/// What everything but a shield is.
+pub trait Kind<T>: Sized {
+    fn kind(self) -> T;
+}
+
+impl<T> Kind<T> for Awaited<T> {
+    #[inline]
+    fn kind(self) -> T {
+        self.0
+    }
+}
+
+/// A shield, whose await is exempt from the leaf rule.
+#[derive(Debug)]
+pub struct Exempt<F>(Shield<F>);
+
+#[diagnostic::do_not_recommend]
+impl<F: Future> Awaitable for Exempt<F> {
+    type Output = Result<F::Output, Cancelled>;
+    type Future = Shielding<F>;
+
+    const EXEMPT: bool = true;
+
+    #[inline]
+    fn into_awaited(self) -> Shielding<F> {
+        self.0.into_future()
+    }
+}
+
+impl<F: Future> crate::needs_ctx::sealed::Sealed for Exempt<F> {}
+
+// The two below give opaque futures so that awaiting what is no future is one error and not two: the bound
+// of the function is then the only one that fails.
+
+/// One await of a function.
+#[inline]
+pub fn leaf<T: Awaitable, H: How>(
+    awaited: T,
+    how: H,
+) -> impl Future<Output = Result<T::Output, H::End>> {
+    how.leaf(awaited.into_awaited(), T::EXEMPT)
+}
+
+/// One await of a nested block, or something that is not awaited here.
+#[inline]
+pub fn thread<T: Awaitable>(awaited: T) -> impl Future<Output = T::Output> {
+    awaited.into_awaited()
+}
+
+/// The body of a function that is given its context later.
+#[inline]
+pub const fn needs_ctx<T, F: Future<Output = T>>(body: F) -> NeedsCtx<F> {
+    NeedsCtx::new(body)
+}
+
+/// A body that runs as a scope of `ctx`.
+#[inline]
+pub fn scope<T, F: Future<Output = T>>(ctx: Ctx, body: F) -> Scope<F> {
+    Scope::new(ctx, body)
+}
+
+/// Tells the compiler what `future` gives, where nothing else does.
+#[inline]
+pub const fn typed<T, F: Future<Output = T>>(future: F) -> F {
+    future
+}
+
+/// An async block that carries the context of the body that makes it.
+#[inline]
+pub fn scope_here<F: Future>(block: F) -> Scope<F> {
+    Scope::new(Ctx::current(), block)
+}
+
+/// What `budget = ".."` grants.
+#[derive(Clone, Copy, Debug)]
+pub enum Budget {
+    Time(Duration),
+    Share(f64),
+}
+
+impl Budget {
+    pub const fn time(secs: u64, nanos: u32) -> Budget {
+        Budget::Time(Duration::new(secs, nanos))
+    }
+
+    pub fn of(self, ctx: &Ctx) -> Ctx {
+        match self {
+            Budget::Time(timeout) => ctx.with_timeout(timeout),
+            Budget::Share(share) => ctx.with_budget_share(share),
+        }
+    }
+}
