@@ -320,6 +320,10 @@ pub struct Canceller {
 }
 
 impl Canceller {
+    pub(crate) fn of(node: Arc<Node>) -> Canceller {
+        Canceller { node }
+    }
+
     /// Ends the context with [`Cause::Cancelled`]. When it returns, every descendant
     /// [`is_done`](Ctx::is_done). A second call does nothing.
     pub fn cancel(&self) {

@@ -219,8 +219,13 @@ impl Ctx {
         cancel::cause(self.node()).map(|cause| self.cancelled_by(cause.clone()))
     }
 
+    /// What the deadline had granted when it was set.
+    pub(crate) fn budget(&self) -> Option<std::time::Duration> {
+        self.node().deadline.map(|deadline| deadline.budget)
+    }
+
     fn cancelled_by(&self, cause: Cause) -> Cancelled {
-        Cancelled::with_budget(cause, self.node().deadline.map(|deadline| deadline.budget))
+        Cancelled::with_budget(cause, self.budget())
     }
 }
 

@@ -16,7 +16,7 @@ pub use trace_state::{
 
 /// One span's place in a trace: what `traceparent` and `tracestate` carry.
 ///
-/// Cloning copies 26 bytes and bumps the reference count of the `tracestate`, if there is one.
+/// Cloning copies 34 bytes and bumps the reference count of the `tracestate`, if there is one.
 /// `Debug` prints ids and flags, never what the `tracestate` says.
 ///
 /// See [W3C Trace Context Level 2](https://www.w3.org/TR/trace-context-2/), section 3.
@@ -37,6 +37,8 @@ pub use trace_state::{
 pub struct SpanContext {
     trace_id: TraceId,
     span_id: SpanId,
+    /// The span this one was made below, `INVALID` where that is not known. Never sent.
+    parent_id: SpanId,
     flags: TraceFlags,
     is_remote: bool,
     trace_state: TraceState,
@@ -61,6 +63,7 @@ impl SpanContext {
         Self {
             trace_id,
             span_id,
+            parent_id: SpanId::INVALID,
             flags,
             is_remote: false,
             trace_state: TraceState::empty(),
@@ -86,6 +89,7 @@ impl SpanContext {
         }
         Self {
             span_id: SpanId::random(),
+            parent_id: self.span_id,
             is_remote: false,
             ..self.clone()
         }
@@ -115,6 +119,12 @@ impl SpanContext {
     #[must_use]
     pub const fn span_id(&self) -> SpanId {
         self.span_id
+    }
+
+    /// The id of the span that this one is a [`child`](Self::child) of, in whichever process.
+    #[must_use]
+    pub fn parent_id(&self) -> Option<SpanId> {
+        Some(self.parent_id).filter(|parent| parent.is_valid())
     }
 
     /// The flags as they came or were set, bits unknown to this version included.

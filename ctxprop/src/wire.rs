@@ -49,13 +49,14 @@
 pub mod baggage;
 pub mod budget;
 mod formats;
+mod http;
 pub mod trace_context;
 
 use std::fmt;
 use std::time::Duration;
 
-use http::header::HeaderName;
-use http::{HeaderMap, HeaderValue};
+use ::http::header::HeaderName;
+use ::http::{HeaderMap, HeaderValue};
 
 use crate::baggage::BaggageMap;
 use crate::span::SpanContext;

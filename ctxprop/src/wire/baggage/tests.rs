@@ -239,7 +239,9 @@ proptest! {
 
     #[test]
     fn what_is_malformed_takes_nothing_with_it(
-        members in prop::collection::vec((member(), r#"[^=,\x00-\x1f\x7f]{0,5}|=[a-z]{0,3}|a="|a=1;"#), 1..20),
+        members in prop::collection::vec(
+            (member(), r#"[^=,\x00-\x1f\x7f]{0,5}|=[a-z]{0,3}|a="|a=1;"#), 1..20,
+        ),
     ) {
         let (good, bad): (Vec<_>, Vec<_>) = members.into_iter().unzip();
         let mixed = good.iter().zip(&bad).flat_map(|(good, bad)| [good.as_str(), bad]);

@@ -1,0 +1,94 @@
+//! Contexts and HTTP headers: what a server makes of a request, and what a client writes into one.
+//!
+//! The headers themselves are read and written by the files beside this one; whom to believe is decided
+//! above.
+
+use http::HeaderMap;
+
+use super::{Formats, Incoming, Outgoing};
+use crate::cancel::Canceller;
+use crate::cause::{Cancelled, Cause};
+use crate::ctx::Ctx;
+use crate::ctx::node::{Additions, Link, Node};
+use crate::deadline::Deadline;
+use crate::span::SpanContext;
+
+impl Ctx {
+    /// The context of a request that came in: a child with the caller's budget and baggage, in a new span
+    /// below the caller's, or of a new trace. The canceller ends it.
+    ///
+    /// It is one allocation. What to take of the caller is decided before, in `incoming`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use ctxprop::wire::Incoming;
+    /// use ctxprop::{Background, Ctx};
+    /// use http::HeaderMap;
+    ///
+    /// let mut headers = HeaderMap::new();
+    /// headers.insert("x-timeout-ms", "250".parse()?);
+    /// let (request, canceller) = Ctx::background().with_incoming(Incoming::from_headers(&headers));
+    /// assert!(request.remaining() <= Some(Duration::from_millis(250)));
+    /// assert!(request.span().is_valid());
+    /// canceller.cancel();
+    /// assert!(request.is_done());
+    /// # Ok::<(), http::header::InvalidHeaderValue>(())
+    /// ```
+    pub fn with_incoming(&self, incoming: Incoming) -> (Ctx, Canceller) {
+        let node = Node::child(
+            self.link(),
+            Additions {
+                cancellable: true,
+                deadline: incoming.budget.and_then(Deadline::after),
+                span: Some(
+                    incoming
+                        .span
+                        .map_or_else(SpanContext::root, |caller| caller.child()),
+                ),
+                baggage: Some(incoming.baggage).filter(|baggage| !baggage.is_empty()),
+                detached: None,
+            },
+        );
+        let ctx = Ctx::from_link(Link::Node(std::sync::Arc::clone(&node)));
+        (ctx, Canceller::of(node))
+    }
+
+    /// Writes this context into the headers of a request: its span, its baggage and what remains of its
+    /// budget, in place of whatever lines are there. For a span of its own, use
+    /// [`child_span`](Ctx::child_span) first.
+    ///
+    /// `formats` says which headers. The baggage goes to whoever receives the request: a client that talks
+    /// to strangers leaves it out with [`Formats::baggage`].
+    ///
+    /// # Errors
+    ///
+    /// [`Cancelled`] where the context has ended, or less than 1 ms remains: the request is not worth
+    /// sending. Nothing has been written then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use ctxprop::wire::Formats;
+    /// use ctxprop::{Background, Ctx};
+    /// use http::HeaderMap;
+    ///
+    /// let ctx = Ctx::background().with_timeout(Duration::from_secs(5)).child_span();
+    /// let mut headers = HeaderMap::new();
+    /// ctx.inject(&mut headers, &Formats::new())?;
+    /// assert!(headers.contains_key("traceparent") && headers.contains_key("x-timeout-ms"));
+    /// # Ok::<(), ctxprop::Cancelled>(())
+    /// ```
+    pub fn inject(&self, headers: &mut HeaderMap, formats: &Formats) -> Result<(), Cancelled> {
+        self.check()?;
+        let outgoing = Outgoing {
+            span: self.span(),
+            baggage: Some(self.baggage_map()).filter(|baggage| !baggage.is_empty()),
+            remaining: self.remaining(),
+        };
+        let expired = |_| Cancelled::with_budget(Cause::DeadlineExceeded, self.budget());
+        formats.inject(&outgoing, headers).map_err(expired)
+    }
+}
