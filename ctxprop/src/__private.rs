@@ -11,12 +11,20 @@ macro_rules! hidden {
 
 hidden! {
     pub use std::clone::Clone;
+    pub use std::default::Default;
+    pub use std::fmt::Display;
     pub use std::future::Future;
     pub use std::marker::Send;
     pub use std::option::Option::Some;
+    pub use std::result::Result;
     pub use std::result::Result::Err;
     pub use std::result::Result::Ok;
+    pub use std::str::FromStr;
 
+    pub use crate::baggage::Baggage;
+    pub use crate::baggage::BaggageError;
+    pub use crate::baggage::BaggageMap;
+    pub use crate::baggage::BaggageMapBuilder;
     pub use crate::body::Awaited;
     pub use crate::body::Budget;
     pub use crate::body::CannotSayCancelled;
@@ -34,5 +42,8 @@ hidden! {
     pub use crate::detached::DeriveFromTheCurrentContext;
     pub use crate::detached::NotOurs;
     pub use crate::detached::Root;
+    pub use crate::field::default;
+    pub use crate::field::member;
+    pub use crate::field::mistaken;
     pub use crate::select::Select;
 }

@@ -226,6 +226,11 @@ pub(crate) fn expire(node: &Arc<Node>, now: Instant) {
     end_by(top, &Cause::DeadlineExceeded, now);
 }
 
+/// How many live owners are registered with `node`.
+pub(crate) fn children(node: &Node) -> usize {
+    state(node).map_or(0, |state| state.lock().children.iter().count())
+}
+
 /// The owner that `node`, itself an owner, is registered with.
 fn above(node: &Arc<Node>) -> Option<&Arc<Node>> {
     if node.detached.is_some() {

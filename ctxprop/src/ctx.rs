@@ -198,6 +198,14 @@ impl Ctx {
         }
     }
 
+    /// How many contexts that can end on their own hang directly below what ends this one: under a server's
+    /// root, the requests in flight. None below a context that nothing can end.
+    ///
+    /// For metrics and tests: it takes the lock that making and dropping children takes.
+    pub fn live_children(&self) -> usize {
+        cancel::children(self.node())
+    }
+
     /// Whether the end has been recorded: a flag, not the clock. All that a leaf looks at.
     #[inline]
     pub(crate) fn ended(&self) -> bool {

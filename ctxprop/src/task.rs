@@ -10,6 +10,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::task::JoinHandle;
+use tokio_util::task::TaskTracker;
 
 use crate::cause::{Cancelled, Cause};
 use crate::ctx::Ctx;
@@ -144,6 +145,11 @@ impl Ctx {
             None => tokio::task::spawn_blocking(run),
         };
         Task { handle }
+    }
+
+    /// How many tasks of this context's root are left: what [`idle`](Ctx::idle) waits for.
+    pub fn live_tasks(&self) -> usize {
+        self.node().tasks().map_or(0, TaskTracker::len)
     }
 
     /// Waits until no task of this context's root is left: those that were spawned under any context of

@@ -1,0 +1,166 @@
+//! Whom to believe, and how much: from what a request says to the context it gets. The rules of trust for what
+//! comes in; nothing here runs anything.
+
+use std::time::Duration;
+
+use ctxprop::wire::{Formats, Incoming};
+use ctxprop::{BaggageMap, Ctx};
+use http::HeaderMap;
+
+/// What a [`CtxLayer`](crate::CtxLayer) was told.
+#[derive(Clone, Debug)]
+pub(crate) struct Policy {
+    pub(crate) root: Ctx,
+    pub(crate) formats: Formats,
+    pub(crate) accept_trace: bool,
+    pub(crate) baggage: Accept,
+    pub(crate) default_budget: Option<Duration>,
+    pub(crate) max_budget: Option<Duration>,
+    pub(crate) min_budget: Duration,
+    /// At the edge a caller may only shorten what it would get anyhow.
+    pub(crate) only_shorter: bool,
+    pub(crate) echo_trace_id: bool,
+}
+
+/// Which baggage is taken.
+#[derive(Clone, Debug)]
+pub(crate) enum Accept {
+    All,
+    Keys(Vec<String>),
+}
+
+/// Whose budget a request runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Granted {
+    Caller,
+    Server,
+}
+
+impl Granted {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Granted::Caller => "caller",
+            Granted::Server => "server",
+        }
+    }
+}
+
+impl Policy {
+    /// What a request with these headers is believed to be, and whose budget it has.
+    pub(crate) fn admit(&self, headers: &HeaderMap) -> (Incoming, Granted) {
+        let mut incoming = self.formats.trace(self.accept_trace).extract(headers);
+        if let Accept::Keys(keys) = &self.baggage {
+            incoming.baggage = match keys.is_empty() {
+                true => BaggageMap::empty(),
+                false => incoming.baggage.retain_keys(keys),
+            };
+        }
+        let asked = incoming.budget;
+        incoming.budget = self.budget(asked);
+        let granted = if asked.is_some() && incoming.budget == asked {
+            Granted::Caller
+        } else {
+            Granted::Server
+        };
+        (incoming, granted)
+    }
+
+    /// The budget for a caller that asked for `asked`.
+    fn budget(&self, asked: Option<Duration>) -> Option<Duration> {
+        let budget = match (asked, self.default_budget) {
+            (Some(asked), Some(own)) if self.only_shorter => Some(asked.min(own)),
+            (asked, own) => asked.or(own),
+        };
+        match (budget, self.max_budget) {
+            (Some(budget), Some(max)) => Some(budget.min(max)),
+            (budget, max) => budget.or(max),
+        }
+    }
+
+    /// Whether `budget` is too little to start with: none at all, or less than the least that makes sense.
+    pub(crate) fn is_too_little(&self, budget: Option<Duration>) -> bool {
+        budget.is_some_and(|budget| budget.is_zero() || budget < self.min_budget)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::CtxLayer;
+
+    const fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    /// (asked, default, max) -> (edge grants, mesh grants)
+    #[test]
+    fn budgets() {
+        for (asked, default, max, edge, mesh) in [
+            (None, None, None, None, None),
+            (None, Some(10), None, Some(10), Some(10)),
+            (Some(5), Some(10), None, Some(5), Some(5)),
+            (Some(50), Some(10), None, Some(10), Some(50)),
+            (Some(50), None, None, Some(50), Some(50)),
+            (Some(50), Some(10), Some(20), Some(10), Some(20)),
+            (None, None, Some(20), Some(20), Some(20)),
+            (None, Some(30), Some(20), Some(20), Some(20)),
+            (Some(0), Some(10), None, Some(0), Some(0)),
+        ] {
+            let mut at_edge = CtxLayer::edge().policy;
+            let mut in_mesh = CtxLayer::mesh().policy;
+            for policy in [&mut at_edge, &mut in_mesh] {
+                policy.default_budget = default.map(ms);
+                policy.max_budget = max.map(ms);
+            }
+            let row = (asked, default, max);
+            assert_eq!(at_edge.budget(asked.map(ms)), edge.map(ms), "edge {row:?}");
+            assert_eq!(in_mesh.budget(asked.map(ms)), mesh.map(ms), "mesh {row:?}");
+        }
+    }
+
+    #[test]
+    fn strangers_bring_no_trace_and_no_baggage_but_what_is_named() {
+        let mut headers = HeaderMap::new();
+        headers.insert(
+            "traceparent",
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+                .parse()
+                .unwrap(),
+        );
+        headers.insert("baggage", "tenant=acme,user.id=7".parse().unwrap());
+        let (incoming, _) = CtxLayer::edge().policy.admit(&headers);
+        assert!(incoming.span.is_none() && incoming.baggage.is_empty());
+        let (incoming, _) = CtxLayer::edge()
+            .accept_trace()
+            .accept_baggage(["tenant"])
+            .policy
+            .admit(&headers);
+        assert!(incoming.span.is_some());
+        assert_eq!(
+            incoming.baggage.iter().collect::<Vec<_>>(),
+            [("tenant", "acme")]
+        );
+        let (incoming, _) = CtxLayer::mesh().policy.admit(&headers);
+        assert!(incoming.span.is_some());
+        assert_eq!(incoming.baggage.len(), 2);
+    }
+
+    #[test]
+    fn whose_budget_it_is() {
+        let mut headers = HeaderMap::new();
+        let layer = CtxLayer::mesh().default_budget(ms(100)).max_budget(ms(200));
+        assert_eq!(layer.policy.admit(&headers).1, Granted::Server);
+        headers.insert("x-timeout-ms", "150".parse().unwrap());
+        assert_eq!(layer.policy.admit(&headers).1, Granted::Caller);
+        headers.insert("x-timeout-ms", "250".parse().unwrap());
+        assert_eq!(layer.policy.admit(&headers).1, Granted::Server);
+    }
+
+    #[test]
+    fn too_little_is_none_at_all_or_less_than_the_least() {
+        let policy = CtxLayer::mesh().min_budget(ms(5)).policy;
+        assert!(!policy.is_too_little(None) && !policy.is_too_little(Some(ms(5))));
+        assert!(policy.is_too_little(Some(ms(4))));
+        assert!(CtxLayer::mesh().policy.is_too_little(Some(Duration::ZERO)));
+    }
+}

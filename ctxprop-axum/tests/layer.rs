@@ -1,0 +1,276 @@
+//! The layer against real requests: what is believed, what is refused, and what the answer says.
+
+#[path = "support/common.rs"]
+mod common;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use axum::routing::get;
+use axum::{Extension, Router};
+use common::serve;
+use ctxprop::{Background, Cancelled, Cause, Ctx, propagate};
+use ctxprop_axum::CtxLayer;
+
+const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
+const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+#[propagate]
+async fn told(ctx: Ctx) -> String {
+    let baggage: Vec<_> = ctx
+        .baggage_map()
+        .iter()
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect();
+    let parent = ctx
+        .span()
+        .parent_id()
+        .map(|id| id.to_string())
+        .unwrap_or_default();
+    let budget = ctx.remaining().map_or(0, |left| left.as_millis());
+    format!(
+        "{} {parent} {} {budget}",
+        ctx.span().trace_id(),
+        baggage.join(",")
+    )
+}
+
+/// Waits for the end, and says so.
+#[propagate]
+async fn waits() -> Result<String, Cancelled> {
+    std::future::pending().await
+}
+
+#[propagate]
+async fn handler(ctx: Ctx) -> Result<String, Cancelled> {
+    assert!(!ctx.is_done());
+    waits().await
+}
+
+#[tokio::test]
+async fn without_the_layer_the_extractor_says_which_one_is_missing() {
+    let address = serve(Router::new().route("/", get(told))).await;
+    let answer = common::get(address, "/", &[]).await;
+    assert_eq!(answer.status, 500);
+    assert!(
+        answer.body.contains("CtxLayer::edge()") && answer.body.contains("CtxLayer::mesh()"),
+        "{}",
+        answer.body
+    );
+}
+
+#[tokio::test]
+async fn an_optional_context_is_none_without_the_layer() {
+    let app = Router::new().route(
+        "/",
+        get(|ctx: Option<Ctx>| async move { ctx.is_none().to_string() }),
+    );
+    assert_eq!(common::get(serve(app).await, "/", &[]).await.body, "true");
+}
+
+#[tokio::test]
+async fn an_edge_starts_a_new_trace_and_takes_no_baggage_and_no_longer_budget() {
+    let layer = CtxLayer::edge().default_budget(Duration::from_secs(10));
+    let address = serve(Router::new().route("/", get(told)).layer(layer)).await;
+    let headers = [
+        ("traceparent", PARENT),
+        ("baggage", "user.id=7"),
+        ("x-timeout-ms", "60000"),
+    ];
+    let body = common::get(address, "/", &headers).await.body;
+    let parts: Vec<_> = body.split(' ').collect();
+    assert_ne!(parts[0], TRACE);
+    assert_eq!(parts[1..3], ["", ""]);
+    assert!(
+        (9_000..=10_000).contains(&parts[3].parse::<u64>().unwrap()),
+        "{body}"
+    );
+}
+
+#[tokio::test]
+async fn a_mesh_takes_trace_baggage_and_budget() {
+    let address = serve(Router::new().route("/", get(told)).layer(CtxLayer::mesh())).await;
+    let headers = [
+        ("traceparent", PARENT),
+        ("baggage", "user.id=7, tenant=a%20b"),
+        ("x-timeout-ms", "60000"),
+    ];
+    let body = common::get(address, "/", &headers).await.body;
+    let (told, budget) = body.rsplit_once(' ').unwrap();
+    assert_eq!(
+        told,
+        format!("{TRACE} b7ad6b7169203331 user.id=7,tenant=a b")
+    );
+    assert!(
+        (50_000..=60_000).contains(&budget.parse::<u64>().unwrap()),
+        "{body}"
+    );
+}
+
+#[tokio::test]
+async fn malformed_headers_never_fail_a_request() {
+    let address = serve(Router::new().route("/", get(told)).layer(CtxLayer::mesh())).await;
+    let long = "k=v,".repeat(3_000);
+    for headers in [
+        vec![
+            ("traceparent", "00-1-1-01"),
+            ("baggage", "=,;,\u{e9}"),
+            ("x-timeout-ms", "-1"),
+        ],
+        vec![
+            ("traceparent", PARENT),
+            ("traceparent", PARENT),
+            ("tracestate", "@=@"),
+            ("x-deadline", "soon"),
+        ],
+        vec![
+            ("baggage", &long),
+            ("x-timeout-ms", "9223372036854775808"),
+            ("x-deadline", "2999-01-01T00:00:00Z"),
+        ],
+        vec![
+            ("baggage", "k=\u{e9}\u{fffd}"),
+            ("x-timeout-ms", "99999999999999999999999"),
+            ("x-trace-id", "xyz"),
+        ],
+    ] {
+        let answer = common::get(address, "/", &headers).await;
+        assert_eq!(answer.status, 200, "{headers:?}: {}", answer.head);
+    }
+}
+
+#[tokio::test]
+async fn a_deadline_in_the_handler_is_504_and_says_whose_it_was() {
+    let layer = CtxLayer::mesh().default_budget(Duration::from_millis(20));
+    let address = serve(Router::new().route("/", get(handler)).layer(layer)).await;
+    let own = common::get(address, "/", &[]).await;
+    assert_eq!(
+        (own.status, own.header("x-deadline-exceeded")),
+        (504, Some("server"))
+    );
+    assert_eq!(own.body, "the deadline passed: the budget was 20ms");
+    let callers = common::get(address, "/", &[("x-timeout-ms", "10")]).await;
+    assert_eq!(
+        (callers.status, callers.header("x-deadline-exceeded")),
+        (504, Some("caller"))
+    );
+}
+
+#[tokio::test]
+async fn a_handler_that_cannot_unwind_is_dropped_at_the_deadline() {
+    let layer = CtxLayer::edge().default_budget(Duration::from_millis(20));
+    let app = Router::new()
+        .route("/", get(std::future::pending::<String>))
+        .layer(layer);
+    let answer = common::get(serve(app).await, "/", &[]).await;
+    assert_eq!(
+        (answer.status, answer.header("x-deadline-exceeded")),
+        (504, Some("server"))
+    );
+}
+
+#[tokio::test]
+async fn a_handler_may_answer_something_else_than_504() {
+    #[propagate]
+    async fn falls_back(ctx: Ctx) -> String {
+        match waits().await {
+            Ok(answer) => answer,
+            Err(cancelled) => format!("stale: {cancelled}, {}", ctx.is_done()),
+        }
+    }
+    let layer = CtxLayer::edge().default_budget(Duration::from_millis(20));
+    let answer = common::get(
+        serve(Router::new().route("/", get(falls_back)).layer(layer)).await,
+        "/",
+        &[],
+    )
+    .await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(
+        answer.body,
+        "stale: the deadline passed: the budget was 20ms, true"
+    );
+    assert_eq!(answer.header("x-deadline-exceeded"), None);
+}
+
+#[tokio::test]
+async fn what_cannot_be_done_in_time_never_runs() {
+    let calls = Arc::new(AtomicU32::new(0));
+    let count = |Extension(calls): Extension<Arc<AtomicU32>>| async move {
+        calls.fetch_add(1, Ordering::SeqCst).to_string()
+    };
+    let layer = CtxLayer::mesh().min_budget(Duration::from_secs(1));
+    let app = Router::new()
+        .route("/", get(count))
+        .layer(Extension(Arc::clone(&calls)))
+        .layer(layer);
+    let address = serve(app).await;
+    for budget in ["0", "999", "1"] {
+        let answer = common::get(address, "/", &[("x-timeout-ms", budget)]).await;
+        assert_eq!(
+            (answer.status, answer.header("x-deadline-exceeded")),
+            (504, Some("caller")),
+            "{budget}"
+        );
+    }
+    let past = common::get(address, "/", &[("x-deadline", "2020-01-01T00:00:00Z")]).await;
+    assert_eq!(past.status, 200, "60 s of skew and more is not a budget");
+    assert_eq!(calls.load(Ordering::SeqCst), 1);
+    assert_eq!(
+        common::get(address, "/", &[("x-timeout-ms", "60000")])
+            .await
+            .body,
+        "1"
+    );
+}
+
+#[tokio::test]
+async fn a_shutdown_is_503() {
+    let (root, canceller) = Ctx::background().with_cancel();
+    let app = Router::new()
+        .route("/", get(handler))
+        .layer(CtxLayer::mesh().under(&root));
+    let address = serve(app).await;
+    let stream = common::send(address, "/", &[]).await;
+    while root.live_children() == 0 {
+        tokio::task::yield_now().await;
+    }
+    canceller.cancel_with(Cause::Shutdown);
+    let answer = common::read(stream).await;
+    assert_eq!(
+        (answer.status, answer.body.as_str()),
+        (503, "the process is shutting down")
+    );
+    assert_eq!(answer.header("x-deadline-exceeded"), None);
+    let late = common::get(address, "/", &[]).await;
+    assert_eq!(
+        (late.status, late.body.as_str()),
+        (503, ""),
+        "a request that comes later never runs"
+    );
+}
+
+#[tokio::test]
+async fn the_trace_id_is_echoed_on_request() {
+    let app = Router::new()
+        .route("/", get(told))
+        .layer(CtxLayer::mesh().echo_trace_id());
+    let answer = common::get(serve(app).await, "/", &[("traceparent", PARENT)]).await;
+    assert_eq!(answer.header("x-trace-id"), Some(TRACE));
+}
+
+#[tokio::test]
+async fn a_context_is_under_the_root_it_was_given() {
+    let root = Ctx::background().with_value("the root's value");
+    let app = Router::new()
+        .route(
+            "/",
+            get(|ctx: Ctx| async move { ctx.value::<&str>().copied().unwrap_or("none") }),
+        )
+        .layer(CtxLayer::edge().under(&root));
+    assert_eq!(
+        common::get(serve(app).await, "/", &[]).await.body,
+        "the root's value"
+    );
+}
