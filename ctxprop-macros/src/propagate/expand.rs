@@ -174,7 +174,7 @@ fn threaded(function: Function, args: &Args) -> TokenStream {
         match input {
             FnArg::Receiver(_) => bindings.push(Binding::receiver()),
             FnArg::Typed(input) => {
-                bindings.extend(Binding::of_argument(index, &input.attrs, &mut input.pat))
+                bindings.extend(Binding::of_argument(index, &input.attrs, &mut input.pat));
             }
         }
     }

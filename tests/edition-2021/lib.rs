@@ -1,0 +1,1 @@
+//! The shapes of `ctxprop-tests`, for users on edition 2021.
