@@ -4,11 +4,19 @@
 
 use proc_macro::TokenStream;
 
+mod baggage;
 mod errors;
+mod krate;
 mod propagate;
 
 /// See `ctxprop::propagate`.
 #[proc_macro_attribute]
 pub fn propagate(args: TokenStream, item: TokenStream) -> TokenStream {
     propagate::expand(args.into(), item.into()).into()
+}
+
+/// The derive macro `ctxprop::Baggage`.
+#[proc_macro_derive(Baggage, attributes(baggage))]
+pub fn baggage(item: TokenStream) -> TokenStream {
+    baggage::expand(item.into()).into()
 }

@@ -33,6 +33,7 @@ hidden! {
     pub use crate::body::Returns;
     pub use crate::body::leaf;
     pub use crate::body::needs_ctx;
+    pub use crate::body::returned;
     pub use crate::body::says_cancelled;
     pub use crate::body::scope;
     pub use crate::body::scope_here;

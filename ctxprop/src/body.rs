@@ -239,6 +239,13 @@ pub fn scope<T, F: Future<Output = T>>(ctx: Ctx, body: F) -> Scope<F> {
     Scope::new(ctx, body)
 }
 
+/// Nothing, of type `T`. Returned at the start of a body, where it never is, it tells the compiler what the body
+/// returns before it sees anything else, so that a mismatch is shown where it is.
+#[inline]
+pub const fn returned<T>() -> Option<T> {
+    None
+}
+
 /// Tells the compiler what `future` gives, where nothing else does.
 #[inline]
 pub const fn typed<T, F: Future<Output = T>>(future: F) -> F {

@@ -225,8 +225,17 @@ fn inner(sig: &Signature, args: &Args, bindings: &[Binding], body: &mut Block) -
         &replace_impls(&output, &parse_quote!(())),
         args,
     );
-    quote_spanned! {Span::mixed_site()=>
-        async move { #(#bindings)* #prelude #body }
+    let (site, ty) = (Span::mixed_site(), replace_impls(&output, &parse_quote!(_)));
+    let private = private.at(site);
+    quote_spanned! {site=>
+        async move {
+            if let #private::Some(returned) = #private::returned::<#ty>() {
+                return returned;
+            }
+            #(#bindings)*
+            #prelude
+            #body
+        }
     }
 }
 

@@ -1,0 +1,181 @@
+//! Writes the implementation.
+//!
+//! ```text
+//! impl Baggage for Caller {
+//!     fn from_baggage(map: &BaggageMap) -> Result<Self, BaggageError> {
+//!         Ok(Self {
+//!             user_id: member::<u64>("user.id", "u64").max_len(20).read(map)?,
+//!             tenant: member::<String>("tenant", "String").read_option(map)?,
+//!             tier: member::<Tier>("tier", "Tier").read_or(map, || Tier::Free)?,
+//!         })
+//!     }
+//!     fn to_baggage(&self, out: &mut BaggageMapBuilder) -> Result<(), BaggageError> {
+//!         member::<u64>("user.id", "u64").max_len(20).write(&self.user_id, out)?;
+//!         ..
+//!         Ok(())
+//!     }
+//! }
+//! ```
+//!
+//! A type that is no `member` is one error although both functions name it: rustc reports the same error at the
+//! same place once.
+
+use proc_macro2::{Ident, Literal, Span, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::spanned::Spanned;
+use syn::{Generics, Type, WherePredicate, parse_quote_spanned};
+
+use super::validate::{Absent, Implementation, Member, Role};
+use crate::krate::Private;
+
+pub(super) fn implementation(item: &Implementation) -> TokenStream {
+    let site = Span::mixed_site();
+    let private = item.private.at(site);
+    let body = Body::of(item);
+    let (map, read, out, write) = (body.map, body.read, body.out, body.write);
+    let generics = bounded(item);
+    let allowed = &item.allowed;
+    let (ident, (params, args, conditions)) = (&item.ident, generics.split_for_impl());
+    quote_spanned! {site=>
+        #[automatically_derived]
+        #(#[allow(#allowed)])*
+        impl #params #private::Baggage for #ident #args #conditions {
+            fn from_baggage(
+                #map: &#private::BaggageMap,
+            ) -> #private::Result<Self, #private::BaggageError> {
+                #read
+            }
+
+            fn to_baggage(
+                &self,
+                #out: &mut #private::BaggageMapBuilder,
+            ) -> #private::Result<(), #private::BaggageError> {
+                #write
+            }
+        }
+    }
+}
+
+/// The bodies of both functions, and their parameters.
+struct Body {
+    map: TokenStream,
+    read: TokenStream,
+    out: TokenStream,
+    write: TokenStream,
+}
+
+impl Body {
+    fn of(item: &Implementation) -> Body {
+        let site = Span::mixed_site();
+        let private = item.private.at(site);
+        let mut body = Body {
+            map: quote!(_),
+            read: quote_spanned!(site=> #private::mistaken()),
+            out: quote!(_),
+            write: quote_spanned!(site=> #private::mistaken()),
+        };
+        let Some(fields) = &item.fields else {
+            return body;
+        };
+        let (mut reads, mut writes) = (TokenStream::new(), TokenStream::new());
+        for (ident, role) in fields {
+            let value = match role {
+                Role::Member(member) => {
+                    body.map = quote_spanned!(site=> map);
+                    body.out = quote_spanned!(site=> out);
+                    writes.extend(write(ident, member, &item.private));
+                    read(member, &item.private)
+                }
+                Role::Skipped { at, .. } => default(at, &item.private),
+                Role::Mistaken => quote_spanned!(site=> #private::mistaken()),
+            };
+            reads.extend(quote_spanned!(site=> #ident: #value,));
+        }
+        body.read = quote_spanned!(site=> #private::Ok(Self { #reads }));
+        body.write = quote_spanned!(site=> #writes #private::Ok(()));
+        body
+    }
+}
+
+fn read(member: &Member, private: &Private) -> TokenStream {
+    let place = place(member, private);
+    let at = at(&member.ty);
+    match &member.absent {
+        Absent::Missing => quote_spanned!(at=> #place.read(map)?),
+        Absent::None => quote_spanned!(at=> #place.read_option(map)?),
+        Absent::Default { at: word } => {
+            let default = default(word, private);
+            quote_spanned!(at=> #place.read_or(map, || #default)?)
+        }
+        Absent::Value(value) => quote_spanned!(at=> #place.read_or(map, || #value)?),
+    }
+}
+
+fn write(ident: &Ident, member: &Member, private: &Private) -> TokenStream {
+    let place = place(member, private);
+    let at = at(&member.ty);
+    match member.absent {
+        Absent::None => quote_spanned!(at=> #place.write_option(&self.#ident, out)?;),
+        _ => quote_spanned!(at=> #place.write(&self.#ident, out)?;),
+    }
+}
+
+/// Where the field travels.
+fn place(member: &Member, private: &Private) -> TokenStream {
+    let Member {
+        key, ty, expected, ..
+    } = member;
+    let at = at(ty);
+    let private = private.at(at);
+    let max_len = member.max_len.map(|max_len| {
+        let max_len = Literal::usize_unsuffixed(max_len);
+        quote_spanned!(at=> .max_len(#max_len))
+    });
+    let mark = member.private.then(|| quote_spanned!(at=> .private()));
+    quote_spanned!(at=> #private::member::<#ty>(#key, #expected) #max_len #mark)
+}
+
+/// Where the compiler is to point if something is wrong with a field of this type.
+fn at(ty: &Type) -> Span {
+    Span::mixed_site().located_at(ty.span())
+}
+
+/// The default of whatever type is expected there, as the word `at` demands.
+fn default(at: &Ident, private: &Private) -> TokenStream {
+    let at = Span::mixed_site().located_at(at.span());
+    let private = private.at(at);
+    quote_spanned!(at=> #private::default())
+}
+
+/// The generics of the item, and what each type parameter needs that is itself the type of a field, as with the
+/// derives of the standard library.
+fn bounded(item: &Implementation) -> Generics {
+    let site = Span::mixed_site();
+    let private = item.private.at(site);
+    let mut bounds: Vec<WherePredicate> = Vec::new();
+    for (_, role) in item.fields.iter().flatten() {
+        match role {
+            Role::Member(member) if is_param(&member.ty, &item.generics) => {
+                let ty = &member.ty;
+                bounds
+                    .push(parse_quote_spanned!(site=> #ty: #private::FromStr + #private::Display));
+                if let Absent::Default { .. } = member.absent {
+                    bounds.push(parse_quote_spanned!(site=> #ty: #private::Default));
+                }
+            }
+            Role::Skipped { ty, .. } if is_param(ty, &item.generics) => {
+                bounds.push(parse_quote_spanned!(site=> #ty: #private::Default));
+            }
+            _ => {}
+        }
+    }
+    let mut generics = item.generics.clone();
+    if !bounds.is_empty() {
+        generics.make_where_clause().predicates.extend(bounds);
+    }
+    generics
+}
+
+fn is_param(ty: &Type, generics: &Generics) -> bool {
+    matches!(ty, Type::Path(ty) if generics.type_params().any(|param| ty.path.is_ident(&param.ident)))
+}

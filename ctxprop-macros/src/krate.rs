@@ -1,0 +1,46 @@
+//! Where generated code finds the core crate: `::ctxprop`, or what `crate = path` says.
+
+use proc_macro2::{Span, TokenStream, TokenTree};
+use quote::quote;
+use syn::parse::Parser;
+use syn::{Error, LitStr, Path};
+
+pub(crate) const CRATE: &str = "expected `crate = path::to::ctxprop`";
+
+#[derive(Default)]
+pub(crate) struct Krate(Option<Path>);
+
+impl Krate {
+    /// The value of `crate = ..`: a path, or a string with one in it, as serde takes it.
+    pub(crate) fn parse(value: TokenStream) -> syn::Result<Krate> {
+        let path = match syn::parse2::<LitStr>(value.clone()) {
+            Ok(text) => text.parse_with(Path::parse_mod_style),
+            Err(_) => Path::parse_mod_style.parse2(value.clone()),
+        };
+        path.map(|path| Krate(Some(path)))
+            .map_err(|_| Error::new_spanned(value, CRATE))
+    }
+
+    /// The path of the core's private module.
+    pub(crate) fn private(&self) -> Private {
+        Private(match &self.0 {
+            Some(path) => quote!(#path::__private),
+            None => quote!(::ctxprop::__private),
+        })
+    }
+}
+
+/// The path of the core's private module.
+pub(crate) struct Private(TokenStream);
+
+impl Private {
+    /// The path with the span `at`: a message underlines from the first to the last token of what fails, and
+    /// with one span for all of them that is a place in the user's code.
+    pub(crate) fn at(&self, at: Span) -> TokenStream {
+        let respan = |mut token: TokenTree| {
+            token.set_span(at);
+            token
+        };
+        self.0.clone().into_iter().map(respan).collect()
+    }
+}
