@@ -46,5 +46,6 @@ hidden! {
     pub use crate::field::default;
     pub use crate::field::member;
     pub use crate::field::mistaken;
+    pub use crate::needs_ctx::NeedsCtx;
     pub use crate::select::Select;
 }

@@ -25,6 +25,7 @@ mod shield;
 mod slots;
 mod span;
 mod task;
+pub mod trust;
 mod value;
 mod watch;
 pub mod wire;

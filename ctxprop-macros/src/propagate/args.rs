@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use proc_macro2::{Span, TokenStream, TokenTree};
-use quote::{ToTokens, quote};
+use proc_macro2::{TokenStream, TokenTree};
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::punctuated::Punctuated;
-use syn::{Ident, LitStr, Path, Token, parenthesized};
+use syn::{Ident, LitStr, Token, parenthesized};
 
 use super::rules::Rule;
 use crate::errors::Errors;
+use crate::krate::{CRATE, Krate, Private};
 
 const KEYS: &str = "`budget`, `unwind`, `ctx`, `allow` or `crate`";
 
@@ -22,7 +22,7 @@ pub(crate) struct Args {
     /// The parameter that is the context, where its type has another name.
     pub(crate) ctx: Option<Ident>,
     pub(crate) allowed: Vec<Rule>,
-    krate: Option<Path>,
+    krate: Krate,
 }
 
 /// What a body may use of its caller's time.
@@ -66,7 +66,9 @@ impl Args {
                     )
                 }));
             }
-            ("crate", Value::Is(value)) => self.krate = errors.ok(krate(value)),
+            ("crate", Value::Is(value)) => {
+                self.krate = errors.ok(Krate::parse(value)).unwrap_or_default();
+            }
             ("allow", Value::List(list)) => self
                 .allowed
                 .extend(errors.ok(allow.parse2(list)).into_iter().flatten()),
@@ -88,33 +90,9 @@ impl Args {
         }
     }
 
-    /// Where generated code finds the core crate.
-    pub(crate) fn krate(&self) -> TokenStream {
-        match &self.krate {
-            Some(path) => path.to_token_stream(),
-            None => quote!(::ctxprop),
-        }
-    }
-
-    /// Where it finds what only macros use.
+    /// Where generated code finds what only macros use.
     pub(crate) fn private(&self) -> Private {
-        let krate = self.krate();
-        Private(quote!(#krate::__private))
-    }
-}
-
-/// The path of the core's private module.
-pub(crate) struct Private(TokenStream);
-
-impl Private {
-    /// The path with the span `at`: a message underlines from the first to the last token of what fails, and
-    /// with one span for all of them that is a place in the user's code.
-    pub(crate) fn at(&self, at: Span) -> TokenStream {
-        let respan = |mut token: TokenTree| {
-            token.set_span(at);
-            token
-        };
-        self.0.clone().into_iter().map(respan).collect()
+        self.krate.private()
     }
 }
 
@@ -176,17 +154,7 @@ fn budget(text: &LitStr) -> syn::Result<Budget> {
     }
 }
 
-const CRATE: &str = "expected `crate = path::to::ctxprop`";
 const BUDGET: &str = "expected `budget = \"250ms\"` or `budget = \"40%\"`";
-
-fn krate(value: TokenStream) -> syn::Result<Path> {
-    // A string too, as serde takes it.
-    let path = match syn::parse2::<LitStr>(value.clone()) {
-        Ok(text) => text.parse_with(Path::parse_mod_style),
-        Err(_) => Path::parse_mod_style.parse2(value.clone()),
-    };
-    path.map_err(|_| syn::Error::new_spanned(value, CRATE))
-}
 
 const ALLOW: &str = "expected `allow(rule, reason = \"why it is right here\")`";
 

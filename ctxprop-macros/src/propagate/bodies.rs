@@ -9,6 +9,7 @@ use syn::{Attribute, Pat, PatIdent, Token, Type, parse_quote_spanned};
 use super::Args;
 use super::rewrite::{self, Frame, Rewriter};
 use super::rules::Rule;
+use crate::krate::Private;
 
 /// Moves an argument, or what its pattern binds, into the body.
 pub(crate) struct Binding(TokenStream);
@@ -110,6 +111,17 @@ pub(crate) fn name(pat: &mut Pat, default: &str) -> Ident {
     name
 }
 
+/// Tells the compiler first what the body returns. `at` is where a mismatch says that it was told.
+pub(crate) fn returned(private: &Private, at: &Type, ty: &Type) -> TokenStream {
+    let site = Span::mixed_site().located_at(at.span());
+    let private = private.at(site);
+    quote_spanned! {site=>
+        if let #private::Some(returned) = #private::returned::<#ty>() {
+            return returned;
+        }
+    }
+}
+
 /// Traits and locals that the rewritten code uses, and only those.
 pub(crate) fn prelude(
     rewriter: &Rewriter<'_>,
@@ -147,7 +159,7 @@ pub(crate) fn prelude(
         });
     }
     if frame.uses_ctx {
-        prelude.extend(rewriter.local_ctx().into_token_stream());
+        prelude.extend(rewriter.local_ctx(output.span()).into_token_stream());
     }
     prelude
 }

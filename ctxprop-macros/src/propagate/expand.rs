@@ -161,12 +161,11 @@ fn threaded(function: Function, args: &Args) -> TokenStream {
     } = function;
     let site = Span::mixed_site();
     let private = args.private().at(site);
-    let krate = args.krate();
     let output = output(&sig);
     let (impl_token, future) = (Token![impl](site), quote_spanned!(site=> #private::Future));
     sig.asyncness = None;
     let Some(mut body) = body else {
-        sig.output = parse_quote!(-> #krate::NeedsCtx<#impl_token #future<Output = #output> + #private::Send>);
+        sig.output = parse_quote!(-> #private::NeedsCtx<#impl_token #future<Output = #output> + #private::Send>);
         return quote!(#(#attrs)* #vis #sig;);
     };
     let mut bindings = Vec::new();
@@ -186,7 +185,7 @@ fn threaded(function: Function, args: &Args) -> TokenStream {
         };
     }
     let ty = replace_impls(&output, &parse_quote!(_));
-    sig.output = parse_quote!(-> #krate::NeedsCtx<#impl_token #future<Output = #output>>);
+    sig.output = parse_quote!(-> #private::NeedsCtx<#impl_token #future<Output = #output>>);
     quote_spanned! {site=>
         #(#attrs)* #vis #sig {
             #private::needs_ctx::<#ty, _>(#inner)
@@ -225,13 +224,11 @@ fn inner(sig: &Signature, args: &Args, bindings: &[Binding], body: &mut Block) -
         &replace_impls(&output, &parse_quote!(())),
         args,
     );
-    let (site, ty) = (Span::mixed_site(), replace_impls(&output, &parse_quote!(_)));
-    let private = private.at(site);
-    quote_spanned! {site=>
+    let ty = replace_impls(&output, &parse_quote!(_));
+    let returned = bodies::returned(&private, &output, &ty);
+    quote_spanned! {Span::mixed_site()=>
         async move {
-            if let #private::Some(returned) = #private::returned::<#ty>() {
-                return returned;
-            }
+            #returned
             #(#bindings)*
             #prelude
             #body

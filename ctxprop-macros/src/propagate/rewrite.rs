@@ -3,19 +3,20 @@
 //! # Invariants
 //! 1. Items inside the body are another function's business and stay untouched.
 //! 2. `return` is generated only for awaits of the function itself, never inside a nested block or closure.
-//! 3. Generated names are hygienic (`mixed_site`), generated paths start at the private module.
+//! 3. Generated names are hygienic (`mixed_site`), but for one that messages name; generated paths start at the private module.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote_spanned};
+use syn::spanned::Spanned;
 use syn::visit_mut::{self, VisitMut};
 use syn::{
     Block, Expr, ExprAsync, ExprAwait, ExprCall, ExprClosure, Item, ReturnType, Stmt, Type,
     parse_quote, parse_quote_spanned,
 };
 
-use super::args::Private;
 use super::macros;
 use super::rules::{self, Rule};
+use crate::krate::Private;
 
 pub(crate) struct Rewriter<'a> {
     private: &'a Private,
@@ -35,7 +36,7 @@ pub(crate) struct Frame {
     pub(crate) kind: Kind,
     /// Whether `how` was used.
     pub(crate) uses_how: bool,
-    /// Whether the local `ctx` was used.
+    /// Whether the local `propagated_ctx` was used.
     pub(crate) uses_ctx: bool,
     /// Whether anything is awaited.
     pub(crate) awaits: bool,
@@ -57,9 +58,10 @@ pub(crate) fn how() -> Ident {
     Ident::new("how", Span::mixed_site())
 }
 
-/// The local that closures carry. Hygienic, so it never meets a `ctx` of the user's.
-pub(crate) fn ctx() -> Ident {
-    Ident::new("ctx", Span::mixed_site())
+/// The local that closures carry. Its span is one of the user's: rustc does not name the variables of a macro,
+/// and its hint for a closure that outlives the function is about this one.
+fn ctx(at: Span) -> Ident {
+    Ident::new("propagated_ctx", at)
 }
 
 impl<'a> Rewriter<'a> {
@@ -160,7 +162,7 @@ impl<'a> Rewriter<'a> {
         self.visit_block_mut(&mut block.block);
         let frame = self.leave(outer);
         if frame.uses_ctx {
-            let local = self.local_ctx();
+            let local = self.local_ctx(block.async_token.span);
             block.block.stmts.insert(0, local);
         }
     }
@@ -168,17 +170,17 @@ impl<'a> Rewriter<'a> {
     /// Wraps an async block, where it is made, in a scope of the context there.
     fn rewrite_async(&mut self, block: &mut ExprAsync) -> Expr {
         self.visit_async_body(block);
-        self.scoped(block)
+        self.scoped(block, block.async_token.span)
     }
 
     /// The future `future` in a scope of the context at hand.
-    fn scoped(&mut self, future: &impl ToTokens) -> Expr {
+    fn scoped(&mut self, future: &impl ToTokens, at: Span) -> Expr {
         self.changed();
-        let site = Span::mixed_site();
+        let site = Span::mixed_site().located_at(at);
         let private = self.private(site);
         if self.in_closure {
             self.frame.uses_ctx = true;
-            let ctx = ctx();
+            let ctx = ctx(at);
             parse_quote_spanned!(site=> #private::scope(#private::Clone::clone(&#ctx), #future))
         } else {
             parse_quote_spanned!(site=> #private::scope_here(#future))
@@ -202,7 +204,7 @@ impl<'a> Rewriter<'a> {
             return None;
         }
         let site = Span::mixed_site();
-        let (private, ctx) = (self.private(site), ctx());
+        let (private, ctx) = (self.private(site), ctx(closure.inputs_begin.span()));
         Some(parse_quote_spanned! {site=> {
             let #ctx = #private::Clone::clone(&#ctx);
             #closure
@@ -221,7 +223,7 @@ impl<'a> Rewriter<'a> {
             body => parse_quote!(async #capture { #body }),
         };
         self.visit_async_body(&mut block);
-        let scoped = self.scoped(&block);
+        let scoped = self.scoped(&block, closure.inputs_begin.span());
         let private = self.private(Span::mixed_site());
         // What `?` and `return` give is what the closure says it returns.
         let typed: Expr = match &closure.output {
@@ -277,10 +279,10 @@ impl<'a> Rewriter<'a> {
         std::mem::replace(&mut self.frame, frame)
     }
 
-    /// `let ctx = <the current context>;`
-    pub(crate) fn local_ctx(&self) -> Stmt {
+    /// `let propagated_ctx = <the current context>;`
+    pub(crate) fn local_ctx(&self, at: Span) -> Stmt {
         let site = Span::mixed_site();
-        let (private, ctx) = (self.private(site), ctx());
+        let (private, ctx) = (self.private(site), ctx(at));
         parse_quote_spanned!(site=> let #ctx = #private::Ctx::current();)
     }
 }

@@ -1,0 +1,182 @@
+//! Whom baggage may be sent to: which hosts are inside the mesh.
+//!
+//! Baggage names people: user ids, tenants, whatever a service put in so that the services behind it
+//! know whom they work for. A client that sends it with every request hands it to every payment
+//! provider, webhook and redirect target too. So it goes to peers only, and a peer is told by its
+//! host: [`Mesh`] holds the rules. Trace and budget name nobody and are not its business.
+//!
+//! | host | zone |
+//! | --- | --- |
+//! | loopback: `localhost`, `*.localhost`, 127.0.0.0/8, `::1` | [`Inside`](Zone::Inside) |
+//! | private addresses: 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, `fc00::/7` | [`Inside`](Zone::Inside) |
+//! | link-local addresses: 169.254.0.0/16, `fe80::/10` | [`Inside`](Zone::Inside) |
+//! | single-label names: `payments` | [`Inside`](Zone::Inside) |
+//! | `*.local`, `*.internal`, `*.svc.cluster.local` | [`Inside`](Zone::Inside) |
+//! | what [`Mesh::inside`] names | [`Inside`](Zone::Inside) |
+//! | what [`Mesh::allow`] names | [`Allowed`](Zone::Allowed): baggage, but nothing private |
+//! | all else, and all that is no host | [`Outside`](Zone::Outside): no baggage |
+//!
+//! An IPv4 address in IPv6 clothes (`::ffff:10.0.0.1`) is taken as the IPv4 address. Nothing is
+//! looked up: a name is judged by its letters, whatever address it has today.
+//!
+//! # What to hand in
+//!
+//! The host that the connection goes to, as a URL *parser* gives it: `Url::host_str`, `Uri::host`.
+//! Not what somebody cut out of the text: the host of `https://localhost@evil.example/` is
+//! `evil.example`, and a parser also knows that `http://2130706433/` is 127.0.0.1. Text that is not
+//! a host alone (a port, a user, a slash) is outside.
+
+mod host;
+mod pattern;
+
+use std::sync::Arc;
+
+use crate::baggage::BaggageMap;
+
+use host::Host;
+pub use pattern::{HostPattern, HostPatternError, HostPatternErrorKind};
+
+/// Which hosts are inside the mesh. See [the module](self) for the rules it begins with.
+///
+/// It is a value: adding gives a new one. A clone bumps a reference count.
+///
+/// # Examples
+///
+/// ```
+/// use ctxprop::trust::{Mesh, Zone};
+///
+/// let mesh = Mesh::new().inside("*.corp.example")?.allow("partner.example")?;
+/// assert_eq!(mesh.zone("payments"), Zone::Inside);
+/// assert_eq!(mesh.zone("10.1.2.3"), Zone::Inside);
+/// assert_eq!(mesh.zone("users.eu.corp.example"), Zone::Inside);
+/// assert_eq!(mesh.zone("partner.example"), Zone::Allowed);
+/// assert_eq!(mesh.zone("corp.example"), Zone::Outside); // `*.` is for what is below it
+/// assert_eq!(mesh.zone("notcorp.example"), Zone::Outside);
+/// # Ok::<(), ctxprop::trust::HostPatternError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Mesh {
+    /// Whether the table of the module counts.
+    built_in: bool,
+    named: Arc<Vec<(HostPattern, Zone)>>,
+}
+
+/// Where a host is, as far as baggage is concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Zone {
+    /// A peer: it receives all baggage.
+    Inside,
+    /// Not a peer, but somebody who may know: it receives what is not private.
+    Allowed,
+    /// A stranger: it receives none.
+    Outside,
+}
+
+impl Mesh {
+    /// The mesh of the [module](self)'s table.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            built_in: true,
+            named: Arc::default(),
+        }
+    }
+
+    /// A mesh nobody is in, until [`inside`](Mesh::inside) and [`allow`](Mesh::allow) say so: for
+    /// networks that are shared with strangers, where a private address proves nothing.
+    ///
+    /// ```
+    /// # use ctxprop::trust::{Mesh, Zone};
+    /// let mesh = Mesh::empty().inside("10.7.0.0/16")?;
+    /// assert_eq!(mesh.zone("10.7.0.1"), Zone::Inside);
+    /// assert_eq!(mesh.zone("10.8.0.1"), Zone::Outside);
+    /// # Ok::<(), ctxprop::trust::HostPatternError>(())
+    /// ```
+    #[must_use]
+    pub fn empty() -> Self {
+        Self {
+            built_in: false,
+            ..Self::new()
+        }
+    }
+
+    /// The mesh with the hosts of a [pattern](HostPattern) inside: they receive all baggage.
+    ///
+    /// # Errors
+    ///
+    /// The pattern is not valid. The error names it.
+    pub fn inside(self, pattern: &str) -> Result<Self, HostPatternError> {
+        Ok(self.with(pattern.parse()?, Zone::Inside))
+    }
+
+    /// The mesh with the hosts of a [pattern](HostPattern) allowed to receive baggage, though not what
+    /// is private ([`BaggageMap::without_private`]).
+    ///
+    /// # Errors
+    ///
+    /// The pattern is not valid. The error names it.
+    pub fn allow(self, pattern: &str) -> Result<Self, HostPatternError> {
+        Ok(self.with(pattern.parse()?, Zone::Allowed))
+    }
+
+    fn with(mut self, pattern: HostPattern, zone: Zone) -> Self {
+        Arc::make_mut(&mut self.named).push((pattern, zone));
+        self
+    }
+
+    /// Where `host` is: a name or an address without a port, `[::1]` with or without its brackets.
+    ///
+    /// Where several rules name a host, the most trusting one counts.
+    #[must_use]
+    pub fn zone(&self, host: &str) -> Zone {
+        let Some(host) = Host::parse(host) else {
+            return Zone::Outside;
+        };
+        if self.built_in && host.is_built_in() {
+            return Zone::Inside;
+        }
+        let mut best = Zone::Outside;
+        for (pattern, zone) in self.named.iter() {
+            if pattern.covers(&host) {
+                match zone {
+                    Zone::Inside => return Zone::Inside,
+                    zone => best = *zone,
+                }
+            }
+        }
+        best
+    }
+}
+
+/// [`Mesh::new`].
+impl Default for Mesh {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Zone {
+    /// What of `baggage` a host in this zone receives; `None` where there is nothing to send.
+    ///
+    /// ```
+    /// # use ctxprop::{BaggageMap, trust::Zone};
+    /// let baggage = BaggageMap::builder().insert("tenant", "acme")?.insert_private("user", "7")?.build();
+    /// assert_eq!(Zone::Inside.share(&baggage).map(|it| it.len()), Some(2));
+    /// assert_eq!(Zone::Allowed.share(&baggage).map(|it| it.len()), Some(1));
+    /// assert!(Zone::Outside.share(&baggage).is_none());
+    /// # Ok::<(), ctxprop::BaggageError>(())
+    /// ```
+    #[must_use]
+    pub fn share(self, baggage: &BaggageMap) -> Option<BaggageMap> {
+        let shared = match self {
+            Zone::Inside => baggage.clone(),
+            Zone::Allowed => baggage.without_private(),
+            Zone::Outside => return None,
+        };
+        Some(shared).filter(|shared| !shared.is_empty())
+    }
+}
+
+#[cfg(test)]
+mod tests;
