@@ -1,4 +1,79 @@
 //! Request context for async Rust that crosses functions, tasks and networks.
+//!
+//! One [`Ctx`] carries how long the caller will wait, whether they are still there, who they are and where in the
+//! trace we stand. `#[propagate]` threads it through functions, [`Ctx::spawn`] through tasks, and the crates
+//! `ctxprop-axum` and `ctxprop-reqwest` through networks. Where the chain would break, the code does not compile.
+//!
+//! ```
+//! # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+//! use std::time::Duration;
+//!
+//! use ctxprop::{Background, Cancelled, Ctx, propagate};
+//!
+//! // An entry point names its context ..
+//! #[propagate]
+//! async fn checkout(ctx: Ctx, id: u64) -> Result<String, Cancelled> {
+//!     let (cart, price) = tokio::join!(load_cart(id), quote(id));
+//!     match price {
+//!         Ok(price) => Ok(format!("{} for {price}", cart?)),
+//!         // The caller may be gone, or the time be up: cleanup still runs, for at most two seconds.
+//!         Err(error) => {
+//!             ctx.shield(Duration::from_secs(2), release(id)).await?;
+//!             Err(error)
+//!         }
+//!     }
+//! }
+//!
+//! // .. and a function in the middle leaves it out: it cannot be awaited without one.
+//! #[propagate]
+//! async fn load_cart(id: u64) -> Result<String, Cancelled> {
+//!     Ok(format!("cart {id}"))
+//! }
+//!
+//! // The end of the context is seen at each `.await` and returned as an error, as `?` returns one.
+//! #[propagate(budget = "40%")]
+//! async fn quote(id: u64) -> Result<u64, Cancelled> {
+//!     tokio::time::sleep(Duration::from_millis(id)).await;
+//!     Ok(100)
+//! }
+//!
+//! async fn release(id: u64) {
+//!     println!("reservation {id} released");
+//! }
+//!
+//! let ctx = Ctx::background().with_timeout(Duration::from_secs(1));
+//! assert_eq!(checkout(ctx.clone(), 7).await.unwrap(), "cart 7 for 100");
+//! assert!(checkout(ctx, 3_600_000).await.unwrap_err().is_deadline());
+//! # });
+//! ```
+//!
+//! # Rules for callers
+//!
+//! - Take the context from whoever calls you; make a root ([`Background`]) only in `main`, in tests, and where work
+//!   starts by itself.
+//! - Do not store a context in a struct that outlives the request: pass it, or let it be threaded.
+//! - Spawn with [`Ctx::spawn`]. Work that is to outlive the request says so: [`Ctx::detach`].
+//! - Clean up in code that runs after the error, under [`Ctx::shield`]; not in `Drop`, which cannot await.
+//! - Values ([`Ctx::with_value`]) are for what travels with a request through layers that do not know it; they are
+//!   no way to hide parameters. They stay in the process. What must reach the next one is baggage.
+//! - The same context may be used from many tasks at once.
+//!
+//! # Where things are
+//!
+//! | to | see |
+//! | --- | --- |
+//! | make and observe contexts | [`Ctx`], [`Canceller`], [`Cause`], [`Cancelled`] |
+//! | write functions that carry one | [`macro@propagate`], [`NeedsCtx`] |
+//! | run code under one | [`Scope`], [`Run`], [`Task`], [`Shield`] |
+//! | say who asks | [`macro@Baggage`], [`BaggageMap`] |
+//! | say where in the trace we are | [`SpanContext`] |
+//! | read and write headers | [`wire`], [`trust`] |
+//! | find roots that should not be | [`detached`] |
+//!
+//! # Features
+//!
+//! `macros` (default) has `#[propagate]` and `#[derive(Baggage)]`. `axum` implements axum's traits for [`Ctx`] and
+//! [`Cancelled`]; `ctxprop-axum` turns it on.
 
 #[cfg(feature = "axum")]
 mod axum;
@@ -42,88 +117,10 @@ pub use baggage::{
 pub use cancel::{CancelGuard, Canceller};
 pub use cause::{Cancelled, Cause};
 pub use ctx::{Background, Ctx};
-/// Derives [`Baggage`](trait@Baggage) for a struct with named fields: each travels under its own key.
-///
-/// ```
-/// use ctxprop::{Background, Baggage, Ctx};
-///
-/// #[derive(Baggage, Debug, PartialEq)]
-/// struct Caller {
-///     #[baggage(key = "user.id", max_len = 20)]
-///     user_id: u64,
-///     tenant: Option<String>,
-///     #[baggage(default = 1)]
-///     attempt: u32,
-///     #[baggage(private)]
-///     email: String,
-///     #[baggage(skip)]
-///     cached: bool,
-/// }
-///
-/// let caller = Caller {
-///     user_id: 7,
-///     tenant: None,
-///     attempt: 1,
-///     email: "me@example.com".to_owned(),
-///     cached: false,
-/// };
-/// let ctx = Ctx::background().with_baggage(&caller)?;
-/// assert_eq!(ctx.baggage_map().header_lines()[0], "user.id=7,attempt=1,email=me@example.com");
-/// assert_eq!(ctx.baggage::<Caller>()?, caller);
-/// # Ok::<(), ctxprop::BaggageError>(())
-/// ```
-///
-/// # Fields
-///
-/// The type of a field is anything with [`FromStr`](std::str::FromStr) and
-/// [`Display`](std::fmt::Display), or an `Option` of that. What `Display` writes, `FromStr` has to
-/// read; it may be any text, which is percent-encoded on the wire.
-///
-/// | type | read, where the key is absent | written |
-/// | --- | --- | --- |
-/// | `T` | an error, unless there is a `default` | in place of what is there under the key |
-/// | `Option<T>` | `None` | `None` removes what is there under the key |
-///
-/// An `Option` is one by its name: `Option<T>` under whatever path, and not through an alias.
-///
-/// # Attributes of fields
-///
-/// | `#[baggage(..)]` | meaning |
-/// | --- | --- |
-/// | `key = "user.id"` | the key, a token (RFC 9110, section 5.6.2); without it, the name of the field |
-/// | `max_len = 32` | the most bytes of the value in UTF-8, before it is encoded for the wire; more is an error, read or written |
-/// | `default` | what is absent is the [`Default`] of its type; it is still written |
-/// | `default = value` | what is absent is this, any expression |
-/// | `private` | must not leave the mesh, see [`BaggageMap::without_private`] |
-/// | `skip` | neither read nor written; always the [`Default`] of its type |
-///
-/// Two fields with one key, and a key that is no token, do not compile:
-///
-/// ```compile_fail
-/// #[derive(ctxprop::Baggage)]
-/// struct Caller {
-///     #[baggage(key = "user id")] // error: `user id` cannot be a key
-///     user: u64,
-/// }
-/// ```
-///
-/// # Attributes of the struct
-///
-/// `#[baggage(crate = path::to::ctxprop)]` says where this crate is, if not at `::ctxprop`.
-///
-/// # Generics
-///
-/// A type parameter that is the type of a field gets the bounds it needs, as with the derives of the
-/// standard library. What borrows is refused, unless it is skipped: there is nothing to borrow from.
-///
-/// # Errors
-///
-/// The first field at fault, in the order of the struct, gives the [`BaggageError`]: its key is absent
-/// (`Missing`), its value is not a `T` (`Invalid`, which names the type as written) or is longer than
-/// `max_len` (`TooLong`). A value that is there and wrong is an error for an `Option` and with a
-/// `default` too. Errors name the key and never hold the value.
+#[doc = include_str!("../docs/derive-baggage.md")]
 #[cfg(feature = "macros")]
 pub use ctxprop_macros::Baggage;
+#[doc = include_str!("../docs/propagate.md")]
 #[cfg(feature = "macros")]
 pub use ctxprop_macros::propagate;
 pub use needs_ctx::{Awaitable, NeedsCtx};
