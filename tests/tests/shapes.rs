@@ -246,7 +246,13 @@ async fn arguments() {
     assert_eq!(elided(&text, "other").with(&ctx()).await, "text");
     assert_eq!(several(&text, "b").with(&ctx()).await, ("text", "b"));
     assert_eq!(generic([1_u32, 2, 3]).with(&ctx()).await, 9);
-    assert_eq!(impl_trait(|n| n.to_string(), 'x').with(&ctx()).await.to_string(), "1x8");
+    assert_eq!(
+        impl_trait(|n| n.to_string(), 'x')
+            .with(&ctx())
+            .await
+            .to_string(),
+        "1x8"
+    );
     assert_eq!(
         patterns((1, 2), [3, 4, 5], 0, String::new())
             .with(&ctx())
