@@ -203,3 +203,21 @@ pub(crate) fn drop_later(one: Option<Link>, two: Option<Link>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::mem::size_of;
+
+    use super::*;
+    use crate::ctx::Ctx;
+
+    /// What a request pays in memory, in bytes on 64 bits. A change here is a change for everybody.
+    #[test]
+    #[cfg(target_pointer_width = "64")]
+    fn sizes() {
+        assert_eq!(size_of::<Ctx>(), 16, "two words");
+        assert_eq!(size_of::<Node>(), 368);
+        assert_eq!(size_of::<crate::Scope<()>>(), 176, "over its future: mostly the timer");
+        assert_eq!(size_of::<crate::leaf::Leaf<()>>(), 16, "over its future");
+    }
+}
