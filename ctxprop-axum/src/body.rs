@@ -45,24 +45,12 @@ struct Request {
 
 impl<B> CtxBody<B> {
     pub(crate) fn new(inner: B, ctx: Ctx, canceller: Canceller, span: Span) -> Self {
-        CtxBody {
-            inner: Some(inner),
-            done: None,
-            request: Some(Request {
-                ctx,
-                canceller,
-                span,
-            }),
-        }
+        CtxBody { inner: Some(inner), done: None, request: Some(Request { ctx, canceller, span }) }
     }
 
     /// The body of a response that the layer makes itself.
     pub(crate) fn empty() -> Self {
-        CtxBody {
-            inner: None,
-            done: None,
-            request: None,
-        }
+        CtxBody { inner: None, done: None, request: None }
     }
 
     /// The body is over: so is the request.
@@ -70,9 +58,7 @@ impl<B> CtxBody<B> {
         let mut this = self.project();
         if let Some(request) = this.request.take() {
             this.done.set(None);
-            request
-                .span
-                .in_scope(|| request.ctx.sync_scope(|| this.inner.set(None)));
+            request.span.in_scope(|| request.ctx.sync_scope(|| this.inner.set(None)));
             request.canceller.cancel_with(Cause::Finished);
         }
     }
@@ -98,9 +84,8 @@ where
                 return Poll::Ready(None);
             };
             let saw_end = request.ctx.is_done();
-            let polled = request
-                .span
-                .in_scope(|| request.ctx.sync_scope(|| inner.as_mut().poll_frame(cx)));
+            let polled =
+                request.span.in_scope(|| request.ctx.sync_scope(|| inner.as_mut().poll_frame(cx)));
             match polled {
                 Poll::Ready(Some(Ok(frame))) => return Poll::Ready(Some(Ok(frame))),
                 Poll::Ready(Some(Err(error))) => {
@@ -115,11 +100,8 @@ where
             }
             if saw_end {
                 // What is pending after a poll that saw the end is given up.
-                let cancelled = request
-                    .ctx
-                    .check()
-                    .err()
-                    .unwrap_or_else(|| Cancelled::new(Cause::Finished));
+                let cancelled =
+                    request.ctx.check().err().unwrap_or_else(|| Cancelled::new(Cause::Finished));
                 self.finish();
                 return Poll::Ready(Some(Err(cancelled.into())));
             }
@@ -142,9 +124,7 @@ where
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner
-            .as_ref()
-            .map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
+        self.inner.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
     }
 }
 

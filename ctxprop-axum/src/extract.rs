@@ -37,10 +37,7 @@ impl<S: Sync, T: ctxprop::Baggage> FromRequestParts<S> for Baggage<T> {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, BaggageRejection> {
         match parts.extensions.get::<Ctx>() {
-            Some(ctx) => ctx
-                .baggage()
-                .map(Baggage)
-                .map_err(BaggageRejection::Baggage),
+            Some(ctx) => ctx.baggage().map(Baggage).map_err(BaggageRejection::Baggage),
             None => Err(BaggageRejection::MissingLayer),
         }
     }

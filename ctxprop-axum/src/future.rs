@@ -4,6 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use ctxprop::{Cancelled, Canceller, Cause, Ctx, Run};
 use http::{HeaderValue, Response, StatusCode};
@@ -62,30 +63,17 @@ where
         outcome: Outcome,
     ) -> Self {
         let run = Box::pin(ctx.run(handler));
-        CtxFuture {
-            state: State::Runs(run),
-            ctx,
-            canceller,
-            span,
-            outcome,
-        }
+        CtxFuture { state: State::Runs(run), ctx, canceller, span, outcome }
     }
 
     pub(crate) fn refused(ctx: Ctx, canceller: Canceller, span: Span, outcome: Outcome) -> Self {
-        CtxFuture {
-            state: State::Refused,
-            ctx,
-            canceller,
-            span,
-            outcome,
-        }
+        CtxFuture { state: State::Refused, ctx, canceller, span, outcome }
     }
 
     /// The response as it leaves, its body bound to the context.
     fn respond(&self, response: Response<CtxBody<R>>) -> Response<CtxBody<R>> {
         let mut response = response;
-        let deadline = matches!(self.ctx.cause(), Some(Cause::DeadlineExceeded));
-        if response.status() == StatusCode::GATEWAY_TIMEOUT && deadline {
+        if response.status() == StatusCode::GATEWAY_TIMEOUT && self.ran_out_of_time(&response) {
             let whose = HeaderValue::from_static(self.outcome.granted.as_str());
             response.headers_mut().insert(DEADLINE_EXCEEDED, whose);
         }
@@ -95,6 +83,14 @@ where
             response.headers_mut().insert(TRACE_ID, id);
         }
         response
+    }
+
+    /// Whether it was the request's own deadline. The next hop was told what remained here in whole
+    /// milliseconds, so it may see the end, and say so, just before this one does.
+    fn ran_out_of_time(&self, response: &Response<CtxBody<R>>) -> bool {
+        let told = response.extensions().get::<Cancelled>().is_some_and(Cancelled::is_deadline);
+        let nothing_left = self.ctx.remaining().is_some_and(|left| left < Duration::from_millis(1));
+        matches!(self.ctx.cause(), Some(Cause::DeadlineExceeded)) || (told && nothing_left)
     }
 
     /// The response where the handler gave none.
@@ -171,11 +167,7 @@ where
                 let unwind = Unwind { run, span };
                 // Outside of a runtime, or in one that is going down, nothing can be awaited: it is dropped.
                 if Handle::try_current().is_ok() {
-                    drop(
-                        self.ctx
-                            .detach("unwinding after a disconnect")
-                            .spawn(unwind),
-                    );
+                    drop(self.ctx.detach("unwinding after a disconnect").spawn(unwind));
                 }
             }
             // Over without a response: the handler panicked. Its tasks end with it.
@@ -192,9 +184,7 @@ where
     E: Send + 'static,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CtxFuture")
-            .field("ctx", &self.ctx)
-            .finish_non_exhaustive()
+        f.debug_struct("CtxFuture").field("ctx", &self.ctx).finish_non_exhaustive()
     }
 }
 

@@ -123,23 +123,15 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert(
             "traceparent",
-            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-                .parse()
-                .unwrap(),
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".parse().unwrap(),
         );
         headers.insert("baggage", "tenant=acme,user.id=7".parse().unwrap());
         let (incoming, _) = CtxLayer::edge().policy.admit(&headers);
         assert!(incoming.span.is_none() && incoming.baggage.is_empty());
-        let (incoming, _) = CtxLayer::edge()
-            .accept_trace()
-            .accept_baggage(["tenant"])
-            .policy
-            .admit(&headers);
+        let (incoming, _) =
+            CtxLayer::edge().accept_trace().accept_baggage(["tenant"]).policy.admit(&headers);
         assert!(incoming.span.is_some());
-        assert_eq!(
-            incoming.baggage.iter().collect::<Vec<_>>(),
-            [("tenant", "acme")]
-        );
+        assert_eq!(incoming.baggage.iter().collect::<Vec<_>>(), [("tenant", "acme")]);
         let (incoming, _) = CtxLayer::mesh().policy.admit(&headers);
         assert!(incoming.span.is_some());
         assert_eq!(incoming.baggage.len(), 2);

@@ -47,10 +47,7 @@ where
         let budget = incoming.budget;
         let (ctx, canceller) = self.policy.root.with_incoming(incoming);
         let span = request_span(&ctx, &request, budget);
-        let outcome = Outcome {
-            granted,
-            echo_trace_id: self.policy.echo_trace_id,
-        };
+        let outcome = Outcome { granted, echo_trace_id: self.policy.echo_trace_id };
         if too_little {
             return CtxFuture::refused(ctx, canceller, span, outcome);
         }
@@ -61,10 +58,7 @@ where
 }
 
 fn request_span<B>(ctx: &Ctx, request: &Request<B>, budget: Option<std::time::Duration>) -> Span {
-    let route = request
-        .extensions()
-        .get::<MatchedPath>()
-        .map(MatchedPath::as_str);
+    let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
     tracing::info_span!(
         target: "ctxprop",
         "request",

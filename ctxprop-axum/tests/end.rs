@@ -39,9 +39,7 @@ async fn reserves(ctx: Ctx, State(events): State<Events>) -> Result<String, Canc
     }));
     drop(events.send("reserved".to_owned()));
     if let Err(cancelled) = waits().await {
-        let released = ctx
-            .shield(Duration::from_secs(60), release(events.clone()))
-            .await;
+        let released = ctx.shield(Duration::from_secs(60), release(events.clone())).await;
         drop(events.send(format!("unwound: {cancelled}, shield: {released:?}")));
         return Err(cancelled);
     }
@@ -103,19 +101,13 @@ async fn so_does_a_reset_http2_stream() {
         .route("/", get(reserves))
         .with_state(sender)
         .layer(CtxLayer::mesh().under(&root));
-    let stream = tokio::net::TcpStream::connect(serve(app).await)
-        .await
-        .unwrap();
+    let stream = tokio::net::TcpStream::connect(serve(app).await).await.unwrap();
     let io = hyper_util::rt::TokioIo::new(stream);
     let executor = hyper_util::rt::TokioExecutor::new();
     let (mut client, connection) =
-        hyper::client::conn::http2::handshake::<_, _, String>(executor, io)
-            .await
-            .unwrap();
+        hyper::client::conn::http2::handshake::<_, _, String>(executor, io).await.unwrap();
     tokio::spawn(connection);
-    let request = http::Request::get("http://localhost/")
-        .body(String::new())
-        .unwrap();
+    let request = http::Request::get("http://localhost/").body(String::new()).unwrap();
     let response = tokio::spawn(client.send_request(request));
     assert_eq!(next(&mut events).await, "reserved");
     response.abort();
@@ -133,21 +125,14 @@ async fn a_request_is_over_when_its_body_has_been_sent() {
         let chunks = chunks.lock().unwrap().take().unwrap();
         Body::new(StreamBody::new(tokio_stream(chunks)))
     };
-    let app = Router::new()
-        .route("/", get(handler))
-        .with_state(sender)
-        .layer(CtxLayer::mesh());
+    let app = Router::new().route("/", get(handler)).with_state(sender).layer(CtxLayer::mesh());
     let mut stream = common::send(serve(app).await, "/", &[]).await;
-    feed.send(Ok(Frame::data(Bytes::from_static(b"first"))))
-        .unwrap();
+    feed.send(Ok(Frame::data(Bytes::from_static(b"first")))).unwrap();
     let mut seen = Vec::new();
     while !seen.ends_with(b"first\r\n") {
         assert_ne!(stream.read_buf(&mut seen).await.unwrap(), 0);
     }
-    assert!(
-        events.try_recv().is_err(),
-        "the body has not ended, and so has the request not"
-    );
+    assert!(events.try_recv().is_err(), "the body has not ended, and so has the request not");
     drop(feed);
     assert_eq!(next(&mut events).await, "the request is over");
 }
@@ -169,10 +154,7 @@ async fn the_deadline_bounds_the_body_too() {
         Body::new(StreamBody::new(body))
     };
     let layer = CtxLayer::edge().default_budget(Duration::from_millis(30));
-    let app = Router::new()
-        .route("/", get(handler))
-        .with_state(sender)
-        .layer(layer);
+    let app = Router::new().route("/", get(handler)).with_state(sender).layer(layer);
     let answer = common::get(serve(app).await, "/", &[]).await;
     assert_eq!(answer.status, 200);
     assert!(
@@ -248,11 +230,8 @@ fn a_runtime_that_shuts_down_with_requests_alive_neither_panics_nor_hangs() {
     let root = Ctx::background();
     let (root, canceller) = root.with_cancel();
     let (sender, mut events) = unbounded_channel();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let app = Router::new()
         .route("/", get(reserves))
         .with_state(sender)

@@ -18,22 +18,11 @@ const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
 #[propagate]
 async fn told(ctx: Ctx) -> String {
-    let baggage: Vec<_> = ctx
-        .baggage_map()
-        .iter()
-        .map(|(key, value)| format!("{key}={value}"))
-        .collect();
-    let parent = ctx
-        .span()
-        .parent_id()
-        .map(|id| id.to_string())
-        .unwrap_or_default();
+    let baggage: Vec<_> =
+        ctx.baggage_map().iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let parent = ctx.span().parent_id().map(|id| id.to_string()).unwrap_or_default();
     let budget = ctx.remaining().map_or(0, |left| left.as_millis());
-    format!(
-        "{} {parent} {} {budget}",
-        ctx.span().trace_id(),
-        baggage.join(",")
-    )
+    format!("{} {parent} {} {budget}", ctx.span().trace_id(), baggage.join(","))
 }
 
 /// Waits for the end, and says so.
@@ -62,10 +51,8 @@ async fn without_the_layer_the_extractor_says_which_one_is_missing() {
 
 #[tokio::test]
 async fn an_optional_context_is_none_without_the_layer() {
-    let app = Router::new().route(
-        "/",
-        get(|ctx: Option<Ctx>| async move { ctx.is_none().to_string() }),
-    );
+    let app =
+        Router::new().route("/", get(|ctx: Option<Ctx>| async move { ctx.is_none().to_string() }));
     assert_eq!(common::get(serve(app).await, "/", &[]).await.body, "true");
 }
 
@@ -73,19 +60,12 @@ async fn an_optional_context_is_none_without_the_layer() {
 async fn an_edge_starts_a_new_trace_and_takes_no_baggage_and_no_longer_budget() {
     let layer = CtxLayer::edge().default_budget(Duration::from_secs(10));
     let address = serve(Router::new().route("/", get(told)).layer(layer)).await;
-    let headers = [
-        ("traceparent", PARENT),
-        ("baggage", "user.id=7"),
-        ("x-timeout-ms", "60000"),
-    ];
+    let headers = [("traceparent", PARENT), ("baggage", "user.id=7"), ("x-timeout-ms", "60000")];
     let body = common::get(address, "/", &headers).await.body;
     let parts: Vec<_> = body.split(' ').collect();
     assert_ne!(parts[0], TRACE);
     assert_eq!(parts[1..3], ["", ""]);
-    assert!(
-        (9_000..=10_000).contains(&parts[3].parse::<u64>().unwrap()),
-        "{body}"
-    );
+    assert!((9_000..=10_000).contains(&parts[3].parse::<u64>().unwrap()), "{body}");
 }
 
 #[tokio::test]
@@ -98,14 +78,8 @@ async fn a_mesh_takes_trace_baggage_and_budget() {
     ];
     let body = common::get(address, "/", &headers).await.body;
     let (told, budget) = body.rsplit_once(' ').unwrap();
-    assert_eq!(
-        told,
-        format!("{TRACE} b7ad6b7169203331 user.id=7,tenant=a b")
-    );
-    assert!(
-        (50_000..=60_000).contains(&budget.parse::<u64>().unwrap()),
-        "{body}"
-    );
+    assert_eq!(told, format!("{TRACE} b7ad6b7169203331 user.id=7,tenant=a b"));
+    assert!((50_000..=60_000).contains(&budget.parse::<u64>().unwrap()), "{body}");
 }
 
 #[tokio::test]
@@ -113,11 +87,7 @@ async fn malformed_headers_never_fail_a_request() {
     let address = serve(Router::new().route("/", get(told)).layer(CtxLayer::mesh())).await;
     let long = "k=v,".repeat(3_000);
     for headers in [
-        vec![
-            ("traceparent", "00-1-1-01"),
-            ("baggage", "=,;,\u{e9}"),
-            ("x-timeout-ms", "-1"),
-        ],
+        vec![("traceparent", "00-1-1-01"), ("baggage", "=,;,\u{e9}"), ("x-timeout-ms", "-1")],
         vec![
             ("traceparent", PARENT),
             ("traceparent", PARENT),
@@ -145,29 +115,18 @@ async fn a_deadline_in_the_handler_is_504_and_says_whose_it_was() {
     let layer = CtxLayer::mesh().default_budget(Duration::from_millis(20));
     let address = serve(Router::new().route("/", get(handler)).layer(layer)).await;
     let own = common::get(address, "/", &[]).await;
-    assert_eq!(
-        (own.status, own.header("x-deadline-exceeded")),
-        (504, Some("server"))
-    );
+    assert_eq!((own.status, own.header("x-deadline-exceeded")), (504, Some("server")));
     assert_eq!(own.body, "the deadline passed: the budget was 20ms");
     let callers = common::get(address, "/", &[("x-timeout-ms", "10")]).await;
-    assert_eq!(
-        (callers.status, callers.header("x-deadline-exceeded")),
-        (504, Some("caller"))
-    );
+    assert_eq!((callers.status, callers.header("x-deadline-exceeded")), (504, Some("caller")));
 }
 
 #[tokio::test]
 async fn a_handler_that_cannot_unwind_is_dropped_at_the_deadline() {
     let layer = CtxLayer::edge().default_budget(Duration::from_millis(20));
-    let app = Router::new()
-        .route("/", get(std::future::pending::<String>))
-        .layer(layer);
+    let app = Router::new().route("/", get(std::future::pending::<String>)).layer(layer);
     let answer = common::get(serve(app).await, "/", &[]).await;
-    assert_eq!(
-        (answer.status, answer.header("x-deadline-exceeded")),
-        (504, Some("server"))
-    );
+    assert_eq!((answer.status, answer.header("x-deadline-exceeded")), (504, Some("server")));
 }
 
 #[tokio::test]
@@ -180,17 +139,11 @@ async fn a_handler_may_answer_something_else_than_504() {
         }
     }
     let layer = CtxLayer::edge().default_budget(Duration::from_millis(20));
-    let answer = common::get(
-        serve(Router::new().route("/", get(falls_back)).layer(layer)).await,
-        "/",
-        &[],
-    )
-    .await;
+    let answer =
+        common::get(serve(Router::new().route("/", get(falls_back)).layer(layer)).await, "/", &[])
+            .await;
     assert_eq!(answer.status, 200);
-    assert_eq!(
-        answer.body,
-        "stale: the deadline passed: the budget was 20ms, true"
-    );
+    assert_eq!(answer.body, "stale: the deadline passed: the budget was 20ms, true");
     assert_eq!(answer.header("x-deadline-exceeded"), None);
 }
 
@@ -201,10 +154,8 @@ async fn what_cannot_be_done_in_time_never_runs() {
         calls.fetch_add(1, Ordering::SeqCst).to_string()
     };
     let layer = CtxLayer::mesh().min_budget(Duration::from_secs(1));
-    let app = Router::new()
-        .route("/", get(count))
-        .layer(Extension(Arc::clone(&calls)))
-        .layer(layer);
+    let app =
+        Router::new().route("/", get(count)).layer(Extension(Arc::clone(&calls))).layer(layer);
     let address = serve(app).await;
     for budget in ["0", "999", "1"] {
         let answer = common::get(address, "/", &[("x-timeout-ms", budget)]).await;
@@ -217,20 +168,13 @@ async fn what_cannot_be_done_in_time_never_runs() {
     let past = common::get(address, "/", &[("x-deadline", "2020-01-01T00:00:00Z")]).await;
     assert_eq!(past.status, 200, "60 s of skew and more is not a budget");
     assert_eq!(calls.load(Ordering::SeqCst), 1);
-    assert_eq!(
-        common::get(address, "/", &[("x-timeout-ms", "60000")])
-            .await
-            .body,
-        "1"
-    );
+    assert_eq!(common::get(address, "/", &[("x-timeout-ms", "60000")]).await.body, "1");
 }
 
 #[tokio::test]
 async fn a_shutdown_is_503() {
     let (root, canceller) = Ctx::background().with_cancel();
-    let app = Router::new()
-        .route("/", get(handler))
-        .layer(CtxLayer::mesh().under(&root));
+    let app = Router::new().route("/", get(handler)).layer(CtxLayer::mesh().under(&root));
     let address = serve(app).await;
     let stream = common::send(address, "/", &[]).await;
     while root.live_children() == 0 {
@@ -238,10 +182,7 @@ async fn a_shutdown_is_503() {
     }
     canceller.cancel_with(Cause::Shutdown);
     let answer = common::read(stream).await;
-    assert_eq!(
-        (answer.status, answer.body.as_str()),
-        (503, "the process is shutting down")
-    );
+    assert_eq!((answer.status, answer.body.as_str()), (503, "the process is shutting down"));
     assert_eq!(answer.header("x-deadline-exceeded"), None);
     let late = common::get(address, "/", &[]).await;
     assert_eq!(
@@ -253,9 +194,7 @@ async fn a_shutdown_is_503() {
 
 #[tokio::test]
 async fn the_trace_id_is_echoed_on_request() {
-    let app = Router::new()
-        .route("/", get(told))
-        .layer(CtxLayer::mesh().echo_trace_id());
+    let app = Router::new().route("/", get(told)).layer(CtxLayer::mesh().echo_trace_id());
     let answer = common::get(serve(app).await, "/", &[("traceparent", PARENT)]).await;
     assert_eq!(answer.header("x-trace-id"), Some(TRACE));
 }
@@ -264,13 +203,7 @@ async fn the_trace_id_is_echoed_on_request() {
 async fn a_context_is_under_the_root_it_was_given() {
     let root = Ctx::background().with_value("the root's value");
     let app = Router::new()
-        .route(
-            "/",
-            get(|ctx: Ctx| async move { ctx.value::<&str>().copied().unwrap_or("none") }),
-        )
+        .route("/", get(|ctx: Ctx| async move { ctx.value::<&str>().copied().unwrap_or("none") }))
         .layer(CtxLayer::edge().under(&root));
-    assert_eq!(
-        common::get(serve(app).await, "/", &[]).await.body,
-        "the root's value"
-    );
+    assert_eq!(common::get(serve(app).await, "/", &[]).await.body, "the root's value");
 }

@@ -25,8 +25,7 @@ pub(crate) struct Answer {
 impl Answer {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let find = |line: &'_ str| {
-            line.split_once(':')
-                .is_some_and(|(key, _)| key.eq_ignore_ascii_case(name))
+            line.split_once(':').is_some_and(|(key, _)| key.eq_ignore_ascii_case(name))
         };
         let line = self.head.lines().find(|line| find(line))?;
         line.split_once(':').map(|(_, value)| value.trim())
@@ -35,9 +34,7 @@ impl Answer {
 
 /// Sends a request and leaves the connection open.
 pub(crate) async fn send(address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> TcpStream {
-    let mut stream = TcpStream::connect(address)
-        .await
-        .expect("the server listens");
+    let mut stream = TcpStream::connect(address).await.expect("the server listens");
     let mut request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n");
     for (name, value) in headers {
         request.push_str(&format!("{name}: {value}\r\n"));
@@ -54,16 +51,8 @@ pub(crate) async fn read(mut stream: TcpStream) -> Answer {
     let _ = stream.read_to_end(&mut bytes).await;
     let text = String::from_utf8_lossy(&bytes).into_owned();
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
-    let status = head
-        .split(' ')
-        .nth(1)
-        .and_then(|status| status.parse().ok())
-        .unwrap_or(0);
-    Answer {
-        status,
-        head: head.to_owned(),
-        body: body.to_owned(),
-    }
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
+    Answer { status, head: head.to_owned(), body: body.to_owned() }
 }
 
 pub(crate) async fn get(address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> Answer {
