@@ -1,0 +1,165 @@
+//! [`Client`]: where requests begin.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ctxprop::NeedsCtx;
+use http::HeaderMap;
+use reqwest::{Method, Request, Response, Url};
+
+use crate::builder::ClientBuilder;
+use crate::egress::Egress;
+use crate::error::{Error, redacted};
+use crate::into_url::IntoUrl;
+use crate::redirect::Policy;
+use crate::request::RequestBuilder;
+use crate::send;
+
+/// reqwest's client, whose requests need a context. See the [crate](crate) for what becomes of them.
+///
+/// It holds the connections: make one and clone it, which bumps a reference count.
+///
+/// # Examples
+///
+/// ```
+/// use ctxprop::propagate;
+/// use ctxprop_reqwest::{Client, Error};
+///
+/// #[propagate]
+/// async fn health(payments: &Client) -> Result<String, Error> {
+///     Ok(payments.get("/health").send().await?.text().await?)
+/// }
+///
+/// let payments = Client::builder().base_url("http://payments:8080").build()?;
+/// # drop(health(&payments));
+/// # Ok::<(), Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Client {
+    pub(crate) inner: Arc<Inner>,
+}
+
+/// What all clones of a client share.
+pub(crate) struct Inner {
+    /// It follows no redirects, and adds no default header but `accept` and `user-agent`.
+    pub(crate) http: reqwest::Client,
+    pub(crate) egress: Egress,
+    pub(crate) base: Option<Url>,
+    pub(crate) headers: HeaderMap,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) redirect: Policy,
+    pub(crate) referer: bool,
+}
+
+impl Inner {
+    /// Adds the default headers whose names the request does not have.
+    pub(crate) fn add_default_headers(&self, headers: &mut HeaderMap) {
+        for name in self.headers.keys() {
+            if !headers.contains_key(name) {
+                for value in self.headers.get_all(name) {
+                    headers.append(name, value.clone());
+                }
+            }
+        }
+    }
+}
+
+impl Client {
+    /// A client with the defaults.
+    ///
+    /// # Panics
+    ///
+    /// Where TLS or the system's configuration is of no use, as `reqwest::Client::new` does;
+    /// [`ClientBuilder::build`] gives an error instead.
+    #[must_use]
+    pub fn new() -> Self {
+        match ClientBuilder::new().build() {
+            Ok(client) => client,
+            Err(error) => panic!("a client with the defaults cannot be built: {error}"),
+        }
+    }
+
+    /// A builder with the defaults.
+    pub fn builder() -> ClientBuilder {
+        ClientBuilder::new()
+    }
+
+    /// A `GET` request.
+    pub fn get<U: IntoUrl>(&self, url: U) -> RequestBuilder {
+        self.request(Method::GET, url)
+    }
+
+    /// A `POST` request.
+    pub fn post<U: IntoUrl>(&self, url: U) -> RequestBuilder {
+        self.request(Method::POST, url)
+    }
+
+    /// A `PUT` request.
+    pub fn put<U: IntoUrl>(&self, url: U) -> RequestBuilder {
+        self.request(Method::PUT, url)
+    }
+
+    /// A `PATCH` request.
+    pub fn patch<U: IntoUrl>(&self, url: U) -> RequestBuilder {
+        self.request(Method::PATCH, url)
+    }
+
+    /// A `DELETE` request.
+    pub fn delete<U: IntoUrl>(&self, url: U) -> RequestBuilder {
+        self.request(Method::DELETE, url)
+    }
+
+    /// A `HEAD` request.
+    pub fn head<U: IntoUrl>(&self, url: U) -> RequestBuilder {
+        self.request(Method::HEAD, url)
+    }
+
+    /// A request to a URL, or to a path below the [base URL](ClientBuilder::base_url): see [`IntoUrl`].
+    ///
+    /// A URL of no use is told when the request is built or sent. A user and password in it become
+    /// `authorization`.
+    pub fn request<U: IntoUrl>(&self, method: Method, url: U) -> RequestBuilder {
+        let url = url.into_url(self.inner.base.as_ref());
+        let request = url.map(|url| self.inner.http.request(method, url));
+        RequestBuilder::new(self.clone(), request.map_err(Error::from))
+    }
+
+    /// Sends a request that was [built](RequestBuilder::build) before, as
+    /// [`RequestBuilder::send`] does.
+    ///
+    /// # Errors
+    ///
+    /// See [`RequestBuilder::send`].
+    pub fn execute(
+        &self,
+        request: Request,
+    ) -> NeedsCtx<impl Future<Output = Result<Response, Error>> + Send + use<>> {
+        NeedsCtx::new(send::send(Arc::clone(&self.inner), Ok(request)))
+    }
+}
+
+/// What it was told, without what may be secret: of the base URL the user and password, of the default
+/// headers the values.
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner { http: _, egress, base, headers, timeout, redirect, referer } = &*self.inner;
+        let base = base.as_ref().map(redacted);
+        let headers: Vec<_> = headers.keys().collect();
+        f.debug_struct("Client")
+            .field("egress", egress)
+            .field("base_url", &base.as_ref().map(Url::as_str))
+            .field("default_headers", &headers)
+            .field("timeout", timeout)
+            .field("redirect", redirect)
+            .field("referer", referer)
+            .finish_non_exhaustive()
+    }
+}
+
+/// [`Client::new`].
+impl Default for Client {
+    fn default() -> Self {
+        Client::new()
+    }
+}

@@ -1,0 +1,110 @@
+use http::HeaderValue;
+
+use super::*;
+
+fn url(url: &str) -> Url {
+    url.parse().unwrap()
+}
+
+fn baggage() -> BaggageMap {
+    let mut builder = BaggageMap::builder();
+    builder.insert("tenant", "acme").unwrap();
+    builder.insert_private("user", "7").unwrap();
+    builder.build()
+}
+
+fn sent(egress: &Egress, to: &str, mut headers: HeaderMap) -> HeaderMap {
+    let remaining = Some(Duration::from_secs(5));
+    let span = SpanContext::root();
+    let written = egress.write(&url(to), &span, &baggage(), remaining, &mut headers);
+    written.unwrap();
+    headers
+}
+
+fn told(egress: &Egress, to: &str) -> Option<String> {
+    let headers = sent(egress, to, HeaderMap::new());
+    let line = headers.get("baggage")?;
+    Some(line.to_str().unwrap().to_owned())
+}
+
+#[test]
+fn the_host_is_the_parsers() {
+    let egress = Egress::default();
+    for peer in [
+        "http://[::1]/",
+        "http://[0:0::1]:8080/",
+        "http://[::ffff:10.0.0.1]/",
+        "http://[::ffff:a00:1]/",
+        "http://[fd00::1]/",
+        "http://[fe80::1]/",
+        "http://127.1/",
+        "http://2130706433/",
+        "http://0x7f000001/",
+        "http://10.0.0.1./",
+        "http://LOCALHOST./",
+        "http://evil.example@payments/",
+        "https://db%2Einternal/",
+        "http://DB.Internal\\@evil.example/",
+        "http://pay.shop.svc.cluster.local:8080/",
+    ] {
+        assert!(told(&egress, peer).is_some(), "{peer}");
+    }
+    for stranger in [
+        "http://[::ffff:8.8.8.8]/",
+        "http://[2001:db8::1]/",
+        "http://[::]/",
+        "http://134744072/",
+        "http://0x8080808/",
+        "http://localhost@evil.example/",
+        "http://localhost:80@evil.example:80/",
+        "http://evil.example\\@localhost/",
+        "http://evil.example/@localhost",
+        "http://evil.example#.internal",
+        "http://evil.example?.internal",
+        "http://internal.evil.example./",
+        "http://evil.example.local.attacker.com/",
+        "http://xn--nternal-oza.example/",
+    ] {
+        assert_eq!(told(&egress, stranger), None, "{stranger}");
+    }
+}
+
+#[test]
+fn a_header_that_must_not_be_seen_is_removed_whoever_wrote_it() {
+    let egress = Egress {
+        no_trace: vec!["*.example".parse().unwrap()],
+        no_budget: vec!["*.example".parse().unwrap()],
+        ..Egress::default()
+    };
+    let by_hand = || {
+        let by_hand = HeaderValue::from_static("1");
+        HeaderMap::from_iter(Egress::headers().map(|name| (name.clone(), by_hand.clone())))
+    };
+    assert!(sent(&egress, "http://shop.example/", by_hand()).is_empty());
+    let headers = sent(&egress, "http://payments/", by_hand());
+    assert_eq!(headers["baggage"], "1");
+    assert_ne!(headers["traceparent"], "1");
+    assert_eq!(headers["x-timeout-ms"], "5000");
+}
+
+#[test]
+fn what_is_private_stays_inside() {
+    let mesh = Mesh::new().allow("partner.example").unwrap();
+    let egress = Egress { mesh: mesh.inside("*.corp.example").unwrap(), ..Egress::default() };
+    let all = Some("tenant=acme,user=7".to_owned());
+    assert_eq!(told(&egress, "http://users.corp.example/"), all);
+    assert_eq!(told(&egress, "http://partner.example/"), Some("tenant=acme".to_owned()));
+}
+
+#[test]
+fn which_way_is_outwards() {
+    let egress =
+        Egress { mesh: Mesh::new().allow("partner.example").unwrap(), ..Egress::default() };
+    let hosts = ["http://payments/", "http://partner.example/", "http://evil.example/"];
+    for (from, here) in hosts.iter().enumerate() {
+        for (to, next) in hosts.iter().enumerate() {
+            let outwards = egress.leads_outwards(&url(here), &url(next));
+            assert_eq!(outwards, to > from, "{here} {next}");
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! What can go wrong with a request, and what no error shows: user names, passwords and query strings.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use ctxprop::trust::HostPatternError;
+use ctxprop::{Cancelled, Ctx};
+use reqwest::{StatusCode, Url};
+
+use crate::into_url::UrlError;
+use crate::redirect::RedirectError;
+
+/// A request that gave no response, or a client that could not be built.
+///
+/// It has `From<Cancelled>`, so a `#[propagate]` function with this error unwinds when its context ends,
+/// and `From<reqwest::Error>` for what reading a response gives.
+///
+/// Neither `Display` nor `Debug` shows the user, the password, the query or the fragment of a URL: the
+/// conversion takes them out of reqwest's errors.
+///
+/// # Examples
+///
+/// ```
+/// use ctxprop_reqwest::{Error, StatusCode};
+///
+/// fn status(error: &Error) -> StatusCode {
+///     match error.cancelled() {
+///         Some(cancelled) => cancelled.http_status(),
+///         None if error.is_timeout() => StatusCode::GATEWAY_TIMEOUT,
+///         None => StatusCode::BAD_GATEWAY,
+///     }
+/// }
+/// # drop(status);
+/// ```
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// The context ended first, or had no time left that is worth a request.
+    Cancelled(Cancelled),
+    /// The request's own timeout left less than 1 ms for a hop, or passed at the server, which said so
+    /// before ours did. A timeout that passes here is reqwest's: [`is_timeout`](Error::is_timeout) tells
+    /// both.
+    TimedOut,
+    /// What reqwest reports.
+    Reqwest(reqwest::Error),
+    /// A redirect that is not followed.
+    Redirect(RedirectError),
+    /// The URL cannot be requested.
+    Url(UrlError),
+    /// The client cannot be built as it was configured.
+    Builder(BuilderError),
+}
+
+impl Error {
+    /// Whether the context ended first.
+    pub fn is_cancelled(&self) -> bool {
+        matches!(self, Error::Cancelled(_))
+    }
+
+    /// Why the context ended, where it was that.
+    pub fn cancelled(&self) -> Option<&Cancelled> {
+        match self {
+            Error::Cancelled(cancelled) => Some(cancelled),
+            _ => None,
+        }
+    }
+
+    /// Whether it was a timeout of the request or the client. The deadline of the context is none:
+    /// that is [`cancelled`](Error::cancelled), and [`Cancelled::is_deadline`].
+    pub fn is_timeout(&self) -> bool {
+        matches!(self, Error::TimedOut) || self.reqwest().is_some_and(reqwest::Error::is_timeout)
+    }
+
+    /// Whether no connection could be made.
+    pub fn is_connect(&self) -> bool {
+        self.reqwest().is_some_and(reqwest::Error::is_connect)
+    }
+
+    /// Whether it was a redirect that is not followed.
+    pub fn is_redirect(&self) -> bool {
+        matches!(self, Error::Redirect(_))
+    }
+
+    /// The status that [`error_for_status`](reqwest::Response::error_for_status) made an error of.
+    pub fn status(&self) -> Option<StatusCode> {
+        self.reqwest().and_then(reqwest::Error::status)
+    }
+
+    /// What reqwest reports, for all its other questions.
+    pub fn reqwest(&self) -> Option<&reqwest::Error> {
+        match self {
+            Error::Reqwest(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Cancelled(cancelled) => cancelled.fmt(f),
+            Error::TimedOut => f.write_str("the timeout of the request passed"),
+            Error::Reqwest(error) => error.fmt(f),
+            Error::Redirect(error) => error.fmt(f),
+            Error::Url(error) => error.fmt(f),
+            Error::Builder(error) => error.fmt(f),
+        }
+    }
+}
+
+// Each variant speaks for the error it holds, so what comes next is that one's source.
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match self {
+            Error::Cancelled(cancelled) => cancelled.source(),
+            Error::TimedOut => None,
+            Error::Reqwest(error) => error.source(),
+            Error::Redirect(error) => error.source(),
+            Error::Url(error) => error.source(),
+            Error::Builder(error) => error.source(),
+        }
+    }
+}
+
+impl From<Cancelled> for Error {
+    fn from(cancelled: Cancelled) -> Self {
+        Error::Cancelled(cancelled)
+    }
+}
+
+/// A timeout becomes [`Error::Cancelled`] where the deadline of the current context has passed: reqwest
+/// has timers of its own, and one that reads a body may fire together with the context's.
+impl From<reqwest::Error> for Error {
+    fn from(mut error: reqwest::Error) -> Self {
+        if error.is_timeout()
+            && let Some(Err(cancelled)) = Ctx::try_current().map(|ctx| ctx.check())
+            && cancelled.is_deadline()
+        {
+            return Error::Cancelled(cancelled);
+        }
+        if let Some(url) = error.url_mut() {
+            redact(url);
+        }
+        Error::Reqwest(error)
+    }
+}
+
+impl From<RedirectError> for Error {
+    fn from(error: RedirectError) -> Self {
+        Error::Redirect(error)
+    }
+}
+
+impl From<UrlError> for Error {
+    fn from(error: UrlError) -> Self {
+        Error::Url(error)
+    }
+}
+
+impl From<BuilderError> for Error {
+    fn from(error: BuilderError) -> Self {
+        Error::Builder(error)
+    }
+}
+
+/// A URL without what may be a secret.
+pub(crate) fn redacted(url: &Url) -> Url {
+    let mut url = url.clone();
+    redact(&mut url);
+    url
+}
+
+/// Takes out of a URL what may be a secret.
+pub(crate) fn redact(url: &mut Url) {
+    // These fail where there is no host, and there is no user then either.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url.set_query(None);
+    url.set_fragment(None);
+}
+
+/// A client cannot be built as it was configured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BuilderError {
+    /// A host pattern is not valid.
+    Pattern(HostPatternError),
+    /// The builder that was handed in sets a default header that some hops must not carry, and reqwest
+    /// would add it to all: set it with [`ClientBuilder::default_headers`](crate::ClientBuilder::default_headers).
+    DefaultHeader(&'static str),
+    /// The builder that was handed in sets a timeout, which a request's deadline would take the place of:
+    /// set it with [`ClientBuilder::timeout`](crate::ClientBuilder::timeout).
+    Timeout,
+}
+
+impl fmt::Display for BuilderError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            BuilderError::Pattern(error) => error.fmt(f),
+            BuilderError::DefaultHeader(name) => write!(
+                f,
+                "reqwest would send the default header `{name}` with every redirect, to whatever host: set \
+                 it with `ctxprop_reqwest::ClientBuilder::default_headers`"
+            ),
+            BuilderError::Timeout => f.write_str(
+                "the deadline of a request would take the place of reqwest's timeout: set it with \
+                 `ctxprop_reqwest::ClientBuilder::timeout`",
+            ),
+        }
+    }
+}
+
+impl StdError for BuilderError {}
+
+impl From<HostPatternError> for BuilderError {
+    fn from(error: HostPatternError) -> Self {
+        BuilderError::Pattern(error)
+    }
+}

@@ -1,0 +1,198 @@
+//! [`RequestBuilder`]: a request before it is sent.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ctxprop::NeedsCtx;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Body, Request, Response, Version};
+
+use crate::client::Client;
+use crate::error::Error;
+use crate::send;
+
+/// A request before it is sent. Its methods are reqwest's; see there for more of them.
+///
+/// What is wrong with a value is told when the request is built or sent.
+#[must_use = "a request does nothing until it is sent"]
+pub struct RequestBuilder {
+    client: Client,
+    request: Result<reqwest::RequestBuilder, Error>,
+}
+
+impl RequestBuilder {
+    pub(crate) fn new(client: Client, request: Result<reqwest::RequestBuilder, Error>) -> Self {
+        RequestBuilder { client, request }
+    }
+
+    fn map(self, f: impl FnOnce(reqwest::RequestBuilder) -> reqwest::RequestBuilder) -> Self {
+        RequestBuilder { client: self.client, request: self.request.map(f) }
+    }
+
+    /// Adds a header. See the [crate](crate) for those that the context writes.
+    pub fn header<K, V>(self, name: K, value: V) -> Self
+    where
+        HeaderName: TryFrom<K>,
+        <HeaderName as TryFrom<K>>::Error: Into<http::Error>,
+        HeaderValue: TryFrom<V>,
+        <HeaderValue as TryFrom<V>>::Error: Into<http::Error>,
+    {
+        self.map(|request| request.header(name, value))
+    }
+
+    /// Sets headers, each in place of those with its name. Of headers that came from a stranger take
+    /// `baggage` out first: to a peer it would be sent in place of the context's.
+    pub fn headers(self, headers: HeaderMap) -> Self {
+        self.map(|request| request.headers(headers))
+    }
+
+    /// Adds `authorization` with a user and a password.
+    pub fn basic_auth<U, P>(self, user: U, password: Option<P>) -> Self
+    where
+        U: fmt::Display,
+        P: fmt::Display,
+    {
+        self.map(|request| request.basic_auth(user, password))
+    }
+
+    /// Adds `authorization` with a token.
+    pub fn bearer_auth<T: fmt::Display>(self, token: T) -> Self {
+        self.map(|request| request.bearer_auth(token))
+    }
+
+    /// Sets the body.
+    pub fn body<T: Into<Body>>(self, body: T) -> Self {
+        self.map(|request| request.body(body))
+    }
+
+    /// Appends to the query string.
+    #[cfg(feature = "query")]
+    pub fn query<T: serde::Serialize + ?Sized>(self, query: &T) -> Self {
+        self.map(|request| request.query(query))
+    }
+
+    /// Sets a JSON body, and `content-type` unless it is set.
+    #[cfg(feature = "json")]
+    pub fn json<T: serde::Serialize + ?Sized>(self, json: &T) -> Self {
+        self.map(|request| request.json(json))
+    }
+
+    /// Sets a form as the body, and `content-type` unless it is set.
+    #[cfg(feature = "form")]
+    pub fn form<T: serde::Serialize + ?Sized>(self, form: &T) -> Self {
+        self.map(|request| request.form(form))
+    }
+
+    /// Sets a form of several parts as the body, and the headers about it.
+    #[cfg(feature = "multipart")]
+    pub fn multipart(self, form: reqwest::multipart::Form) -> Self {
+        self.map(|request| request.multipart(form))
+    }
+
+    /// How long the request may take, over all its redirects and up to the last byte of the response, in
+    /// place of the [client's](crate::ClientBuilder::timeout). The context's deadline counts where it is
+    /// earlier.
+    pub fn timeout(self, timeout: Duration) -> Self {
+        self.map(|request| request.timeout(timeout))
+    }
+
+    /// Sets the version of HTTP.
+    pub fn version(self, version: Version) -> Self {
+        self.map(|request| request.version(version))
+    }
+
+    /// A copy; `None` where the body is a stream, or something was wrong.
+    #[must_use]
+    pub fn try_clone(&self) -> Option<Self> {
+        let request = self.request.as_ref().ok()?.try_clone()?;
+        Some(RequestBuilder::new(self.client.clone(), Ok(request)))
+    }
+
+    /// The request, to look at or change, and to [`execute`](Client::execute). The context's headers are
+    /// written when it is sent.
+    ///
+    /// # Errors
+    ///
+    /// The URL, a header, the query or the body is not valid.
+    pub fn build(self) -> Result<Request, Error> {
+        Ok(self.request?.build()?)
+    }
+
+    /// Sends the request under the context it is given, and follows redirects as the client's
+    /// [policy](crate::redirect) says. See the [crate](crate) for what each hop is told.
+    ///
+    /// It resolves when the head of the response is there. The body is bounded too: by the request's own
+    /// timeout, and by the deadline with a few milliseconds' grace.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::Cancelled`] where the context has ended, ends meanwhile, or has less than 1 ms left;
+    ///   no connection is opened for what comes too late. So it is where the server says that the
+    ///   caller's budget ran out.
+    /// - [`Error::Redirect`] where a redirect is refused.
+    /// - [`Error::Url`] and [`Error::Reqwest`] where the request is not valid, and the latter for all that
+    ///   reqwest reports, timeouts of its own included.
+    ///
+    /// Any status is `Ok`: use [`error_for_status`](Response::error_for_status).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it gives the request up: the connection closes, over HTTP/2 the stream. The server may
+    /// have done its work.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use axum::{Router, http::HeaderMap, routing::get};
+    /// # tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
+    /// use std::time::Duration;
+    /// use ctxprop::{Background, Ctx};
+    /// use ctxprop_reqwest::{Client, Error};
+    ///
+    /// # let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    /// # let server = listener.local_addr()?;
+    /// # let tells = |headers: HeaderMap| async move { headers["x-timeout-ms"].to_str().unwrap().to_owned() };
+    /// # let app = Router::new().route("/budget", get(tells));
+    /// # tokio::spawn(async move { axum::serve(listener, app).await });
+    /// let client = Client::builder().base_url(format!("http://{server}")).build()?;
+    /// let ctx = Ctx::background().with_timeout(Duration::from_secs(5));
+    ///
+    /// // The server tells the budget it was given.
+    /// let answer = client.get("/budget").send().with(&ctx).await?;
+    /// let budget: u64 = answer.text().await?.parse()?;
+    /// assert!(budget < 5_000);
+    ///
+    /// let late = Ctx::background().with_timeout(Duration::ZERO);
+    /// let error = client.get("/budget").send().with(&late).await.unwrap_err();
+    /// assert!(matches!(error, Error::Cancelled(cancelled) if cancelled.is_deadline()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// Without a context it does not compile:
+    ///
+    /// ```compile_fail
+    /// # use ctxprop_reqwest::{Client, Error};
+    /// async fn forgetful(client: Client) -> Result<(), Error> {
+    ///     client.get("http://stock/").send().await?; // error: `NeedsCtx<..>` is not a future
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn send(self) -> NeedsCtx<impl Future<Output = Result<Response, Error>> + Send + use<>> {
+        let client = Arc::clone(&self.client.inner);
+        NeedsCtx::new(send::send(client, self.build()))
+    }
+}
+
+/// The method, the URL and the headers, as reqwest shows them: with the query, without what is marked
+/// sensitive.
+impl fmt::Debug for RequestBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.request {
+            Ok(request) => request.fmt(f),
+            Err(error) => f.debug_struct("RequestBuilder").field("error", error).finish(),
+        }
+    }
+}
