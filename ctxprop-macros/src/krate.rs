@@ -17,8 +17,7 @@ impl Krate {
             Ok(text) => text.parse_with(Path::parse_mod_style),
             Err(_) => Path::parse_mod_style.parse2(value.clone()),
         };
-        path.map(|path| Krate(Some(path)))
-            .map_err(|_| Error::new_spanned(value, CRATE))
+        path.map(|path| Krate(Some(path))).map_err(|_| Error::new_spanned(value, CRATE))
     }
 
     /// The path of the core's private module.

@@ -41,11 +41,7 @@ impl<S: Sync> FromRequestParts<S> for Ctx {
     type Rejection = MissingLayer;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, MissingLayer> {
-        parts
-            .extensions
-            .get::<Ctx>()
-            .cloned()
-            .ok_or(MissingLayer {})
+        parts.extensions.get::<Ctx>().cloned().ok_or(MissingLayer {})
     }
 }
 

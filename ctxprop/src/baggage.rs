@@ -115,14 +115,8 @@ pub struct BaggageMap(
 
 /// Either form of the same members, and the other one once somebody has asked for it.
 enum Repr {
-    Received {
-        lines: Lines,
-        members: OnceLock<Members>,
-    },
-    Built {
-        members: Members,
-        lines: OnceLock<Lines>,
-    },
+    Received { lines: Lines, members: OnceLock<Members> },
+    Built { members: Members, lines: OnceLock<Lines> },
 }
 
 static NO_MEMBERS: Members = Members::new();
@@ -175,10 +169,7 @@ impl BaggageMap {
     /// and may lack a value. Values are percent-decoded, keys are not.
     pub fn properties(&self, key: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
         let members = self.members();
-        members
-            .find(key)
-            .into_iter()
-            .flat_map(|index| members.properties(index))
+        members.find(key).into_iter().flat_map(|index| members.properties(index))
     }
 
     /// How many members there are.
@@ -197,9 +188,7 @@ impl BaggageMap {
     #[must_use]
     pub fn is_private(&self, key: &str) -> bool {
         let members = self.members();
-        members
-            .find(key)
-            .is_some_and(|index| members.is_private(index))
+        members.find(key).is_some_and(|index| members.is_private(index))
     }
 
     /// What may leave the mesh: the map without its private members.
@@ -252,20 +241,12 @@ impl BaggageMap {
 
     /// The map of lines that are valid, within limits and have at least one member.
     pub(crate) fn received(lines: Lines) -> Self {
-        Self(Some(Arc::new(Repr::Received {
-            lines,
-            members: OnceLock::new(),
-        })))
+        Self(Some(Arc::new(Repr::Received { lines, members: OnceLock::new() })))
     }
 
     fn built(members: Members) -> Self {
         let is_empty = members.len() == 0;
-        let repr = || {
-            Arc::new(Repr::Built {
-                members,
-                lines: OnceLock::new(),
-            })
-        };
+        let repr = || Arc::new(Repr::Built { members, lines: OnceLock::new() });
         Self((!is_empty).then(repr))
     }
 
@@ -286,10 +267,7 @@ impl BaggageMap {
         }
         let mut kept = members.clone();
         // from the end, so that what is removed moves no index yet to come
-        for index in (0..members.len())
-            .rev()
-            .filter(|&index| !keep(members, index))
-        {
+        for index in (0..members.len()).rev().filter(|&index| !keep(members, index)) {
             kept.remove(index);
         }
         Self::built(kept)

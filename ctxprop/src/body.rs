@@ -18,8 +18,7 @@ use std::time::Duration;
 
 use crate::cause::Cancelled;
 use crate::ctx::Ctx;
-use crate::current;
-use crate::leaf::Leaf;
+use crate::leaf::{Ended, Leaf};
 use crate::needs_ctx::{Awaitable, NeedsCtx};
 use crate::scope::Scope;
 use crate::shield::{Shield, Shielding};
@@ -97,26 +96,22 @@ impl<E> Copy for Unwinds<E> {}
 
 impl<E: From<Cancelled>> Unwinds<E> {
     #[cold]
-    pub fn bail<T>(self, end: Cancelled) -> Result<T, E> {
-        Err(E::from(end))
+    pub fn bail<T>(self, end: Ended) -> Result<T, E> {
+        Err(E::from(end.cancelled()))
     }
 }
 
 impl<E> How for Unwinds<E> {
-    type End = Cancelled;
+    type End = Ended;
     type Leaf<F: Future> = Leaf<F>;
 
     #[inline]
     fn leaf<F: Future>(self, future: F, exempt: bool) -> Leaf<F> {
-        if exempt {
-            Leaf::exempt(future)
-        } else {
-            Leaf::new(future)
-        }
+        if exempt { Leaf::exempt(future) } else { Leaf::new(future) }
     }
 
-    fn end(self) -> Option<Cancelled> {
-        current::recorded_end()
+    fn end(self) -> Option<Ended> {
+        Ended::seen()
     }
 
     const UNWINDS: bool = true;

@@ -233,11 +233,7 @@ pub(crate) fn children(node: &Node) -> usize {
 
 /// The owner that `node`, itself an owner, is registered with.
 fn above(node: &Arc<Node>) -> Option<&Arc<Node>> {
-    if node.detached.is_some() {
-        None
-    } else {
-        node.parent.as_ref().and_then(owner)
-    }
+    if node.detached.is_some() { None } else { node.parent.as_ref().and_then(owner) }
 }
 
 /// Ends `node` and all its descendants. The first cause stays; a deadline that has passed came first.
@@ -262,9 +258,7 @@ fn end_by(top: &Arc<Node>, cause: &Cause, now: Instant) {
     // From here on the tree is done, and foreign code may run (invariant 4).
     for (wakers, callbacks, cause) in told {
         wakers.into_items().for_each(Waker::wake);
-        callbacks
-            .into_items()
-            .for_each(|callback| callback.dispatch(cause.clone()));
+        callbacks.into_items().for_each(|callback| callback.dispatch(cause.clone()));
     }
 }
 
@@ -287,16 +281,10 @@ fn strike(
     let mut links = state.lock();
     if state.cause.get().is_none() {
         let expired = node.deadline.is_some_and(|deadline| deadline.at <= now);
-        let cause = if expired {
-            Cause::DeadlineExceeded
-        } else {
-            cause.clone()
-        };
+        let cause = if expired { Cause::DeadlineExceeded } else { cause.clone() };
         let _ = state.cause.set(cause.clone());
-        let (wakers, callbacks) = (
-            std::mem::take(&mut links.wakers),
-            std::mem::take(&mut links.callbacks),
-        );
+        let (wakers, callbacks) =
+            (std::mem::take(&mut links.wakers), std::mem::take(&mut links.callbacks));
         if !wakers.is_empty() || !callbacks.is_empty() {
             told.push((wakers, callbacks, cause));
         }
@@ -343,10 +331,7 @@ impl Canceller {
     /// A guard that cancels when it is dropped.
     #[must_use = "a guard that is not held cancels at once"]
     pub fn drop_guard(self) -> CancelGuard {
-        CancelGuard {
-            canceller: self,
-            armed: true,
-        }
+        CancelGuard { canceller: self, armed: true }
     }
 }
 
@@ -378,16 +363,8 @@ impl Ctx {
     /// A child that can be ended on its own, and what ends it.
     #[must_use = "contexts are immutable: the cancellation is the new one's"]
     pub fn with_cancel(&self) -> (Ctx, Canceller) {
-        let node = Node::child(
-            self.link(),
-            Additions {
-                cancellable: true,
-                ..Additions::default()
-            },
-        );
-        (
-            Ctx::from_link(Link::Node(Arc::clone(&node))),
-            Canceller { node },
-        )
+        let node =
+            Node::child(self.link(), Additions { cancellable: true, ..Additions::default() });
+        (Ctx::from_link(Link::Node(Arc::clone(&node))), Canceller { node })
     }
 }

@@ -119,10 +119,7 @@ pub struct Cancelled {
 impl Cancelled {
     /// The error for `cause`, where no context is at hand to ask with [`Ctx::check`](crate::Ctx::check).
     pub fn new(cause: Cause) -> Self {
-        Cancelled {
-            cause,
-            budget: None,
-        }
+        Cancelled { cause, budget: None }
     }
 
     /// The error for `cause`; `budget` is what the deadline had granted.

@@ -114,19 +114,13 @@ impl Ctx {
     /// ```
     #[must_use = "contexts are immutable: the new one is the detached one"]
     pub fn detach(&self, reason: &'static str) -> Ctx {
-        self.child(Additions {
-            detached: Some(reason),
-            ..Additions::default()
-        })
+        self.child(Additions { detached: Some(reason), ..Additions::default() })
     }
 
     /// A child in the span `span`.
     #[must_use = "contexts are immutable: the span is the new one's"]
     pub fn with_span(&self, span: SpanContext) -> Ctx {
-        self.child(Additions {
-            span: Some(span),
-            ..Additions::default()
-        })
+        self.child(Additions { span: Some(span), ..Additions::default() })
     }
 
     /// The span this context is in; an invalid one where no trace has begun.
@@ -150,10 +144,7 @@ impl Ctx {
     pub fn with_baggage<B: Baggage>(&self, baggage: &B) -> Result<Ctx, BaggageError> {
         let mut builder = self.baggage_map().to_builder();
         baggage.to_baggage(&mut builder)?;
-        Ok(self.child(Additions {
-            baggage: Some(builder.build()),
-            ..Additions::default()
-        }))
+        Ok(self.child(Additions { baggage: Some(builder.build()), ..Additions::default() }))
     }
 
     /// Reads the baggage as a `B`.
@@ -179,11 +170,7 @@ impl Ctx {
     /// Why this context ended, if it has. Where this is `Some`, [`is_done`](Ctx::is_done) is true and
     /// [`done`](Ctx::done) is ready.
     pub fn cause(&self) -> Option<Cause> {
-        if self.is_done() {
-            cancel::cause(self.node()).cloned()
-        } else {
-            None
-        }
+        if self.is_done() { cancel::cause(self.node()).cloned() } else { None }
     }
 
     /// `Ok` while this context lasts: for loops and blocking code, `ctx.check()?`.
@@ -289,10 +276,7 @@ impl fmt::Display for Added<'_> {
             .as_ref()
             .filter(|_| node.detached.is_none())
             .and_then(|parent| parent.deadline);
-        if let Some(own) = node
-            .deadline
-            .filter(|own| outer.is_none_or(|outer| own.at < outer.at))
-        {
+        if let Some(own) = node.deadline.filter(|own| outer.is_none_or(|outer| own.at < outer.at)) {
             words.push(format!("timeout {:?}", own.budget));
         }
         if let Some(span) = &node.span {

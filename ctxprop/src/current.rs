@@ -7,6 +7,7 @@
 //! 3. `WAKER` is the waker that the current scope is polled with, and registers if it stays pending.
 
 use std::cell::{Cell, RefCell};
+use std::mem::ManuallyDrop;
 use std::ptr;
 use std::task::Waker;
 
@@ -15,7 +16,9 @@ use crate::ctx::Ctx;
 use crate::shield;
 
 thread_local! {
-    static CURRENT: RefCell<Option<Ctx>> = const { RefCell::new(None) };
+    // Without a destructor, which would make each access ask whether it has run. Nothing is lost: a thread
+    // that ends is in no scope, so this is `None` then (invariant 1).
+    static CURRENT: RefCell<ManuallyDrop<Option<Ctx>>> = const { RefCell::new(ManuallyDrop::new(None)) };
     static WAKER: Cell<WakerId> = const { Cell::new(NO_WAKER) };
 }
 
@@ -44,10 +47,7 @@ struct Entered<'a> {
 impl<'a> Entered<'a> {
     fn new(slot: &'a mut Option<Ctx>, waker: WakerId) -> Self {
         swap(slot);
-        Entered {
-            slot,
-            outer_waker: WAKER.replace(waker),
-        }
+        Entered { slot, outer_waker: WAKER.replace(waker) }
     }
 }
 
@@ -67,41 +67,27 @@ impl Drop for Entered<'_> {
 pub(crate) fn covers(ctx: &Ctx, waker: &Waker) -> bool {
     WAKER.get() == id(waker)
         && CURRENT
-            .try_with(|current| {
-                current
-                    .borrow()
-                    .as_ref()
-                    .is_some_and(|outer| outer.ends_with(ctx))
-            })
-            .unwrap_or(false)
+            .with(|current| current.borrow().as_ref().is_some_and(|outer| outer.ends_with(ctx)))
 }
 
 fn swap(slot: &mut Option<Ctx>) {
-    // As the thread ends its locals are gone, and futures dropped then run without a current context.
-    let _ = CURRENT.try_with(|current| std::mem::swap(&mut *current.borrow_mut(), slot));
+    CURRENT.with(|current| std::mem::swap(&mut **current.borrow_mut(), slot));
 }
 
 /// Whether a scope is being polled.
 pub(crate) fn is_set() -> bool {
-    CURRENT
-        .try_with(|current| current.borrow().is_some())
-        .unwrap_or(false)
+    CURRENT.with(|current| current.borrow().is_some())
 }
 
 /// Whether the current context has ended, as a leaf asks: a flag, not the clock.
 #[inline]
 pub(crate) fn ended() -> bool {
-    CURRENT
-        .try_with(|current| current.borrow().as_ref().is_some_and(Ctx::ended))
-        .unwrap_or(false)
+    CURRENT.with(|current| current.borrow().as_ref().is_some_and(Ctx::ended))
 }
 
 /// The error that tells the end of the current context, if that was recorded.
 pub(crate) fn recorded_end() -> Option<Cancelled> {
-    CURRENT
-        .try_with(|current| current.borrow().as_ref().and_then(Ctx::recorded_end))
-        .ok()
-        .flatten()
+    CURRENT.with(|current| current.borrow().as_ref().and_then(Ctx::recorded_end))
 }
 
 impl Ctx {
@@ -124,10 +110,7 @@ impl Ctx {
 
     /// The context of the scope that is being polled, if one is.
     pub fn try_current() -> Option<Ctx> {
-        CURRENT
-            .try_with(|current| current.borrow().clone())
-            .ok()
-            .flatten()
+        CURRENT.with(|current| Option::clone(&current.borrow()))
     }
 
     /// Runs blocking code with this context current.

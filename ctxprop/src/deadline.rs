@@ -21,16 +21,11 @@ pub(crate) struct Deadline {
 impl Deadline {
     /// `budget` from now; `None` where that is beyond what the clock can tell, which is as good as never.
     pub(crate) fn after(budget: Duration) -> Option<Deadline> {
-        Instant::now()
-            .checked_add(budget)
-            .map(|at| Deadline { at, budget })
+        Instant::now().checked_add(budget).map(|at| Deadline { at, budget })
     }
 
     pub(crate) fn until(at: Instant) -> Deadline {
-        Deadline {
-            at,
-            budget: at.saturating_duration_since(Instant::now()),
-        }
+        Deadline { at, budget: at.saturating_duration_since(Instant::now()) }
     }
 }
 
@@ -79,11 +74,7 @@ impl Ctx {
     /// ```
     #[must_use = "contexts are immutable: the deadline is the new one's"]
     pub fn with_budget_share(&self, share: f64) -> Ctx {
-        let share = if share.is_nan() {
-            0.0
-        } else {
-            share.clamp(0.0, 1.0)
-        };
+        let share = if share.is_nan() { 0.0 } else { share.clamp(0.0, 1.0) };
         // A share of at most 1 of a duration is a duration.
         let budget = self.remaining().map(|left| left.mul_f64(share).min(left));
         self.with_own_deadline(budget.and_then(Deadline::after))
@@ -96,17 +87,13 @@ impl Ctx {
 
     /// The budget: the time until the deadline, zero once it has passed, `None` where there is none.
     pub fn remaining(&self) -> Option<Duration> {
-        self.deadline()
-            .map(|at| at.saturating_duration_since(Instant::now()))
+        self.deadline().map(|at| at.saturating_duration_since(Instant::now()))
     }
 
     fn with_own_deadline(&self, deadline: Option<Deadline>) -> Ctx {
         Ctx::from_link(Link::Node(Node::child(
             self.link(),
-            Additions {
-                deadline,
-                ..Additions::default()
-            },
+            Additions { deadline, ..Additions::default() },
         )))
     }
 

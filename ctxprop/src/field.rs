@@ -69,16 +69,12 @@ impl<T> Member<T> {
     #[inline]
     #[must_use]
     pub fn private(self) -> Self {
-        Member {
-            private: true,
-            ..self
-        }
+        Member { private: true, ..self }
     }
 
     #[inline]
     pub fn read(&self, map: &BaggageMap) -> Result<T, BaggageError> {
-        self.read_option(map)?
-            .ok_or_else(|| BaggageError::missing(self.key))
+        self.read_option(map)?.ok_or_else(|| BaggageError::missing(self.key))
     }
 
     #[inline]

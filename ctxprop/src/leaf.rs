@@ -14,7 +14,7 @@ use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
-use crate::cause::Cancelled;
+use crate::cause::{Cancelled, Cause};
 use crate::current;
 use crate::shield::{self, Seen};
 
@@ -33,32 +33,47 @@ pin_project! {
 impl<F> Leaf<F> {
     #[inline]
     pub(crate) fn new(future: F) -> Self {
-        Leaf {
-            future,
-            started: false,
-            shields: Seen::default(),
-        }
+        Leaf { future, started: false, shields: Seen::default() }
     }
 
     /// A leaf that starts although the context has ended: for shields, which are active while pending.
     #[inline]
     pub(crate) fn exempt(future: F) -> Self {
-        Leaf {
-            started: true,
-            ..Leaf::new(future)
-        }
+        Leaf { started: true, ..Leaf::new(future) }
+    }
+}
+
+/// What a leaf gives when it gives up: that the current context has ended. Why is asked where it is needed, so
+/// that no leaf carries an error about.
+#[derive(Clone, Copy, Debug)]
+pub struct Ended(());
+
+impl Ended {
+    /// The end of the current context, if it was recorded.
+    #[inline]
+    pub(crate) fn seen() -> Option<Ended> {
+        current::ended().then_some(Ended(()))
+    }
+
+    /// Why the current context ended.
+    #[cold]
+    pub(crate) fn cancelled(self) -> Cancelled {
+        // It was recorded when this was made, and the same context is current.
+        current::recorded_end().unwrap_or_else(|| Cancelled::new(Cause::Cancelled))
     }
 }
 
 impl<F: Future> Future for Leaf<F> {
-    type Output = Result<F::Output, Cancelled>;
+    type Output = Result<F::Output, Ended>;
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let ended = current::ended();
-        if ended && !*this.started {
-            return give_up();
+        let end = Ended::seen();
+        if let Some(end) = end
+            && !*this.started
+        {
+            return Poll::Ready(Err(end));
         }
         *this.started = true;
         let before = shield::mark();
@@ -66,21 +81,11 @@ impl<F: Future> Future for Leaf<F> {
             Poll::Ready(output) => Poll::Ready(Ok(output)),
             Poll::Pending => {
                 this.shields.remember_since(before);
-                if ended && !this.shields.any_active() {
-                    give_up()
-                } else {
-                    Poll::Pending
+                match end {
+                    Some(end) if !this.shields.any_active() => Poll::Ready(Err(end)),
+                    _ => Poll::Pending,
                 }
             }
         }
-    }
-}
-
-#[cold]
-fn give_up<T>() -> Poll<Result<T, Cancelled>> {
-    match current::recorded_end() {
-        Some(cancelled) => Poll::Ready(Err(cancelled)),
-        // Not reached: whoever calls has seen the end of the current context, and it stays ended.
-        None => Poll::Pending,
     }
 }

@@ -126,10 +126,7 @@ impl Ctx {
     pub fn on_done<F: FnOnce(Cause) + Send + 'static>(&self, f: F) -> Registration {
         let runtime = Handle::try_current().ok();
         let node = Arc::clone(self.node());
-        let callback = Callback {
-            run: Box::new(f),
-            runtime: runtime.clone(),
-        };
+        let callback = Callback { run: Box::new(f), runtime: runtime.clone() };
         // Looks at the clock, so that a deadline that has passed is an end that has come.
         self.is_done();
         let place = match cancel::register_callback(&node, callback) {
@@ -147,9 +144,6 @@ impl Ctx {
                 Place::Waits { node, key }
             }
         };
-        Registration {
-            place,
-            stopped: AtomicBool::new(false),
-        }
+        Registration { place, stopped: AtomicBool::new(false) }
     }
 }

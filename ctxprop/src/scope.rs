@@ -14,7 +14,7 @@ use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
-use crate::cause::Cancelled;
+use crate::cause::{Cancelled, Cause};
 use crate::ctx::Ctx;
 use crate::current;
 use crate::leaf::Leaf;
@@ -48,11 +48,16 @@ pin_project! {
 
 impl<F> Scope<F> {
     pub(crate) fn new(ctx: Ctx, future: F) -> Self {
-        Scope {
-            ctx: Some(ctx),
-            watch: Watch::default(),
-            future: Some(future),
-        }
+        Scope { ctx: Some(ctx), watch: Watch::default(), future: Some(future) }
+    }
+}
+
+impl<F> Scope<F> {
+    /// Why its context ended, where a leaf said that it did.
+    #[cold]
+    fn end(&self) -> Cancelled {
+        let end = self.ctx.as_ref().and_then(Ctx::recorded_end);
+        end.unwrap_or_else(|| Cancelled::new(Cause::Cancelled))
     }
 }
 
@@ -101,9 +106,7 @@ impl<F: Future> Future for Scope<F> {
 
 impl<F> fmt::Debug for Scope<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Scope")
-            .field("ctx", &self.ctx)
-            .finish_non_exhaustive()
+        f.debug_struct("Scope").field("ctx", &self.ctx).finish_non_exhaustive()
     }
 }
 
@@ -122,7 +125,8 @@ impl<F: Future> Future for Run<F> {
     type Output = Result<F::Output, Cancelled>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.project().scope.poll(cx)
+        let mut scope = self.project().scope;
+        scope.as_mut().poll(cx).map(|output| output.map_err(|_| scope.end()))
     }
 }
 
@@ -179,8 +183,6 @@ impl Ctx {
     /// # });
     /// ```
     pub fn run<F: Awaitable>(&self, future: F) -> Run<F::Future> {
-        Run {
-            scope: Scope::new(self.clone(), Leaf::new(future.into_awaited())),
-        }
+        Run { scope: Scope::new(self.clone(), Leaf::new(future.into_awaited())) }
     }
 }

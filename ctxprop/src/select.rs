@@ -54,10 +54,7 @@ impl<H: How> Select<H> {
 
     /// A branch whose precondition went through [`enable`](Select::enable).
     pub fn guarded<F: Future>(&self, future: F) -> Branch<'_, F, H> {
-        Branch {
-            select: self,
-            future,
-        }
+        Branch { select: self, future }
     }
 
     /// Notes that a precondition holds.
@@ -134,10 +131,6 @@ impl<H: How> Future for End<'_, H> {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        if select.shields().any_active() {
-            Poll::Pending
-        } else {
-            Poll::Ready(Some(end))
-        }
+        if select.shields().any_active() { Poll::Pending } else { Poll::Ready(Some(end)) }
     }
 }

@@ -26,9 +26,8 @@ use crate::cause::{Cancelled, Cause};
 use crate::ctx::Ctx;
 use crate::ctx::node::Additions;
 use crate::deadline::Deadline;
-use crate::leaf::Leaf;
 use crate::needs_ctx::Awaitable;
-use crate::scope::Scope;
+use crate::scope::Run;
 
 thread_local! {
     /// The shields found pending since the outermost scope on this thread was entered.
@@ -62,10 +61,7 @@ pub(crate) fn leave_outermost_scope() {
 
 /// The shields that were seen pending inside a future.
 #[derive(Debug, Default)]
-#[allow(
-    clippy::box_collection,
-    reason = "one word in every leaf, not three, and hardly ever used"
-)]
+#[allow(clippy::box_collection, reason = "one word in every leaf, not three, and hardly ever used")]
 pub(crate) struct Seen(Option<Box<Vec<Ctx>>>);
 
 impl Seen {
@@ -83,10 +79,7 @@ impl Seen {
             let seen = self.0.get_or_insert_default();
             seen.retain(|shield| !shield.ended());
             for shield in pending.borrow().iter().skip(mark) {
-                if !seen
-                    .iter()
-                    .any(|known| Arc::ptr_eq(known.node(), shield.node()))
-                {
+                if !seen.iter().any(|known| Arc::ptr_eq(known.node(), shield.node())) {
                     seen.push(shield.clone());
                 }
             }
@@ -96,9 +89,7 @@ impl Seen {
     /// Whether one of them is active.
     #[inline]
     pub(crate) fn any_active(&self) -> bool {
-        self.0
-            .as_ref()
-            .is_some_and(|seen| seen.iter().any(|shield| !shield.ended()))
+        self.0.as_ref().is_some_and(|seen| seen.iter().any(|shield| !shield.ended()))
     }
 }
 
@@ -123,10 +114,7 @@ impl<F: Future> IntoFuture for Shield<F> {
             detached: Some("shield"),
             ..Additions::default()
         });
-        Shielding {
-            work: ctx.scope(Leaf::new(self.future)),
-            ctx,
-        }
+        Shielding { work: ctx.run(self.future), ctx }
     }
 }
 
@@ -137,7 +125,7 @@ pin_project! {
     pub struct Shielding<F> {
         ctx: Ctx,
         #[pin]
-        work: Scope<Leaf<F>>,
+        work: Run<F>,
     }
 
     impl<F> PinnedDrop for Shielding<F> {
@@ -195,10 +183,6 @@ impl Ctx {
     /// # });
     /// ```
     pub fn shield<F: Awaitable>(&self, limit: Duration, work: F) -> Shield<F::Future> {
-        Shield {
-            parent: self.clone(),
-            limit,
-            future: work.into_awaited(),
-        }
+        Shield { parent: self.clone(), limit, future: work.into_awaited() }
     }
 }

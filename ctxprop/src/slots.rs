@@ -92,10 +92,7 @@ impl<T> Slots<T> {
             Slots::One(item) => (Some(item), None),
             Slots::Many(slab) => (None, Some(slab)),
         };
-        one.into_iter().chain(
-            many.into_iter()
-                .flat_map(|slab| slab.iter().map(|(_, item)| item)),
-        )
+        one.into_iter().chain(many.into_iter().flat_map(|slab| slab.iter().map(|(_, item)| item)))
     }
 
     pub(crate) fn into_items(self) -> impl Iterator<Item = T> {
@@ -104,10 +101,8 @@ impl<T> Slots<T> {
             Slots::One(item) => (Some(item), None),
             Slots::Many(slab) => (None, Some(slab)),
         };
-        one.into_iter().chain(
-            many.into_iter()
-                .flat_map(|slab| slab.into_iter().map(|(_, item)| item)),
-        )
+        one.into_iter()
+            .chain(many.into_iter().flat_map(|slab| slab.into_iter().map(|(_, item)| item)))
     }
 }
 
@@ -147,14 +142,8 @@ mod tests {
                 true
             });
         }
-        let Slots::Many(slab) = &slots else {
-            panic!("one element of a slab is left")
-        };
-        assert!(
-            slab.capacity() < 64,
-            "{} slots kept for one element",
-            slab.capacity()
-        );
+        let Slots::Many(slab) = &slots else { panic!("one element of a slab is left") };
+        assert!(slab.capacity() < 64, "{} slots kept for one element", slab.capacity());
         assert_eq!(slots.remove(keys[9_999]), Some(9_999));
     }
 }

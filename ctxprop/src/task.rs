@@ -43,24 +43,20 @@ impl<T> Future for Task<T> {
     ///
     /// With the panic of the task, if it panicked.
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.handle)
-            .poll(cx)
-            .map(|joined| match joined {
-                Ok(output) => output,
-                Err(error) => match error.try_into_panic() {
-                    Ok(panic) => std::panic::resume_unwind(panic),
-                    // Aborted, or dropped by a runtime that is shutting down.
-                    Err(_) => Err(Cancelled::new(Cause::Cancelled)),
-                },
-            })
+        Pin::new(&mut self.handle).poll(cx).map(|joined| match joined {
+            Ok(output) => output,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // Aborted, or dropped by a runtime that is shutting down.
+                Err(_) => Err(Cancelled::new(Cause::Cancelled)),
+            },
+        })
     }
 }
 
 impl<T> fmt::Debug for Task<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Task")
-            .field("finished", &self.is_finished())
-            .finish()
+        f.debug_struct("Task").field("finished", &self.is_finished()).finish()
     }
 }
 

@@ -77,10 +77,7 @@ impl Mesh {
     /// The mesh of the [module](self)'s table.
     #[must_use]
     pub fn new() -> Self {
-        Self {
-            built_in: true,
-            named: Arc::default(),
-        }
+        Self { built_in: true, named: Arc::default() }
     }
 
     /// A mesh nobody is in, until [`inside`](Mesh::inside) and [`allow`](Mesh::allow) say so: for
@@ -95,10 +92,7 @@ impl Mesh {
     /// ```
     #[must_use]
     pub fn empty() -> Self {
-        Self {
-            built_in: false,
-            ..Self::new()
-        }
+        Self { built_in: false, ..Self::new() }
     }
 
     /// The mesh with the hosts of a [pattern](HostPattern) inside: they receive all baggage.

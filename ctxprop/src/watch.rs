@@ -46,10 +46,7 @@ impl Watch {
     /// Ready when the context has ended; else the waker of `cx` is woken when it does.
     pub(crate) fn poll_end(self: Pin<&mut Self>, ctx: &Ctx, cx: &mut Context<'_>) -> Poll<()> {
         let mut this = self.project();
-        let known = this
-            .waker
-            .as_ref()
-            .is_some_and(|waker| waker.will_wake(cx.waker()));
+        let known = this.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()));
         if known {
             if ctx.ended() {
                 return Poll::Ready(());
@@ -67,11 +64,7 @@ impl Watch {
         if this.timer.is_none() {
             // Without a runtime there are no timers: the deadline is noticed at some later poll.
             if Handle::try_current().is_err() {
-                return if ctx.expire_if_due() {
-                    Poll::Ready(())
-                } else {
-                    Poll::Pending
-                };
+                return if ctx.expire_if_due() { Poll::Ready(()) } else { Poll::Pending };
             }
             this.timer.set(Some(tokio::time::sleep_until(deadline)));
         } else if known {
@@ -154,9 +147,6 @@ impl Ctx {
     /// # });
     /// ```
     pub fn done(&self) -> Done {
-        Done {
-            ctx: self.clone(),
-            watch: Watch::default(),
-        }
+        Done { ctx: self.clone(), watch: Watch::default() }
     }
 }

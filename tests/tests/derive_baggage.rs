@@ -33,9 +33,7 @@ fn sent(map: &BaggageMap) -> BaggageMap {
 fn received(line: &str) -> BaggageMap {
     let line = HeaderValue::from_str(line).unwrap();
     wire::baggage::extract(
-        &[(http::HeaderName::from_static("baggage"), line)]
-            .into_iter()
-            .collect(),
+        &[(http::HeaderName::from_static("baggage"), line)].into_iter().collect(),
     )
 }
 
@@ -46,24 +44,15 @@ fn written<B: Baggage>(value: &B) -> Result<BaggageMap, BaggageError> {
 }
 
 fn lines(map: &BaggageMap) -> Vec<&str> {
-    map.header_lines()
-        .iter()
-        .map(|line| line.to_str().unwrap())
-        .collect()
+    map.header_lines().iter().map(|line| line.to_str().unwrap()).collect()
 }
 
 fn round_trip<B: Baggage + PartialEq + Debug>(value: &B) {
-    assert_eq!(
-        B::from_baggage(&sent(&written(value).unwrap())).as_ref(),
-        Ok(value)
-    );
+    assert_eq!(B::from_baggage(&sent(&written(value).unwrap())).as_ref(), Ok(value));
 }
 
 fn caller(tenant: Option<&str>) -> Caller {
-    Caller {
-        user_id: 7,
-        tenant: tenant.map(str::to_owned),
-    }
+    Caller { user_id: 7, tenant: tenant.map(str::to_owned) }
 }
 
 #[test]
@@ -78,9 +67,7 @@ fn what_is_written_is_read_on_the_other_side() {
 
 #[test]
 fn through_a_context() {
-    let ctx = Ctx::background()
-        .with_baggage(&caller(Some("acme")))
-        .unwrap();
+    let ctx = Ctx::background().with_baggage(&caller(Some("acme"))).unwrap();
     assert_eq!(ctx.baggage::<Caller>(), Ok(caller(Some("acme"))));
     let missing = Ctx::background().baggage::<Caller>().unwrap_err();
     assert_eq!(missing, BaggageError::missing("user.id"));
@@ -105,11 +92,7 @@ fn errors_name_the_key_and_the_type_and_not_the_value() {
     let read = |line: &str| Caller::from_baggage(&received(line)).unwrap_err();
     assert_eq!(read("tenant=a"), BaggageError::missing("user.id"));
     for line in ["user.id=", "user.id=-1", "user.id=secret", "user.id=%207"] {
-        assert_eq!(
-            read(line),
-            BaggageError::invalid("user.id", "u64"),
-            "{line}"
-        );
+        assert_eq!(read(line), BaggageError::invalid("user.id", "u64"), "{line}");
     }
     let error = read("user.id=secret");
     assert_eq!(error.to_string(), "baggage `user.id` is not a valid u64");
@@ -184,16 +167,9 @@ fn what_is_absent_has_its_default_and_what_is_wrong_does_not() {
         cache: Vec::new(),
         seen: false,
     };
-    assert_eq!(
-        Defaults::from_baggage(&BaggageMap::empty()).as_ref(),
-        Ok(&defaults)
-    );
+    assert_eq!(Defaults::from_baggage(&BaggageMap::empty()).as_ref(), Ok(&defaults));
     let read = Defaults::from_baggage(&received("tier=gold,attempt=2,cache=1,seen=true"));
-    let expected = Defaults {
-        attempt: 2,
-        tier: Tier::Gold,
-        ..defaults
-    };
+    let expected = Defaults { attempt: 2, tier: Tier::Gold, ..defaults };
     assert_eq!(read, Ok(expected));
     let wrong = Defaults::from_baggage(&received("tier=Gold"));
     assert_eq!(wrong, Err(BaggageError::invalid("tier", "Tier")));
@@ -267,13 +243,8 @@ fn the_type_is_named_as_it_is_written() {
 
 #[test]
 fn a_value_that_cannot_be_written_is_an_error_and_no_panic() {
-    let value = Expected {
-        r#type: 'a',
-        path: None,
-        qualified: None,
-        list: List(PhantomData),
-        array: None,
-    };
+    let value =
+        Expected { r#type: 'a', path: None, qualified: None, list: List(PhantomData), array: None };
     assert_eq!(written(&value).unwrap_err().key(), "list");
 }
 
@@ -327,10 +298,7 @@ fn generics() {
         skipped: (),
         marker: PhantomData,
     };
-    assert_eq!(
-        lines(&written(&value).unwrap()),
-        ["tag=127.0.0.1,bounded=1,defaulted=-1"]
-    );
+    assert_eq!(lines(&written(&value).unwrap()), ["tag=127.0.0.1,bounded=1,defaulted=-1"]);
     round_trip(&value);
     let error = Generic::<u8>::from_baggage(&received("tag=1,bounded=256")).unwrap_err();
     assert_eq!(error, BaggageError::invalid("bounded", "U"));
@@ -348,20 +316,14 @@ fn any_text_comes_back_as_it_was() {
     let all: Vec<char> = (0..=0x0010_FFFF).filter_map(char::from_u32).collect();
     for (index, chars) in all.chunks(500).enumerate() {
         let text: String = chars.iter().collect();
-        round_trip(&Text {
-            odd_key: format!(" {index}\t\0\r\n%20"),
-            text,
-        });
+        round_trip(&Text { odd_key: format!(" {index}\t\0\r\n%20"), text });
     }
 }
 
 /// Everything that is sent is within limits, and says which key was one too many.
 #[test]
 fn what_does_not_fit_names_its_key() {
-    let text = |len: usize| Text {
-        text: "x".repeat(len),
-        odd_key: String::new(),
-    };
+    let text = |len: usize| Text { text: "x".repeat(len), odd_key: String::new() };
     round_trip(&text(8192 - "text=".len() - ",!#$%&'*+-.^_`|~=".len()));
     let error = written(&text(8192 - "text=".len())).unwrap_err();
     assert_eq!(error.key(), "!#$%&'*+-.^_`|~");

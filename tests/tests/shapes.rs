@@ -22,9 +22,7 @@ struct Marker(&'static str);
 
 /// What proves that the context got here.
 fn here() -> &'static str {
-    Ctx::current()
-        .value::<Marker>()
-        .map_or("lost", |marker| marker.0)
+    Ctx::current().value::<Marker>().map_or("lost", |marker| marker.0)
 }
 
 #[propagate]
@@ -77,9 +75,7 @@ async fn given_a_budget(mut ctx: Ctx) -> AppResult<Duration> {
 
 #[propagate(budget = "50%", unwind)]
 async fn with_half_of_it() -> AppResult<Duration> {
-    Ctx::current()
-        .remaining()
-        .ok_or_else(|| io::Error::other("no budget"))
+    Ctx::current().remaining().ok_or_else(|| io::Error::other("no budget"))
 }
 
 #[tokio::test(start_paused = true)]
@@ -89,15 +85,9 @@ async fn both_forms() {
     assert_eq!(given_unnamed(ctx(), 3).await.unwrap(), 4);
     assert_eq!(given_under_another_name(ctx(), 4).await.unwrap(), 5);
     assert_eq!(add_one(5).with(&ctx()).await.unwrap(), 6);
-    assert_eq!(
-        given_a_budget(ctx()).await.unwrap(),
-        Duration::from_secs(3600)
-    );
+    assert_eq!(given_a_budget(ctx()).await.unwrap(), Duration::from_secs(3600));
     let two_seconds = ctx().with_timeout(Duration::from_secs(2));
-    assert_eq!(
-        with_half_of_it().with(&two_seconds).await.unwrap(),
-        Duration::from_secs(1)
-    );
+    assert_eq!(with_half_of_it().with(&two_seconds).await.unwrap(), Duration::from_secs(1));
 }
 
 struct Store<T> {
@@ -181,18 +171,9 @@ fn spawnable<G: Greets + Sync + 'static>(
 
 #[tokio::test]
 async fn traits() {
-    assert_eq!(
-        English.greet("you").with(&ctx()).await,
-        "hello you, threaded."
-    );
-    assert_eq!(
-        English.twice("a").with(&ctx()).await,
-        "hello a, threaded.hello a, threaded."
-    );
-    assert_eq!(
-        ctx().spawn(spawnable(&English)).await.unwrap(),
-        "hello generic, threaded."
-    );
+    assert_eq!(English.greet("you").with(&ctx()).await, "hello you, threaded.");
+    assert_eq!(English.twice("a").with(&ctx()).await, "hello a, threaded.hello a, threaded.");
+    assert_eq!(ctx().spawn(spawnable(&English)).await.unwrap(), "hello generic, threaded.");
 }
 
 #[propagate]
@@ -246,19 +227,8 @@ async fn arguments() {
     assert_eq!(elided(&text, "other").with(&ctx()).await, "text");
     assert_eq!(several(&text, "b").with(&ctx()).await, ("text", "b"));
     assert_eq!(generic([1_u32, 2, 3]).with(&ctx()).await, 9);
-    assert_eq!(
-        impl_trait(|n| n.to_string(), 'x')
-            .with(&ctx())
-            .await
-            .to_string(),
-        "1x8"
-    );
-    assert_eq!(
-        patterns((1, 2), [3, 4, 5], 0, String::new())
-            .with(&ctx())
-            .await,
-        7
-    );
+    assert_eq!(impl_trait(|n| n.to_string(), 'x').with(&ctx()).await.to_string(), "1x8");
+    assert_eq!(patterns((1, 2), [3, 4, 5], 0, String::new()).with(&ctx()).await, 7);
     assert_eq!(lazily(1, text).with(&ctx()).await, 5);
 }
 
@@ -286,23 +256,10 @@ async fn drop_order() {
     let (a, b) = (Log::default(), Log::default());
     let told = |log: &Log, name| Told(Arc::clone(log), name);
     let pair = |log: &Log| (told(log, "two"), told(log, "rest"));
-    ours(
-        Arc::clone(&a),
-        told(&a, "one"),
-        told(&a, "wild"),
-        pair(&a),
-        told(&a, "unused"),
-    )
-    .with(&ctx())
-    .await;
-    plain(
-        Arc::clone(&b),
-        told(&b, "one"),
-        told(&b, "wild"),
-        pair(&b),
-        told(&b, "unused"),
-    )
-    .await;
+    ours(Arc::clone(&a), told(&a, "one"), told(&a, "wild"), pair(&a), told(&a, "unused"))
+        .with(&ctx())
+        .await;
+    plain(Arc::clone(&b), told(&b, "one"), told(&b, "wild"), pair(&b), told(&b, "unused")).await;
     assert_eq!(*a.lock().unwrap(), *b.lock().unwrap());
 }
 
@@ -332,17 +289,8 @@ async fn flow(text: &str) -> Result<u32, Box<dyn std::error::Error + Send + Sync
 async fn control_flow() {
     assert_eq!(flow("n=7").with(&ctx()).await.unwrap(), 7);
     assert_eq!(flow("n=70").with(&ctx()).await.unwrap(), 0);
-    assert!(
-        flow("n=x")
-            .with(&ctx())
-            .await
-            .unwrap_err()
-            .is::<std::num::ParseIntError>()
-    );
-    assert_eq!(
-        flow("").with(&ctx()).await.unwrap_err().to_string(),
-        "no number, threaded"
-    );
+    assert!(flow("n=x").with(&ctx()).await.unwrap_err().is::<std::num::ParseIntError>());
+    assert_eq!(flow("").with(&ctx()).await.unwrap_err().to_string(), "no number, threaded");
 }
 
 #[propagate]
@@ -358,12 +306,7 @@ async fn blocks(ctx: Ctx) -> AppResult<Vec<&'static str>> {
         Ok::<_, io::Error>(n)
     };
     assert_eq!(typed.await?, 2);
-    Ok(vec![
-        borrows.await.0,
-        owned.await,
-        spawned.await?,
-        nested.await,
-    ])
+    Ok(vec![borrows.await.0, owned.await, spawned.await?, nested.await])
 }
 
 #[propagate]
@@ -403,11 +346,7 @@ async fn blocks_and_closures() {
 
 #[propagate]
 async fn factorial(n: u64) -> u64 {
-    if n == 0 {
-        1
-    } else {
-        n * Box::pin(factorial(n - 1).with(&Ctx::current())).await
-    }
+    if n == 0 { 1 } else { n * Box::pin(factorial(n - 1).with(&Ctx::current())).await }
 }
 
 #[propagate]
@@ -514,10 +453,7 @@ async fn selects_without_unwinding() -> u32 {
 #[tokio::test]
 async fn macros() {
     assert_eq!(in_macros().with(&ctx()).await.unwrap(), "[2, 3] [2, 2] 10");
-    assert_eq!(
-        joins().with(&ctx()).await.unwrap(),
-        (2 + 3 + 4 + 5, 6 + 7 + 8)
-    );
+    assert_eq!(joins().with(&ctx()).await.unwrap(), (2 + 3 + 4 + 5, 6 + 7 + 8));
     assert_eq!(selects(3).with(&ctx()).await.unwrap(), 7);
     assert_eq!(selects_without_unwinding().with(&ctx()).await, 2);
 }

@@ -54,8 +54,7 @@ async fn reserve(ctx: Ctx, State(seen): Shared, body: Bytes) -> Result<String, C
     }));
     let ended = ring_and_wait(port).await;
     seen.unwound.fetch_add(1, Ordering::SeqCst);
-    ctx.shield(Duration::from_secs(60), release(Arc::clone(&seen)))
-        .await?;
+    ctx.shield(Duration::from_secs(60), release(Arc::clone(&seen))).await?;
     ended
 }
 
@@ -107,21 +106,9 @@ async fn ten_thousand_clients_that_vanish_leave_nothing_behind() {
     }
     root.idle().await;
     assert_eq!(seen.reserved.load(Ordering::SeqCst), CLIENTS / 2);
-    assert_eq!(
-        seen.unwound.load(Ordering::SeqCst),
-        CLIENTS / 2,
-        "each handler unwound"
-    );
-    assert_eq!(
-        seen.released.load(Ordering::SeqCst),
-        CLIENTS / 2,
-        "each shield completed"
-    );
-    assert_eq!(
-        seen.tasks.load(Ordering::SeqCst),
-        0,
-        "each attached task saw the end"
-    );
+    assert_eq!(seen.unwound.load(Ordering::SeqCst), CLIENTS / 2, "each handler unwound");
+    assert_eq!(seen.released.load(Ordering::SeqCst), CLIENTS / 2, "each shield completed");
+    assert_eq!(seen.tasks.load(Ordering::SeqCst), 0, "each attached task saw the end");
     assert_eq!((root.live_children(), root.live_tasks()), (0, 0));
     assert!(!server.is_finished());
 }
@@ -136,10 +123,7 @@ async fn vanish_in_the_request(address: SocketAddr) {
 
 async fn vanish_in_the_body(address: SocketAddr) {
     let mut stream = TcpStream::connect(address).await.unwrap();
-    stream
-        .write_all(b"GET /stream HTTP/1.1\r\nhost: x\r\n\r\n")
-        .await
-        .unwrap();
+    stream.write_all(b"GET /stream HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
     let mut seen = Vec::new();
     while !seen.ends_with(b"started\r\n") {
         assert_ne!(stream.read_buf(&mut seen).await.unwrap(), 0);

@@ -41,10 +41,7 @@ const ON_STRUCT: &str = "`crate`";
 const ON_FIELD: &str = "`key`, `max_len`, `default`, `private` or `skip`";
 
 pub(super) fn of_struct(item: &ItemStruct, errors: &mut Errors) -> StructAttrs {
-    let mut read = StructAttrs {
-        allowed: allowed(item),
-        ..StructAttrs::default()
-    };
+    let mut read = StructAttrs { allowed: allowed(item), ..StructAttrs::default() };
     for_each(&item.attrs, ON_STRUCT, errors, |name, arg| {
         match (name, arg.value) {
             ("crate", Value::Is(value)) => read.krate = Krate::parse(value.into_token_stream())?,
@@ -150,9 +147,7 @@ fn allowed(item: &ItemStruct) -> Vec<TokenStream> {
         }
         _ => None,
     });
-    lints
-        .chain(deprecated.then(|| quote!(deprecated)))
-        .collect()
+    lints.chain(deprecated.then(|| quote!(deprecated))).collect()
 }
 
 fn unknown(name: &Ident, expected: &str) -> Error {

@@ -122,9 +122,7 @@ fn write(ident: &Ident, member: &Member, private: &Private) -> TokenStream {
 
 /// Where the field travels.
 fn place(member: &Member, private: &Private) -> TokenStream {
-    let Member {
-        key, ty, expected, ..
-    } = member;
+    let Member { key, ty, expected, .. } = member;
     let at = at(ty);
     let private = private.at(at);
     let max_len = member.max_len.map(|max_len| {

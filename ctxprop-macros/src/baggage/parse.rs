@@ -43,10 +43,7 @@ impl Input {
             }
             item => {
                 let first = item.to_token_stream().into_iter().next();
-                errors.at(
-                    quote!(#first),
-                    "`#[derive(Baggage)]` goes on structs with named fields",
-                );
+                errors.at(quote!(#first), "`#[derive(Baggage)]` goes on structs with named fields");
                 None
             }
         }
@@ -89,10 +86,5 @@ fn of_struct(item: ItemStruct, errors: &mut Errors) -> Input {
 }
 
 fn misplaced(ident: Ident, generics: Generics) -> Input {
-    Input {
-        ident,
-        generics,
-        attrs: StructAttrs::default(),
-        fields: None,
-    }
+    Input { ident, generics, attrs: StructAttrs::default(), fields: None }
 }

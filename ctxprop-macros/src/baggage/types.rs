@@ -14,10 +14,7 @@ pub(super) fn plain(ty: &Type) -> &Type {
 
 /// The `T` of an `Option<T>`, by whatever path.
 pub(super) fn of_option(ty: &Type) -> Option<&Type> {
-    let Type::Path(TypePath {
-        qself: None, path, ..
-    }) = ty
-    else {
+    let Type::Path(TypePath { qself: None, path, .. }) = ty else {
         return None;
     };
     let last = path.segments.last().filter(|last| last.ident == "Option")?;

@@ -64,12 +64,7 @@ pub(super) fn implementation(input: Input, errors: &mut Errors) -> Implementatio
     let fields = input.fields.map(|fields| {
         fields
             .into_iter()
-            .map(|field| {
-                (
-                    field.ident.clone(),
-                    role(field, &input.generics, &mut keys, errors),
-                )
-            })
+            .map(|field| (field.ident.clone(), role(field, &input.generics, &mut keys, errors)))
             .collect()
     });
     Implementation {
@@ -89,10 +84,7 @@ fn role(field: Field, generics: &Generics, keys: &mut Keys, errors: &mut Errors)
         if skipped_with(&field.attrs, errors) {
             return Role::Mistaken;
         }
-        return Role::Skipped {
-            at: skip.name.clone(),
-            ty: field.ty,
-        };
+        return Role::Skipped { at: skip.name.clone(), ty: field.ty };
     }
     let max_len = max_len(field.attrs.max_len.as_ref(), errors);
     let key = keys.of(&field, errors);
@@ -179,10 +171,7 @@ impl Keys {
     fn of(&mut self, field: &Field, errors: &mut Errors) -> Option<String> {
         let (key, at) = match &field.attrs.key {
             Some(key) => (key.value.value(), key.value.to_token_stream()),
-            None => (
-                field.ident.unraw().to_string(),
-                field.ident.to_token_stream(),
-            ),
+            None => (field.ident.unraw().to_string(), field.ident.to_token_stream()),
         };
         if key.is_empty() {
             errors.at(
@@ -237,10 +226,7 @@ fn refuse_borrowed(ty: &Type, generics: &Generics, errors: &mut Errors) -> bool 
             self.found |= self.generics.lifetimes().any(|it| it.lifetime == *lifetime);
         }
     }
-    let mut lifetimes = Lifetimes {
-        generics,
-        found: matches!(ty, Type::Reference(_)),
-    };
+    let mut lifetimes = Lifetimes { generics, found: matches!(ty, Type::Reference(_)) };
     lifetimes.visit_type(ty);
     if lifetimes.found {
         errors.at(

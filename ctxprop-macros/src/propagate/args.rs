@@ -69,24 +69,19 @@ impl Args {
             ("crate", Value::Is(value)) => {
                 self.krate = errors.ok(Krate::parse(value)).unwrap_or_default();
             }
-            ("allow", Value::List(list)) => self
-                .allowed
-                .extend(errors.ok(allow.parse2(list)).into_iter().flatten()),
+            ("allow", Value::List(list)) => {
+                self.allowed.extend(errors.ok(allow.parse2(list)).into_iter().flatten())
+            }
             ("unwind", _) => errors.at(&arg.key, "`unwind` takes no value"),
-            ("budget", _) => errors.at(
-                &arg.key,
-                "expected `budget = \"250ms\"` or `budget = \"40%\"`",
-            ),
-            ("ctx", _) => errors.at(
-                &arg.key,
-                "expected `ctx = name`, the parameter that is the context",
-            ),
+            ("budget", _) => {
+                errors.at(&arg.key, "expected `budget = \"250ms\"` or `budget = \"40%\"`")
+            }
+            ("ctx", _) => {
+                errors.at(&arg.key, "expected `ctx = name`, the parameter that is the context")
+            }
             ("crate", _) => errors.at(&arg.key, CRATE),
             ("allow", _) => errors.at(&arg.key, ALLOW),
-            _ => errors.at(
-                &arg.key,
-                format_args!("unknown argument `{key}`: expected {KEYS}"),
-            ),
+            _ => errors.at(&arg.key, format_args!("unknown argument `{key}`: expected {KEYS}")),
         }
     }
 
@@ -164,9 +159,7 @@ fn allow(input: ParseStream<'_>) -> syn::Result<Vec<Rule>> {
     let mut reason = false;
     let start = input.span();
     while !input.is_empty() {
-        let name: Ident = input
-            .parse()
-            .map_err(|error| syn::Error::new(error.span(), ALLOW))?;
+        let name: Ident = input.parse().map_err(|error| syn::Error::new(error.span(), ALLOW))?;
         if name == "reason" {
             input.parse::<Token![=]>()?;
             let text: LitStr = input.parse()?;

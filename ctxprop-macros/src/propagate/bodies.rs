@@ -35,9 +35,7 @@ impl Binding {
         match pat {
             Pat::Ident(pat) if pat.by_ref.is_none() && pat.subpat.is_none() => {
                 let (mutability, ident) = (pat.mutability.take(), &pat.ident);
-                vec![Binding(
-                    quote_spanned!(site=> #(#cfgs)* let #mutability #ident = #ident;),
-                )]
+                vec![Binding(quote_spanned!(site=> #(#cfgs)* let #mutability #ident = #ident;))]
             }
             pat => {
                 let name = format_ident!("arg{}", index, span = site);
@@ -73,11 +71,7 @@ impl Binding {
         impl VisitMut for Bound<'_> {
             fn visit_pat_ident_mut(&mut self, pat: &mut PatIdent) {
                 // `ref mut` stays where the value is; the reference itself moves.
-                let mutability = if pat.by_ref.is_some() {
-                    None
-                } else {
-                    pat.mutability.take()
-                };
+                let mutability = if pat.by_ref.is_some() { None } else { pat.mutability.take() };
                 let (cfgs, ident) = (&self.cfgs, &pat.ident);
                 self.bindings.push(Binding(
                     quote_spanned!(Span::mixed_site()=> #(#cfgs)* let #mutability #ident = #ident;),
@@ -85,20 +79,14 @@ impl Binding {
                 visit_mut::visit_pat_ident_mut(self, pat);
             }
         }
-        let mut bound = Bound {
-            cfgs: cfgs(attrs),
-            bindings: Vec::new(),
-        };
+        let mut bound = Bound { cfgs: cfgs(attrs), bindings: Vec::new() };
         bound.visit_pat_mut(pat);
         bound.bindings
     }
 }
 
 fn cfgs(attrs: &[Attribute]) -> Vec<&Attribute> {
-    attrs
-        .iter()
-        .filter(|attr| attr.path().is_ident("cfg"))
-        .collect()
+    attrs.iter().filter(|attr| attr.path().is_ident("cfg")).collect()
 }
 
 /// The name that `pat` binds; a pattern that binds none, like `_`, is given one.

@@ -31,15 +31,11 @@ pub(crate) fn function(function: Function, args: &Args, errors: &mut Errors) -> 
         (Some(_), Some(context)) => given(function, &context, args),
         (Some(_), None) => threaded(function, args),
         (None, Some(_)) => {
-            for (given, name) in [
-                (args.budget.is_some(), "budget"),
-                (args.unwind.is_some(), "unwind"),
-            ] {
+            for (given, name) in
+                [(args.budget.is_some(), "budget"), (args.unwind.is_some(), "unwind")]
+            {
                 if given {
-                    errors.at(
-                        function.sig.fn_token,
-                        format_args!("`{name}` needs an `async fn`"),
-                    );
+                    errors.at(function.sig.fn_token, format_args!("`{name}` needs an `async fn`"));
                 }
             }
             plain(function, args)
@@ -97,12 +93,7 @@ impl Context {
 
 /// The signature stays as written; the body runs as a scope of the context it is given.
 fn given(function: Function, context: &Context, args: &Args) -> TokenStream {
-    let Function {
-        attrs,
-        vis,
-        mut sig,
-        body,
-    } = function;
+    let Function { attrs, vis, mut sig, body } = function;
     let Some(mut body) = body else {
         return quote!(#(#attrs)* #vis #sig;);
     };
@@ -134,11 +125,7 @@ fn given(function: Function, context: &Context, args: &Args) -> TokenStream {
     };
     let budget = args.budget.map(|budget| {
         let budget = self::budget(budget, &private);
-        let parent = if context.by_ref {
-            given.clone()
-        } else {
-            quote_spanned!(site=> &#given)
-        };
+        let parent = if context.by_ref { given.clone() } else { quote_spanned!(site=> &#given) };
         quote_spanned!(site=> let #budgeted = #budget.of(#parent);)
     });
     let (output, inner) = (output(&sig), self::inner(&sig, args, &bindings, &mut body));
@@ -153,12 +140,7 @@ fn given(function: Function, context: &Context, args: &Args) -> TokenStream {
 
 /// The function gives a `NeedsCtx`, which runs the body once it has a context.
 fn threaded(function: Function, args: &Args) -> TokenStream {
-    let Function {
-        attrs,
-        vis,
-        mut sig,
-        body,
-    } = function;
+    let Function { attrs, vis, mut sig, body } = function;
     let site = Span::mixed_site();
     let private = args.private().at(site);
     let output = output(&sig);
@@ -195,12 +177,7 @@ fn threaded(function: Function, args: &Args) -> TokenStream {
 
 /// Nothing is rewritten; the rules apply.
 fn plain(function: Function, args: &Args) -> TokenStream {
-    let Function {
-        attrs,
-        vis,
-        sig,
-        body,
-    } = function;
+    let Function { attrs, vis, sig, body } = function;
     let Some(mut body) = body else {
         return quote!(#(#attrs)* #vis #sig;);
     };
@@ -218,12 +195,8 @@ fn inner(sig: &Signature, args: &Args, bindings: &[Binding], body: &mut Block) -
     // Braces of the macro's own, so that rustc does not call the user's unneeded where one expression is
     // all there is.
     body.brace_token = Brace(Span::mixed_site().located_at(body.brace_token.span.join()));
-    let prelude = bodies::prelude(
-        &rewriter,
-        &frame,
-        &replace_impls(&output, &parse_quote!(())),
-        args,
-    );
+    let prelude =
+        bodies::prelude(&rewriter, &frame, &replace_impls(&output, &parse_quote!(())), args);
     let ty = replace_impls(&output, &parse_quote!(_));
     let returned = bodies::returned(&private, &output, &ty);
     quote_spanned! {Span::mixed_site()=>

@@ -30,11 +30,7 @@ pub(crate) fn rewrite(rewriter: &mut Rewriter<'_>, mac: &mut Macro) -> Option<Ex
 
 /// Whether `path` is one of the macros `names` of tokio or futures, or the bare name, as imported.
 fn is_one_of(path: &Path, names: &[&str]) -> bool {
-    let segments: Vec<_> = path
-        .segments
-        .iter()
-        .map(|segment| segment.ident.to_string())
-        .collect();
+    let segments: Vec<_> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
     match &segments[..] {
         [name] => names.contains(&name.as_str()),
         [krate, name] => {

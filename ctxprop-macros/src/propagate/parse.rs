@@ -35,12 +35,7 @@ impl Parse for Function {
         } else {
             Some(input.parse()?)
         };
-        Ok(Function {
-            attrs,
-            vis,
-            sig,
-            body,
-        })
+        Ok(Function { attrs, vis, sig, body })
     }
 }
 

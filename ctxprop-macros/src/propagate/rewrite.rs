@@ -69,10 +69,7 @@ impl<'a> Rewriter<'a> {
         Rewriter {
             private,
             allowed,
-            frame: Frame {
-                kind,
-                ..Frame::default()
-            },
+            frame: Frame { kind, ..Frame::default() },
             in_closure: false,
             changes: 0,
             checked_roots: false,
@@ -155,10 +152,7 @@ impl<'a> Rewriter<'a> {
 
     /// Rewrites what is inside an async block, as a frame of its own.
     fn visit_async_body(&mut self, block: &mut ExprAsync) {
-        let outer = self.enter(Frame {
-            kind: Kind::Block,
-            ..Frame::default()
-        });
+        let outer = self.enter(Frame { kind: Kind::Block, ..Frame::default() });
         self.visit_block_mut(&mut block.block);
         let frame = self.leave(outer);
         if frame.uses_ctx {
@@ -268,10 +262,7 @@ impl<'a> Rewriter<'a> {
     }
 
     fn enter(&mut self, frame: Frame) -> (Frame, bool) {
-        (
-            std::mem::replace(&mut self.frame, frame),
-            std::mem::replace(&mut self.in_closure, false),
-        )
+        (std::mem::replace(&mut self.frame, frame), std::mem::replace(&mut self.in_closure, false))
     }
 
     fn leave(&mut self, (frame, in_closure): (Frame, bool)) -> Frame {
@@ -290,17 +281,16 @@ impl<'a> Rewriter<'a> {
 impl VisitMut for Rewriter<'_> {
     fn visit_expr_mut(&mut self, expr: &mut Expr) {
         let rewritten = match &mut *expr {
-            Expr::Path(path) => path
-                .qself
-                .is_none()
-                .then(|| rules::check(&path.path, self.allowed))
-                .flatten()
-                .map(|message| {
-                    self.changes += 1;
-                    // In place of the path, so that what follows from it is not reported too.
-                    let error = syn::Error::new_spanned(&path.path, message).to_compile_error();
-                    parse_quote!({ #error })
-                }),
+            Expr::Path(path) => {
+                path.qself.is_none().then(|| rules::check(&path.path, self.allowed)).flatten().map(
+                    |message| {
+                        self.changes += 1;
+                        // In place of the path, so that what follows from it is not reported too.
+                        let error = syn::Error::new_spanned(&path.path, message).to_compile_error();
+                        parse_quote!({ #error })
+                    },
+                )
+            }
             Expr::Call(call) => match self.rewrite_root(call) {
                 Some(rewritten) => Some(rewritten),
                 None => {

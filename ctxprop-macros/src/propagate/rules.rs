@@ -85,9 +85,7 @@ pub(crate) fn check(path: &Path, allowed: &[Rule]) -> Option<String> {
 
 /// Whether the last segment is one of the names that make a root.
 pub(crate) fn may_make_a_root(path: &Path) -> bool {
-    path.segments
-        .last()
-        .is_some_and(|last| last.ident == "background" || last.ident == "todo")
+    path.segments.last().is_some_and(|last| last.ident == "background" || last.ident == "todo")
 }
 
 /// `a::b::c`, without a leading `::` and without generics, unless it is a single name.
@@ -95,10 +93,6 @@ fn plain(path: &Path) -> Option<String> {
     if path.segments.len() < 2 {
         return None;
     }
-    let names: Vec<_> = path
-        .segments
-        .iter()
-        .map(|segment| segment.ident.to_string())
-        .collect();
+    let names: Vec<_> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
     Some(names.join("::"))
 }

@@ -104,18 +104,13 @@ impl BaggageMapBuilder {
         }
         let replaced = self.members.find(key);
         let others = (0..self.members.len()).filter(|&index| Some(index) != replaced);
-        let (count, bytes) = others.fold((0, 0), |(count, bytes), index| {
-            (count + 1, bytes + self.members.cost(index))
-        });
+        let (count, bytes) = others
+            .fold((0, 0), |(count, bytes), index| (count + 1, bytes + self.members.cost(index)));
         if count >= MAX_BAGGAGE_MEMBERS {
-            return refuse(BaggageErrorKind::TooMany {
-                max: MAX_BAGGAGE_MEMBERS,
-            });
+            return refuse(BaggageErrorKind::TooMany { max: MAX_BAGGAGE_MEMBERS });
         }
         if bytes + wire_len(key, value, properties) > MAX_BAGGAGE_BYTES {
-            return refuse(BaggageErrorKind::TooLarge {
-                max: MAX_BAGGAGE_BYTES,
-            });
+            return refuse(BaggageErrorKind::TooLarge { max: MAX_BAGGAGE_BYTES });
         }
         if let Some(index) = replaced {
             self.members.remove(index);

@@ -76,10 +76,7 @@ impl BaggageError {
     }
 
     pub(super) fn new(key: impl Into<Cow<'static, str>>, kind: BaggageErrorKind) -> Self {
-        Self {
-            key: key.into(),
-            kind,
-        }
+        Self { key: key.into(), kind }
     }
 
     /// The key of the member at fault.
@@ -108,28 +105,16 @@ impl fmt::Display for BaggageError {
                 write!(f, "baggage `{key}` is longer than {max} bytes")
             }
             BaggageErrorKind::TooMany { max } => {
-                write!(
-                    f,
-                    "baggage `{key}` does not fit: there are {max} members already"
-                )
+                write!(f, "baggage `{key}` does not fit: there are {max} members already")
             }
             BaggageErrorKind::TooLarge { max } => {
-                write!(
-                    f,
-                    "baggage `{key}` does not fit: all of it would exceed {max} bytes"
-                )
+                write!(f, "baggage `{key}` does not fit: all of it would exceed {max} bytes")
             }
             BaggageErrorKind::InvalidKey => {
-                write!(
-                    f,
-                    "baggage key `{key}` is not a token (RFC 9110, section 5.6.2)"
-                )
+                write!(f, "baggage key `{key}` is not a token (RFC 9110, section 5.6.2)")
             }
             BaggageErrorKind::InvalidProperty => {
-                write!(
-                    f,
-                    "a property of baggage `{key}` has a key that is not a token"
-                )
+                write!(f, "a property of baggage `{key}` has a key that is not a token")
             }
         }
     }

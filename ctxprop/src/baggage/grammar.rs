@@ -42,10 +42,7 @@ pub(crate) fn scan(line: &[u8], at: usize) -> (Item, usize) {
         Err(stopped) => {
             // No comma is part of a member, so a malformed one ends at the next.
             let rest = line.get(stopped..).unwrap_or_default();
-            let next = rest
-                .iter()
-                .position(|&byte| byte == b',')
-                .unwrap_or(rest.len());
+            let next = rest.iter().position(|&byte| byte == b',').unwrap_or(rest.len());
             return (Item::Malformed, stopped + next + 1);
         }
     };
@@ -74,11 +71,7 @@ fn member(line: &[u8], at: usize) -> Result<Option<RawMember>, usize> {
     loop {
         let next = skip(line, end, WHITE);
         if ends(line, next) {
-            return Ok(Some(RawMember {
-                all: start..end,
-                key,
-                value,
-            }));
+            return Ok(Some(RawMember { all: start..end, key, value }));
         }
         end = property(line, next)?.1;
     }
@@ -106,23 +99,13 @@ fn property(line: &[u8], at: usize) -> Result<(RawProperty, usize), usize> {
     }
     let value = value(line, next + 1);
     let end = value.end;
-    Ok((
-        RawProperty {
-            key,
-            value: Some(value),
-        },
-        end,
-    ))
+    Ok((RawProperty { key, value: Some(value) }, end))
 }
 
 /// A token of at least one character, and the first place behind it that is not white space.
 fn token(line: &[u8], at: usize) -> Result<(Range<usize>, usize), usize> {
     let end = skip(line, at, TOKEN);
-    if end == at {
-        Err(at)
-    } else {
-        Ok((at..end, skip(line, end, WHITE)))
-    }
+    if end == at { Err(at) } else { Ok((at..end, skip(line, end, WHITE))) }
 }
 
 /// `OWS *baggage-octet`. An empty value stands where the white space begins, so that what is
@@ -169,13 +152,8 @@ pub(super) fn encoded_len(value: &str) -> usize {
 }
 
 /// What must be encoded of ASCII: all but `baggage-octet`, and `%` itself.
-const NOT_OCTETS: &AsciiSet = &CONTROLS
-    .add(b' ')
-    .add(b'"')
-    .add(b',')
-    .add(b';')
-    .add(b'\\')
-    .add(b'%');
+const NOT_OCTETS: &AsciiSet =
+    &CONTROLS.add(b' ').add(b'"').add(b',').add(b';').add(b'\\').add(b'%');
 
 const TOKEN: u8 = 1;
 const OCTET: u8 = 2;

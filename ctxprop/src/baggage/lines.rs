@@ -62,10 +62,7 @@ impl LineBuilder {
         let line = std::mem::take(&mut self.line).into_boxed_slice().into_vec();
         let sensitive = std::mem::take(&mut self.sensitive);
         // Members are printable ASCII, so this does not fail.
-        if let Some(mut line) = HeaderValue::try_from(line)
-            .ok()
-            .filter(|line| !line.is_empty())
-        {
+        if let Some(mut line) = HeaderValue::try_from(line).ok().filter(|line| !line.is_empty()) {
             line.set_sensitive(sensitive);
             self.done.push(line);
         }

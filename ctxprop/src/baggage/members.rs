@@ -50,19 +50,13 @@ struct Property {
 
 impl Members {
     pub(super) const fn new() -> Self {
-        Self {
-            text: String::new(),
-            list: Vec::new(),
-            properties: Vec::new(),
-        }
+        Self { text: String::new(), list: Vec::new(), properties: Vec::new() }
     }
 
     /// What valid lines say. Of several members with one key the last counts.
     pub(super) fn decode(lines: &[HeaderValue]) -> Self {
         let mut members = Self::new();
-        members
-            .text
-            .reserve(lines.iter().map(HeaderValue::len).sum());
+        members.text.reserve(lines.iter().map(HeaderValue::len).sum());
         for line in lines.iter().map(HeaderValue::as_bytes) {
             let mut at = 0;
             while at <= line.len() {
@@ -85,9 +79,7 @@ impl Members {
         let value = self.push_decoded(line, raw, start, &raw.value);
         for property in grammar::properties(line, raw) {
             let key = shift(&property.key, raw.all.start);
-            let value = property
-                .value
-                .map(|value| self.push_decoded(line, raw, start, &value));
+            let value = property.value.map(|value| self.push_decoded(line, raw, start, &value));
             self.properties.push(Property { key, value });
         }
         self.list.push(Member {
@@ -171,27 +163,19 @@ impl Members {
     }
 
     pub(super) fn key(&self, index: usize) -> &str {
-        self.list
-            .get(index)
-            .map_or("", |member| self.text_of(member, &(0..member.key_len)))
+        self.list.get(index).map_or("", |member| self.text_of(member, &(0..member.key_len)))
     }
 
     pub(super) fn value(&self, index: usize) -> &str {
-        self.list
-            .get(index)
-            .map_or("", |member| self.text_of(member, &member.value))
+        self.list.get(index).map_or("", |member| self.text_of(member, &member.value))
     }
 
     pub(super) fn properties(&self, index: usize) -> impl Iterator<Item = (&str, Option<&str>)> {
         self.list.get(index).into_iter().flat_map(|member| {
-            self.properties
-                .get(member.properties.clone())
-                .unwrap_or_default()
-                .iter()
-                .map(|it| {
-                    let value = it.value.as_ref().map(|value| self.text_of(member, value));
-                    (self.text_of(member, &it.key), value)
-                })
+            self.properties.get(member.properties.clone()).unwrap_or_default().iter().map(|it| {
+                let value = it.value.as_ref().map(|value| self.text_of(member, value));
+                (self.text_of(member, &it.key), value)
+            })
         })
     }
 
@@ -213,12 +197,7 @@ impl Members {
                 let raw = self.text_of(member, &(0..member.wire_len));
                 line.extend_from_slice(raw.as_bytes());
             } else {
-                encode_member(
-                    line,
-                    self.key(index),
-                    self.value(index),
-                    self.properties(index),
-                );
+                encode_member(line, self.key(index), self.value(index), self.properties(index));
             }
         }
         lines.finish().unwrap_or(Lines::Many(Vec::new()))

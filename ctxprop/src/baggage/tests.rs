@@ -9,17 +9,11 @@ fn pairs(map: &BaggageMap) -> Vec<(&str, &str)> {
 }
 
 fn sent(map: &BaggageMap) -> Vec<&str> {
-    map.header_lines()
-        .iter()
-        .map(|line| line.to_str().unwrap())
-        .collect()
+    map.header_lines().iter().map(|line| line.to_str().unwrap()).collect()
 }
 
 fn received(lines: &[&str]) -> BaggageMap {
-    let lines = lines
-        .iter()
-        .map(|line| HeaderValue::from_str(line).unwrap())
-        .collect();
+    let lines = lines.iter().map(|line| HeaderValue::from_str(line).unwrap()).collect();
     BaggageMap::received(Lines::Many(lines))
 }
 
@@ -37,21 +31,10 @@ fn empty_is_nothing_at_all() {
 
 #[test]
 fn values_are_decoded_keys_and_properties_stay_as_they_are() {
-    let map = received(&[
-        "a=%C3%A9%20x=y=; p = %2Cadmin=true ;%70;q= ;p, b\t=\t2",
-        "c=%zz%,d=",
-    ]);
-    assert_eq!(
-        pairs(&map),
-        [("a", "é x=y="), ("b", "2"), ("c", "%zz%"), ("d", "")]
-    );
+    let map = received(&["a=%C3%A9%20x=y=; p = %2Cadmin=true ;%70;q= ;p, b\t=\t2", "c=%zz%,d="]);
+    assert_eq!(pairs(&map), [("a", "é x=y="), ("b", "2"), ("c", "%zz%"), ("d", "")]);
     let properties: Vec<_> = map.properties("a").collect();
-    let expected = [
-        ("p", Some(",admin=true")),
-        ("%70", None),
-        ("q", Some("")),
-        ("p", None),
-    ];
+    let expected = [("p", Some(",admin=true")), ("%70", None), ("q", Some("")), ("p", None)];
     assert_eq!(properties, expected);
     assert!(map.properties("b").next().is_none() && map.properties("z").next().is_none());
     assert!(map.contains_key("d") && !map.contains_key("D"));
@@ -61,12 +44,7 @@ fn values_are_decoded_keys_and_properties_stay_as_they_are() {
 fn what_is_no_utf8_is_replaced() {
     // W3C Baggage, "value": "MUST be replaced with the replacement code point (U+FFFD)"
     let map = received(&["a=%FF%41,b=%E2%82,c=%00,d=%0D%0Ax"]);
-    let expected = [
-        ("a", "\u{fffd}A"),
-        ("b", "\u{fffd}"),
-        ("c", "\0"),
-        ("d", "\r\nx"),
-    ];
+    let expected = [("a", "\u{fffd}A"), ("b", "\u{fffd}"), ("c", "\0"), ("d", "\r\nx")];
     assert_eq!(pairs(&map), expected);
     // and still leaves as it came
     assert_eq!(sent(&map), ["a=%FF%41,b=%E2%82,c=%00,d=%0D%0Ax"]);
@@ -80,30 +58,16 @@ fn of_two_members_with_one_key_the_later_counts() {
     assert_eq!(pairs(&map), [("b", "2"), ("a", "3")]);
     assert_eq!(map.properties("a").collect::<Vec<_>>(), [("q", None)]);
     assert_eq!(sent(&map), ["a=1;p,b=2", "a=3;q"]);
-    assert_eq!(
-        sent(&map.to_builder().insert("c", "4").unwrap().build()),
-        ["b=2,a=3;q,c=4"]
-    );
+    assert_eq!(sent(&map.to_builder().insert("c", "4").unwrap().build()), ["b=2,a=3;q,c=4"]);
 }
 
 #[test]
 fn received_members_are_never_encoded_again() {
     let map = received(&["a=x%2cy ; p=%2Cadmin=true;q,b=2, c=3"]);
-    let changed = map
-        .to_builder()
-        .insert("b", "a,b;c")
-        .unwrap()
-        .remove("c")
-        .build();
+    let changed = map.to_builder().insert("b", "a,b;c").unwrap().remove("c").build();
     assert_eq!(sent(&changed), ["a=x%2cy ; p=%2Cadmin=true;q,b=a%2Cb%3Bc"]);
-    assert_eq!(
-        changed.properties("a").next(),
-        Some(("p", Some(",admin=true")))
-    );
-    assert_eq!(
-        sent(&map.retain_keys(&["c", "a"])),
-        ["a=x%2cy ; p=%2Cadmin=true;q,c=3"]
-    );
+    assert_eq!(changed.properties("a").next(), Some(("p", Some(",admin=true"))));
+    assert_eq!(sent(&map.retain_keys(&["c", "a"])), ["a=x%2cy ; p=%2Cadmin=true;q,c=3"]);
 }
 
 #[test]
@@ -134,27 +98,12 @@ fn a_key_is_a_token() {
         ("\"a\"", false),
     ] {
         let mut builder = BaggageMap::builder();
-        let kind = builder
-            .insert(key, "1")
-            .map(|_| ())
-            .map_err(|error| error.kind());
-        assert_eq!(
-            kind,
-            if valid {
-                Ok(())
-            } else {
-                Err(BaggageErrorKind::InvalidKey)
-            },
-            "{key}"
-        );
+        let kind = builder.insert(key, "1").map(|_| ()).map_err(|error| error.kind());
+        assert_eq!(kind, if valid { Ok(()) } else { Err(BaggageErrorKind::InvalidKey) }, "{key}");
         let property = builder.insert_with("k", "v", [(key, None)]).map(|_| ());
         let kind = property.map_err(|error| (error.key().to_owned(), error.kind()));
         if !valid {
-            assert_eq!(
-                kind,
-                Err(("k".to_owned(), BaggageErrorKind::InvalidProperty)),
-                "{key}"
-            );
+            assert_eq!(kind, Err(("k".to_owned(), BaggageErrorKind::InvalidProperty)), "{key}");
         }
     }
 }
@@ -166,10 +115,7 @@ fn sixty_four_members_and_no_more() {
         builder.insert(&format!("k{number}"), "v").unwrap();
     }
     let error = builder.insert("one.more", "v").unwrap_err();
-    assert_eq!(
-        (error.key(), error.kind()),
-        ("one.more", BaggageErrorKind::TooMany { max: 64 })
-    );
+    assert_eq!((error.key(), error.kind()), ("one.more", BaggageErrorKind::TooMany { max: 64 }));
     builder.insert("k7", "replaced").unwrap();
     let map = builder.build();
     assert_eq!(
@@ -182,37 +128,22 @@ fn sixty_four_members_and_no_more() {
 fn eight_kibibytes_as_encoded_and_no_more() {
     let full = BaggageErrorKind::TooLarge { max: 8192 };
     let mut builder = BaggageMap::builder();
-    assert_eq!(
-        builder.insert("a", &"é".repeat(1366)).unwrap_err().kind(),
-        full
-    );
+    assert_eq!(builder.insert("a", &"é".repeat(1366)).unwrap_err().kind(), full);
     builder.insert("a", &"é".repeat(1365)).unwrap(); // 2 + 6 * 1365 = 8192
     assert_eq!(builder.insert("b", "").unwrap_err().kind(), full);
-    builder
-        .insert("a", "x")
-        .unwrap()
-        .insert("b", &"y".repeat(8186))
-        .unwrap(); // 3 + 1 + 8188
+    builder.insert("a", "x").unwrap().insert("b", &"y".repeat(8186)).unwrap(); // 3 + 1 + 8188
     assert_eq!(builder.insert("c", "").unwrap_err().kind(), full);
-    assert_eq!(
-        builder.insert("b", &"y".repeat(8187)).unwrap_err().kind(),
-        full
-    );
+    assert_eq!(builder.insert("b", &"y".repeat(8187)).unwrap_err().kind(), full);
     let map = builder.build();
     assert_eq!(map.get("b").map(str::len), Some(8186));
-    assert_eq!(
-        sent(&map).iter().map(|line| line.len()).collect::<Vec<_>>(),
-        [3, 8188]
-    );
+    assert_eq!(sent(&map).iter().map(|line| line.len()).collect::<Vec<_>>(), [3, 8188]);
 }
 
 #[test]
 fn lines_are_short_enough_for_nginx() {
     let mut builder = BaggageMap::builder();
     for number in 0..60 {
-        builder
-            .insert(&format!("key{number:02}"), &"x".repeat(129))
-            .unwrap(); // 135 and a comma
+        builder.insert(&format!("key{number:02}"), &"x".repeat(129)).unwrap(); // 135 and a comma
     }
     let map = builder.build();
     let lens: Vec<_> = sent(&map).iter().map(|line| line.len()).collect();
@@ -226,24 +157,14 @@ fn private_members_stay_and_are_not_shown() {
     let map = builder.insert_private("user", "secret").unwrap().build();
     assert!(map.is_private("user") && !map.is_private("tenant") && !map.is_private("none"));
     assert_eq!(map.get("user"), Some("secret"));
-    assert_eq!(
-        format!("{map:?}"),
-        r#"{"tenant": "acme", "user": <private>}"#
-    );
+    assert_eq!(format!("{map:?}"), r#"{"tenant": "acme", "user": <private>}"#);
     assert!(!format!("{:?}", map.to_builder()).contains("secret"));
     assert!(!format!("{:?}", map.header_lines()).contains("secret"));
 
     let public = map.without_private();
     assert_eq!(sent(&public), ["tenant=acme"]);
     assert!(map.retain_keys(&["user"]).is_private("user"));
-    assert!(
-        public
-            .without_private()
-            .to_builder()
-            .build()
-            .get("user")
-            .is_none()
-    );
+    assert!(public.without_private().to_builder().build().get("user").is_none());
     let replaced = map.to_builder().insert("user", "public").unwrap().build();
     assert!(!replaced.is_private("user"));
 }
@@ -255,14 +176,8 @@ fn errors_name_the_key_and_never_the_value() {
     let text = "baggage key `bad\\r\\nkey` is not a token (RFC 9110, section 5.6.2)";
     assert_eq!(error.to_string(), text);
     assert!(!format!("{error:?}").contains("secret"));
-    assert_eq!(
-        BaggageError::missing("a").to_string(),
-        "baggage `a` is missing"
-    );
-    assert_eq!(
-        BaggageError::too_long("a", 9).to_string(),
-        "baggage `a` is longer than 9 bytes"
-    );
+    assert_eq!(BaggageError::missing("a").to_string(), "baggage `a` is missing");
+    assert_eq!(BaggageError::too_long("a", 9).to_string(), "baggage `a` is longer than 9 bytes");
     fn is_error<E: std::error::Error + Clone + Send + Sync + 'static>(_: &E) {}
     is_error(&error);
 }
@@ -284,10 +199,7 @@ type Given = Vec<(String, String, Vec<(String, Option<String>)>)>;
 fn given() -> impl Strategy<Value = Given> {
     let key = "[!#-'*+.^_`|~0-9A-Za-z-]{1,8}";
     let property = (key, prop::option::of(any::<String>()));
-    prop::collection::vec(
-        (key, any::<String>(), prop::collection::vec(property, 0..3)),
-        0..12,
-    )
+    prop::collection::vec((key, any::<String>(), prop::collection::vec(property, 0..3)), 0..12)
 }
 
 proptest! {

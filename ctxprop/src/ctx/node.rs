@@ -109,9 +109,7 @@ impl Node {
             Some(_) => (None, None),
             None => (parent.deadline, cancel::owner(parent)),
         };
-        let own = add
-            .deadline
-            .filter(|own| inherited.is_none_or(|outer| own.at < outer.at));
+        let own = add.deadline.filter(|own| inherited.is_none_or(|outer| own.at < outer.at));
         let child = Arc::new(Node {
             parent: Some(Arc::clone(parent)),
             values: link.values().cloned(),
@@ -164,10 +162,7 @@ impl Drop for Node {
     fn drop(&mut self) {
         cancel::abandon(self);
         if self.depth > DIRECT_DROPS {
-            drop_later(
-                self.parent.take().map(Link::Node),
-                self.values.take().map(Link::Value),
-            );
+            drop_later(self.parent.take().map(Link::Node), self.values.take().map(Link::Value));
         }
     }
 }

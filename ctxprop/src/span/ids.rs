@@ -18,11 +18,7 @@ pub struct ParseIdError {
 
 impl fmt::Display for ParseIdError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "expected {} lower-case hexadecimal digits, not all zero",
-            self.digits
-        )
+        write!(f, "expected {} lower-case hexadecimal digits, not all zero", self.digits)
     }
 }
 
@@ -280,9 +276,6 @@ pub(crate) fn decode_hex<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
 /// Writes two lower-case digits a byte; what does not fit in `out` is left out.
 pub(crate) fn encode_hex(bytes: &[u8], out: &mut [u8]) {
     for (byte, pair) in bytes.iter().zip(out.as_chunks_mut::<2>().0) {
-        *pair = [
-            HEX_DIGITS[usize::from(byte >> 4)],
-            HEX_DIGITS[usize::from(byte & 0x0f)],
-        ];
+        *pair = [HEX_DIGITS[usize::from(byte >> 4)], HEX_DIGITS[usize::from(byte & 0x0f)]];
     }
 }

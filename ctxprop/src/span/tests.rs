@@ -29,27 +29,15 @@ fn an_id_is_exactly_its_digits() {
     }
     assert!("00f067aa0ba902b7".parse::<SpanId>().is_ok());
     let error = "0000000000000000".parse::<SpanId>().unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "expected 16 lower-case hexadecimal digits, not all zero"
-    );
+    assert_eq!(error.to_string(), "expected 16 lower-case hexadecimal digits, not all zero");
 }
 
 #[test]
 fn ids_print_as_hex_in_every_way() {
     let id: TraceId = TRACE.parse().unwrap();
-    assert_eq!(
-        format!("{id} {id:x} {id:?}"),
-        format!("{TRACE} {TRACE} {TRACE}")
-    );
-    assert_eq!(
-        format!("{:>18}", SpanId::from_bytes([1; 8])),
-        "  0101010101010101"
-    );
-    assert_eq!(
-        format!("{:?}", TraceFlags::SAMPLED | TraceFlags::RANDOM),
-        "03"
-    );
+    assert_eq!(format!("{id} {id:x} {id:?}"), format!("{TRACE} {TRACE} {TRACE}"));
+    assert_eq!(format!("{:>18}", SpanId::from_bytes([1; 8])), "  0101010101010101");
+    assert_eq!(format!("{:?}", TraceFlags::SAMPLED | TraceFlags::RANDOM), "03");
     assert!(!TraceId::INVALID.is_valid() && !SpanId::INVALID.is_valid());
 }
 
@@ -62,28 +50,10 @@ fn random_ids_differ_also_between_threads() {
     let threads: Vec<_> = (0..8)
         .map(|_| std::thread::spawn(move || (0..1_000).map(|_| ids()).collect::<Vec<_>>()))
         .collect();
-    let all: Vec<_> = threads
-        .into_iter()
-        .flat_map(|thread| thread.join().unwrap())
-        .collect();
-    assert!(
-        all.iter()
-            .all(|(trace, span)| trace.is_valid() && span.is_valid())
-    );
-    assert_eq!(
-        all.iter()
-            .map(|(trace, _)| trace)
-            .collect::<HashSet<_>>()
-            .len(),
-        8_000
-    );
-    assert_eq!(
-        all.iter()
-            .map(|(_, span)| span)
-            .collect::<HashSet<_>>()
-            .len(),
-        8_000
-    );
+    let all: Vec<_> = threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect();
+    assert!(all.iter().all(|(trace, span)| trace.is_valid() && span.is_valid()));
+    assert_eq!(all.iter().map(|(trace, _)| trace).collect::<HashSet<_>>().len(), 8_000);
+    assert_eq!(all.iter().map(|(_, span)| span).collect::<HashSet<_>>().len(), 8_000);
 }
 
 #[test]
@@ -129,10 +99,7 @@ fn a_child_of_no_span_is_a_root() {
 fn debug_tells_nothing_of_the_trace_state() {
     let span = SpanContext::root().with_trace_state("rojo=secret".parse().unwrap());
     let text = format!("{span:?} {:?}", span.trace_state());
-    assert!(
-        text.contains(&span.trace_id().to_string()) && !text.contains("secret"),
-        "{text}"
-    );
+    assert!(text.contains(&span.trace_id().to_string()) && !text.contains("secret"), "{text}");
 }
 
 proptest! {

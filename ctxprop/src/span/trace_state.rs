@@ -59,8 +59,7 @@ impl TraceState {
     /// What the tracing system `key` says, leading spaces included.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&str> {
-        self.iter()
-            .find_map(|(name, value)| (name == key).then_some(value))
+        self.iter().find_map(|(name, value)| (name == key).then_some(value))
     }
 
     /// All members as `(key, value)`, in order.
@@ -102,10 +101,7 @@ impl TraceState {
             return Err(TraceStateError::TooLong);
         }
         let mut members = vec![member];
-        members.extend(
-            self.members()
-                .filter(|member| member.key() != key.as_bytes()),
-        );
+        members.extend(self.members().filter(|member| member.key() != key.as_bytes()));
         members.truncate(MAX_TRACE_STATE_MEMBERS);
         shorten(&mut members, 1);
         Ok(join(&members))
@@ -155,10 +151,8 @@ impl TraceState {
                 Ok((Self(Some(line.clone())), 0))
             }
             _ => {
-                let mut members: Vec<_> = lines
-                    .into_iter()
-                    .flat_map(|line| members(line.as_bytes()))
-                    .collect();
+                let mut members: Vec<_> =
+                    lines.into_iter().flat_map(|line| members(line.as_bytes())).collect();
                 shorten(&mut members, 0);
                 Ok((join(&members), count - members.len()))
             }
@@ -183,9 +177,7 @@ impl FromStr for TraceState {
 impl fmt::Debug for TraceState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("TraceState ")?;
-        f.debug_set()
-            .entries(self.iter().map(|(key, _)| key))
-            .finish()
+        f.debug_set().entries(self.iter().map(|(key, _)| key)).finish()
     }
 }
 
@@ -229,17 +221,10 @@ impl std::error::Error for TraceStateError {}
 /// end, then any from the end (section "tracestate Limits").
 fn shorten(members: &mut Vec<Member<'_>>, keep: usize) {
     // The commas between members are one fewer than the members.
-    let mut len = members
-        .iter()
-        .map(|member| member.text.len() + 1)
-        .sum::<usize>();
+    let mut len = members.iter().map(|member| member.text.len() + 1).sum::<usize>();
     while len > MAX_TRACE_STATE_BYTES + 1 && members.len() > keep {
-        let long = members
-            .iter()
-            .rposition(|member| member.text.len() > LONG_MEMBER);
-        let dropped = long
-            .filter(|&index| index >= keep)
-            .unwrap_or(members.len() - 1);
+        let long = members.iter().rposition(|member| member.text.len() > LONG_MEMBER);
+        let dropped = long.filter(|&index| index >= keep).unwrap_or(members.len() - 1);
         len -= members.remove(dropped).text.len() + 1;
     }
 }
@@ -248,11 +233,7 @@ fn join(members: &[Member<'_>]) -> TraceState {
     let texts: Vec<_> = members.iter().map(|member| member.text).collect();
     let line = texts.join(&b',');
     // Every byte of a member is printable ASCII, so this does not fail.
-    TraceState(
-        (!line.is_empty())
-            .then(|| HeaderValue::try_from(line).ok())
-            .flatten(),
-    )
+    TraceState((!line.is_empty()).then(|| HeaderValue::try_from(line).ok()).flatten())
 }
 
 #[cfg(test)]

@@ -56,9 +56,7 @@ pub(super) fn below(name: &str, zone: &str) -> bool {
 fn is_name(text: &str) -> bool {
     let is_label = |label: &str| {
         (1..=MAX_LABEL).contains(&label.len())
-            && label
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
     };
     text.len() <= MAX_NAME
         && text.split('.').all(is_label)
@@ -68,9 +66,7 @@ fn is_name(text: &str) -> bool {
 /// Whether a name that ends with this label is an address to those who resolve it: `2130706433` and
 /// `0x7f.1` are 127.0.0.1 to `inet_aton`, and to URL parsers (WHATWG URL, "ends in a number").
 fn is_number(label: &str) -> bool {
-    let hex = label
-        .strip_prefix("0x")
-        .or_else(|| label.strip_prefix("0X"));
+    let hex = label.strip_prefix("0x").or_else(|| label.strip_prefix("0X"));
     match hex {
         Some(hex) => hex.bytes().all(|byte| byte.is_ascii_hexdigit()),
         None => label.bytes().all(|byte| byte.is_ascii_digit()),

@@ -83,9 +83,9 @@ impl FromStr for HostPattern {
             network(address, prefix).ok_or(Network)
         } else if let Some(zone) = text.strip_prefix("*.") {
             match Host::parse(zone) {
-                Some(Host::Name(zone)) => Ok(Rule::Below(
-                    format!(".{}", zone.to_ascii_lowercase()).into(),
-                )),
+                Some(Host::Name(zone)) => {
+                    Ok(Rule::Below(format!(".{}", zone.to_ascii_lowercase()).into()))
+                }
                 // `*.*.example`, `*.0.0.1`, `*.`
                 Some(Host::Address(_)) | None => Err(Wildcard),
             }
@@ -94,17 +94,13 @@ impl FromStr for HostPattern {
         } else {
             match Host::parse(text) {
                 Some(Host::Name(name)) => Ok(Rule::Name(name.to_ascii_lowercase().into())),
-                Some(Host::Address(address)) => Ok(Rule::Network {
-                    address,
-                    prefix: bits(address),
-                }),
+                Some(Host::Address(address)) => {
+                    Ok(Rule::Network { address, prefix: bits(address) })
+                }
                 None => Err(NotAHost),
             }
         };
-        rule.map(HostPattern).map_err(|kind| HostPatternError {
-            pattern: text.into(),
-            kind,
-        })
+        rule.map(HostPattern).map_err(|kind| HostPatternError { pattern: text.into(), kind })
     }
 }
 

@@ -43,11 +43,7 @@ pub fn extract(headers: &HeaderMap) -> BaggageMap {
 
 pub(super) fn read(headers: &HeaderMap, dropped: &mut Dropped) -> BaggageMap {
     let lines = headers.get_all(&BAGGAGE);
-    let kept = if keep_as_is(&lines) {
-        clone_all(&lines)
-    } else {
-        rebuild(&lines, dropped)
-    };
+    let kept = if keep_as_is(&lines) { clone_all(&lines) } else { rebuild(&lines, dropped) };
     kept.map_or(BaggageMap::empty(), BaggageMap::received)
 }
 
@@ -79,9 +75,7 @@ fn clone_all<'a>(lines: impl IntoIterator<Item = &'a HeaderValue>) -> Option<Lin
         None => Some(Lines::One(first)),
         Some(second) => {
             let rest = lines.cloned();
-            Some(Lines::Many(
-                [first, second.clone()].into_iter().chain(rest).collect(),
-            ))
+            Some(Lines::Many([first, second.clone()].into_iter().chain(rest).collect()))
         }
     }
 }
@@ -109,8 +103,7 @@ fn rebuild<'a>(
                         continue;
                     }
                     (members, bytes) = (members + 1, bytes + cost);
-                    kept.member(member.all.len(), sensitive)
-                        .extend_from_slice(&line[member.all]);
+                    kept.member(member.all.len(), sensitive).extend_from_slice(&line[member.all]);
                 }
             }
         }

@@ -44,21 +44,12 @@ struct Relative {
 }
 
 static RELATIVE: [Relative; 4] = [
-    Relative {
-        name: "x-timeout-ms",
-        parse: |text| parse_millis(text).map(Some),
-    },
-    Relative {
-        name: "grpc-timeout",
-        parse: |text| parse_grpc_timeout(text).ok().map(Some),
-    },
+    Relative { name: "x-timeout-ms", parse: |text| parse_millis(text).map(Some) },
+    Relative { name: "grpc-timeout", parse: |text| parse_grpc_timeout(text).ok().map(Some) },
     Relative {
         name: "connect-timeout-ms",
         parse: |text| {
-            (text.len() <= CONNECT_DIGITS)
-                .then(|| parse_millis(text))
-                .flatten()
-                .map(Some)
+            (text.len() <= CONNECT_DIGITS).then(|| parse_millis(text)).flatten().map(Some)
         },
     },
     Relative {
@@ -116,11 +107,7 @@ pub(super) fn read(
         }
         deadline |= name == deadline::NAME;
     }
-    for (header, count) in RELATIVE
-        .iter()
-        .zip(malformed)
-        .filter(|(_, count)| *count > 0)
-    {
+    for (header, count) in RELATIVE.iter().zip(malformed).filter(|(_, count)| *count > 0) {
         dropped.note(header.name, "not a valid timeout", count);
     }
     match least {
@@ -173,11 +160,7 @@ pub(super) fn write(
     set(headers, &X_TIMEOUT_MS, millis.and_then(decimal));
     deadline::write(remaining, now, headers);
     if extra.grpc {
-        set(
-            headers,
-            &GRPC_TIMEOUT,
-            remaining.and_then(grpc::header_value),
-        );
+        set(headers, &GRPC_TIMEOUT, remaining.and_then(grpc::header_value));
     }
     if extra.connect {
         let millis = millis.map(|millis| millis.min(CONNECT_MAX));

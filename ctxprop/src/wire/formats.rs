@@ -48,11 +48,7 @@ impl Formats {
             baggage: true,
             budget: true,
             send_trace_id: false,
-            extra: budget::Extra {
-                grpc: false,
-                connect: false,
-                envoy: false,
-            },
+            extra: budget::Extra { grpc: false, connect: false, envoy: false },
         }
     }
 
@@ -130,10 +126,7 @@ impl Formats {
     /// Less than 1 ms remains, be the budget written or not. Nothing has been written or removed
     /// then.
     pub fn inject(&self, outgoing: &Outgoing<'_>, headers: &mut HeaderMap) -> Result<(), Expired> {
-        if outgoing
-            .remaining
-            .is_some_and(|remaining| remaining < budget::MIN_BUDGET)
-        {
+        if outgoing.remaining.is_some_and(|remaining| remaining < budget::MIN_BUDGET) {
             return Err(Expired);
         }
         if self.trace {

@@ -42,11 +42,7 @@ impl Ctx {
             Additions {
                 cancellable: true,
                 deadline: incoming.budget.and_then(Deadline::after),
-                span: Some(
-                    incoming
-                        .span
-                        .map_or_else(SpanContext::root, |caller| caller.child()),
-                ),
+                span: Some(incoming.span.map_or_else(SpanContext::root, |caller| caller.child())),
                 baggage: Some(incoming.baggage).filter(|baggage| !baggage.is_empty()),
                 detached: None,
             },

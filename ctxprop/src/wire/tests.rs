@@ -38,33 +38,17 @@ fn what_came_is_sent_on_and_the_rest_is_left_alone() {
     let incoming = Incoming::from_headers(&full());
     assert_eq!(incoming.dropped(), 0);
     let child = incoming.span.as_ref().unwrap().child();
-    let mut out = headers(&[
-        ("x-timeout-ms", "9999"),
-        ("baggage", "z=1"),
-        ("baggage", "y=1"),
-        ("host", "a"),
-    ]);
-    let remaining = incoming
-        .budget
-        .map(|budget| budget - Duration::from_nanos(1));
-    let outgoing = Outgoing {
-        span: &child,
-        baggage: Some(&incoming.baggage),
-        remaining,
-    };
+    let mut out =
+        headers(&[("x-timeout-ms", "9999"), ("baggage", "z=1"), ("baggage", "y=1"), ("host", "a")]);
+    let remaining = incoming.budget.map(|budget| budget - Duration::from_nanos(1));
+    let outgoing = Outgoing { span: &child, baggage: Some(&incoming.baggage), remaining };
     outgoing.write(&mut out).unwrap();
     assert_eq!(out["traceparent"].to_str().unwrap()[..36], PARENT[..36]);
     assert_ne!(out["traceparent"], PARENT);
     assert_eq!(out["tracestate"], "rojo=1, congo=2");
-    assert_eq!(
-        out.get_all("baggage").iter().collect::<Vec<_>>(),
-        ["a=1;p=%2C", "b=2"]
-    );
+    assert_eq!(out.get_all("baggage").iter().collect::<Vec<_>>(), ["a=1;p=%2C", "b=2"]);
     assert_eq!(out["x-timeout-ms"], "249");
-    assert_eq!(
-        (out.len(), &out["host"]),
-        (7, &HeaderValue::from_static("a"))
-    );
+    assert_eq!((out.len(), &out["host"]), (7, &HeaderValue::from_static("a")));
 
     let next = Incoming::from_headers(&out);
     assert_eq!(next.span.unwrap().span_id(), child.span_id());
@@ -74,11 +58,7 @@ fn what_came_is_sent_on_and_the_rest_is_left_alone() {
 #[test]
 fn nothing_to_say_removes_what_was_said() {
     let mut forwarded = full();
-    let nothing = Outgoing {
-        span: &SpanContext::invalid(),
-        baggage: None,
-        remaining: None,
-    };
+    let nothing = Outgoing { span: &SpanContext::invalid(), baggage: None, remaining: None };
     nothing.write(&mut forwarded).unwrap();
     assert_eq!(forwarded, headers(&[("accept", "*/*")]));
 }
@@ -89,26 +69,16 @@ fn an_expired_budget_writes_nothing() {
     for nanos in [0, 1, 999_999] {
         let mut out = full();
         let remaining = Some(Duration::from_nanos(nanos));
-        let outgoing = Outgoing {
-            span: &span,
-            baggage: None,
-            remaining,
-        };
+        let outgoing = Outgoing { span: &span, baggage: None, remaining };
         assert_eq!(outgoing.write(&mut out), Err(Expired));
         assert_eq!(out, full());
         // whether or not the budget is one of the things written
-        assert_eq!(
-            Formats::new().budget(false).inject(&outgoing, &mut out),
-            Err(Expired)
-        );
+        assert_eq!(Formats::new().budget(false).inject(&outgoing, &mut out), Err(Expired));
         assert_eq!(out, full());
     }
     let mut out = HeaderMap::new();
-    let outgoing = Outgoing {
-        span: &span,
-        baggage: None,
-        remaining: Some(Duration::from_millis(1)),
-    };
+    let outgoing =
+        Outgoing { span: &span, baggage: None, remaining: Some(Duration::from_millis(1)) };
     outgoing.write(&mut out).unwrap();
     assert_eq!(out["x-timeout-ms"], "1");
     assert_eq!(Expired.to_string(), "less than 1 ms of the budget remains");
@@ -120,11 +90,7 @@ fn a_format_that_is_off_is_not_touched() {
     let incoming = none.extract(&full());
     assert!(incoming.span.is_none() && incoming.baggage.is_empty() && incoming.budget.is_none());
     let mut out = full();
-    let outgoing = Outgoing {
-        span: &SpanContext::root(),
-        baggage: None,
-        remaining: None,
-    };
+    let outgoing = Outgoing { span: &SpanContext::root(), baggage: None, remaining: None };
     none.inject(&outgoing, &mut out).unwrap();
     assert_eq!(out, full());
     assert_eq!(Formats::default(), Formats::new());
@@ -138,30 +104,16 @@ fn more_is_written_on_request() {
         .send_grpc_timeout(true)
         .send_connect_timeout(true)
         .send_envoy_timeout(true);
-    let outgoing = Outgoing {
-        span: &span,
-        baggage: None,
-        remaining: Some(Duration::from_micros(1_500)),
-    };
+    let outgoing =
+        Outgoing { span: &span, baggage: None, remaining: Some(Duration::from_micros(1_500)) };
     let mut out = HeaderMap::new();
     formats.inject(&outgoing, &mut out).unwrap();
     assert_eq!(out["x-trace-id"], span.trace_id().to_string().as_str());
     assert_eq!(out["grpc-timeout"], "1500000n");
     assert_eq!(out["connect-timeout-ms"], "1");
     assert_eq!(out["x-envoy-expected-rq-timeout-ms"], "1");
-    formats
-        .inject(
-            &Outgoing {
-                remaining: None,
-                ..outgoing
-            },
-            &mut out,
-        )
-        .unwrap();
-    assert_eq!(
-        out.keys().map(HeaderName::as_str).collect::<Vec<_>>().len(),
-        2
-    );
+    formats.inject(&Outgoing { remaining: None, ..outgoing }, &mut out).unwrap();
+    assert_eq!(out.keys().map(HeaderName::as_str).collect::<Vec<_>>().len(), 2);
 }
 
 #[test]
@@ -224,21 +176,12 @@ fn each_reason_is_reported_once_and_without_content() {
         r#"header="baggage" reason="malformed member" count=2"#,
         r#"header="x-timeout-ms" reason="not a valid timeout" count=1"#,
     ];
-    assert_eq!(
-        reports,
-        expected.map(|event| format!("{message} {event}")).join(" ")
-    );
+    assert_eq!(reports, expected.map(|event| format!("{message} {event}")).join(" "));
 }
 
 #[test]
 fn white_space_around_a_value_is_not_part_of_it() {
-    for (value, trimmed) in [
-        (" \ta b\t ", "a b"),
-        ("", ""),
-        (" ", ""),
-        ("a", "a"),
-        ("\t\t", ""),
-    ] {
+    for (value, trimmed) in [(" \ta b\t ", "a b"), ("", ""), (" ", ""), ("a", "a"), ("\t\t", "")] {
         assert_eq!(trim(&HeaderValue::from_static(value)), trimmed.as_bytes());
     }
 }

@@ -90,21 +90,13 @@ fn parse(line: &[u8]) -> Option<SpanContext> {
     let trace_id = TraceId::from_hex(&fields[3..35])?;
     let span_id = SpanId::from_hex(&fields[36..52])?;
     let [flags] = decode_hex(&fields[53..])?;
-    Some(SpanContext::new(
-        trace_id,
-        span_id,
-        TraceFlags::from_bits(flags),
-    ))
+    Some(SpanContext::new(trace_id, span_id, TraceFlags::from_bits(flags)))
 }
 
 fn read_trace_id(headers: &HeaderMap, dropped: &mut Dropped) -> Option<SpanContext> {
     let mut lines = headers.get_all(&X_TRACE_ID).iter();
     let line = lines.next()?;
-    let id = if lines.next().is_none() {
-        TraceId::from_hex(trim(line))
-    } else {
-        None
-    };
+    let id = if lines.next().is_none() { TraceId::from_hex(trim(line)) } else { None };
     let Some(id) = id else {
         dropped.note("x-trace-id", "not one line of 32 hexadecimal digits", 1);
         return None;
@@ -132,10 +124,7 @@ pub(super) fn write(span: &SpanContext, headers: &mut HeaderMap) {
 pub(super) fn write_trace_id(span: &SpanContext, headers: &mut HeaderMap) {
     let mut line = [0; 32];
     encode_hex(&span.trace_id().to_bytes(), &mut line);
-    let value = span
-        .is_valid()
-        .then(|| HeaderValue::from_bytes(&line).ok())
-        .flatten();
+    let value = span.is_valid().then(|| HeaderValue::from_bytes(&line).ok()).flatten();
     set(headers, &X_TRACE_ID, value);
 }
 

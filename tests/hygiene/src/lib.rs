@@ -4,20 +4,8 @@
 //! lint that could complain of generated code is denied.
 
 #![no_implicit_prelude]
-#![deny(
-    warnings,
-    clippy::pedantic,
-    unused,
-    missing_docs,
-    unreachable_pub,
-    unused_qualifications
-)]
-#![deny(
-    single_use_lifetimes,
-    trivial_casts,
-    unused_lifetimes,
-    let_underscore_drop
-)]
+#![deny(warnings, clippy::pedantic, unused, missing_docs, unreachable_pub, unused_qualifications)]
+#![deny(single_use_lifetimes, trivial_casts, unused_lifetimes, let_underscore_drop)]
 
 /// Names that code leans on.
 #[allow(non_snake_case, missing_docs, dead_code, non_camel_case_types)]

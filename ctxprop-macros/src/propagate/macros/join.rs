@@ -20,10 +20,7 @@ pub(super) fn rewrite(rewriter: &mut Rewriter<'_>, mac: &mut Macro) -> Option<Ex
         } else {
             None
         };
-        Ok((
-            biased,
-            Punctuated::<Expr, Token![,]>::parse_terminated(input)?,
-        ))
+        Ok((biased, Punctuated::<Expr, Token![,]>::parse_terminated(input)?))
     };
     let (biased, mut args) = parser.parse2(mac.tokens.clone()).ok()?;
     // Nothing to await: somebody else's macro of that name, or one that is empty.
@@ -34,19 +31,15 @@ pub(super) fn rewrite(rewriter: &mut Rewriter<'_>, mac: &mut Macro) -> Option<Ex
         rewriter.visit_expr_mut(arg);
     }
     let site = Span::mixed_site();
-    let names: Vec<_> = (0..args.len())
-        .map(|n| Ident::new(&format!("joined{n}"), site))
-        .collect();
+    let names: Vec<_> = (0..args.len()).map(|n| Ident::new(&format!("joined{n}"), site)).collect();
     let values = args.iter().map(|arg| {
         let at = site.located_at(arg.span());
         let private = rewriter.private(at);
         quote_spanned!(at=> #private::thread(#arg))
     });
     let values: Vec<_> = values.collect();
-    let (path, biased) = (
-        &mac.path,
-        biased.map(|(biased, semi)| quote_spanned!(site=> #biased #semi)),
-    );
+    let (path, biased) =
+        (&mac.path, biased.map(|(biased, semi)| quote_spanned!(site=> #biased #semi)));
     let join = quote_spanned!(site=> #path!(#biased #(#names),*));
     let joined = match rewriter.kind() {
         Kind::Function => {

@@ -29,11 +29,7 @@ struct Branch {
 
 impl Parse for Select {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        let mut select = Select {
-            biased: None,
-            branches: Vec::new(),
-            otherwise: None,
-        };
+        let mut select = Select { biased: None, branches: Vec::new(), otherwise: None };
         if input.peek(biased) && input.peek2(Token![;]) {
             select.biased = Some((input.parse()?, input.parse()?));
         }
@@ -62,12 +58,7 @@ impl Parse for Branch {
             precondition = Some(input.parse()?);
         }
         input.parse::<Token![=>]>()?;
-        Ok(Branch {
-            pat,
-            future,
-            precondition,
-            handler: handler(input)?,
-        })
+        Ok(Branch { pat, future, precondition, handler: handler(input)? })
     }
 }
 
@@ -75,11 +66,8 @@ impl Parse for Branch {
 fn handler(input: ParseStream<'_>) -> syn::Result<Expr> {
     if input.peek(syn::token::Brace) {
         let ahead = input.fork();
-        let block = Expr::Block(syn::ExprBlock {
-            attrs: Vec::new(),
-            label: None,
-            block: ahead.parse()?,
-        });
+        let block =
+            Expr::Block(syn::ExprBlock { attrs: Vec::new(), label: None, block: ahead.parse()? });
         if ahead.is_empty() || ahead.peek(Token![,]) || !continues(&ahead) {
             input.advance_to(&ahead);
             if input.peek(Token![,]) {
@@ -106,16 +94,10 @@ pub(super) fn rewrite(rewriter: &mut Rewriter<'_>, mac: &mut Macro) -> Option<Ex
     let mut select: Select = syn::parse2(mac.tokens.clone()).ok().filter(|_| of_tokio)?;
     for branch in &mut select.branches {
         rewriter.visit_expr_mut(&mut branch.future);
-        branch
-            .precondition
-            .iter_mut()
-            .for_each(|condition| rewriter.visit_expr_mut(condition));
+        branch.precondition.iter_mut().for_each(|condition| rewriter.visit_expr_mut(condition));
         rewriter.visit_expr_mut(&mut branch.handler);
     }
-    select
-        .otherwise
-        .iter_mut()
-        .for_each(|otherwise| rewriter.visit_expr_mut(otherwise));
+    select.otherwise.iter_mut().for_each(|otherwise| rewriter.visit_expr_mut(otherwise));
     rewriter.threads();
     let otherwise = select
         .otherwise
@@ -124,10 +106,7 @@ pub(super) fn rewrite(rewriter: &mut Rewriter<'_>, mac: &mut Macro) -> Option<Ex
     Some(match rewriter.kind() {
         Kind::Function => raced(rewriter, &mac.path, &select, otherwise.as_ref()),
         _ => {
-            let branches = select
-                .branches
-                .iter()
-                .map(|branch| branch.threaded(rewriter));
+            let branches = select.branches.iter().map(|branch| branch.threaded(rewriter));
             let (path, biased) = (&mac.path, select.biased());
             parse_quote_spanned!(Span::mixed_site()=> #path! { #biased #(#branches)* #otherwise })
         }
@@ -178,10 +157,7 @@ impl Branch {
             Pat::Wild(_) => true,
             Pat::Ident(pat) => {
                 pat.subpat.is_none()
-                    && pat
-                        .ident
-                        .to_string()
-                        .starts_with(|first: char| !first.is_uppercase())
+                    && pat.ident.to_string().starts_with(|first: char| !first.is_uppercase())
             }
             _ => false,
         }
@@ -196,16 +172,9 @@ fn raced(
 ) -> Expr {
     let site = Span::mixed_site();
     let private = rewriter.private(site);
-    let (how, select, end) = (
-        rewrite::how(),
-        Ident::new("select", site),
-        Ident::new("end", site),
-    );
-    let branches: Vec<_> = parsed
-        .branches
-        .iter()
-        .map(|branch| branch.raced(rewriter, &select))
-        .collect();
+    let (how, select, end) = (rewrite::how(), Ident::new("select", site), Ident::new("end", site));
+    let branches: Vec<_> =
+        parsed.branches.iter().map(|branch| branch.raced(rewriter, &select)).collect();
     let refutable = !parsed.branches.iter().all(Branch::irrefutable);
     let biased = parsed.biased();
     let bail = rewriter.bail(&end.to_token_stream());

@@ -68,21 +68,13 @@ pub(super) fn scan(line: &[u8], at: usize) -> Result<(Option<Member<'_>>, usize)
     if value_len == 0 || value_len > MAX_PART || (next < line.len() && line[next] != b',') {
         return Err(TraceStateError::InvalidValue);
     }
-    Ok((
-        Some(Member {
-            text: &line[start..end],
-            key_len: equals - start,
-        }),
-        next + 1,
-    ))
+    Ok((Some(Member { text: &line[start..end], key_len: equals - start }), next + 1))
 }
 
 /// Whether a member may have this key.
 pub(super) fn is_key(key: &[u8]) -> bool {
     key.len() <= MAX_PART
-        && key
-            .first()
-            .is_some_and(|byte| class_of(byte) & KEY_START != 0)
+        && key.first().is_some_and(|byte| class_of(byte) & KEY_START != 0)
         && key.iter().all(|byte| class_of(byte) & KEY != 0)
 }
 

@@ -5,24 +5,16 @@ use proptest::prelude::*;
 use super::*;
 
 fn lines(lines: &[&str]) -> Vec<HeaderValue> {
-    lines
-        .iter()
-        .map(|line| HeaderValue::from_bytes(line.as_bytes()).unwrap())
-        .collect()
+    lines.iter().map(|line| HeaderValue::from_bytes(line.as_bytes()).unwrap()).collect()
 }
 
 fn read(text: &[&str]) -> Result<String, TraceStateError> {
     let (state, _) = TraceState::from_lines(&lines(text))?;
-    Ok(state
-        .header()
-        .map_or(String::new(), |line| line.to_str().unwrap().to_owned()))
+    Ok(state.header().map_or(String::new(), |line| line.to_str().unwrap().to_owned()))
 }
 
 fn numbered(count: usize) -> String {
-    (0..count)
-        .map(|number| format!("k{number}={number}"))
-        .collect::<Vec<_>>()
-        .join(",")
+    (0..count).map(|number| format!("k{number}={number}")).collect::<Vec<_>>().join(",")
 }
 
 #[test]
@@ -41,22 +33,10 @@ fn what_is_valid_and_what_is_left_of_it() {
             "foo=1,bar=2,rojo=1,baz=3",
         ),
         ("Field Values: empty headers accepted, not sent", &[""], ""),
-        (
-            "Field Values: empty headers accepted, not sent",
-            &[" \t ", ",, ,"],
-            "",
-        ),
-        (
-            "Field Values: empty members",
-            &["foo=1,,bar=2", "", ","],
-            "foo=1,bar=2",
-        ),
+        ("Field Values: empty headers accepted, not sent", &[" \t ", ",, ,"], ""),
+        ("Field Values: empty members", &["foo=1,,bar=2", "", ","], "foo=1,bar=2"),
         ("Field Values: empty members", &["", "foo=1"], "foo=1"),
-        (
-            "OWS around members",
-            &["foo=1 \t , \t bar=2, \t baz=3", "x=1"],
-            "foo=1,bar=2,baz=3,x=1",
-        ),
+        ("OWS around members", &["foo=1 \t , \t bar=2, \t baz=3", "x=1"], "foo=1,bar=2,baz=3,x=1"),
         (
             "one line within limits is kept as it is",
             &["foo=1 \t , \t bar=2"],
@@ -65,11 +45,7 @@ fn what_is_valid_and_what_is_left_of_it() {
         ("Key: 256 characters", &[&long_key], &long_key),
         ("Key: digit first", &["1a=2"], "1a=2"),
         ("Key: all characters", &[keychars], keychars),
-        (
-            "Key: @ anywhere but first",
-            &["foo@=1,foo@@bar=2,a@b@c=3"],
-            "foo@=1,foo@@bar=2,a@b@c=3",
-        ),
+        ("Key: @ anywhere but first", &["foo@=1,foo@@bar=2,a@b@c=3"], "foo@=1,foo@@bar=2,a@b@c=3"),
         ("Value: 256 characters", &[&long_value], &long_value),
         ("Value: all characters", &[&printable], &printable),
         ("Field Values: 32 members", &[&full], &full),
@@ -95,11 +71,7 @@ fn what_is_invalid_as_a_whole() {
         ("Key: _ not first", &["_foo=1"], InvalidKey),
         ("Key: at least one character", &["=1"], InvalidKey),
         ("list-member: =", &["foo"], InvalidKey),
-        (
-            "Value: at least one character",
-            &["foo=,bar=3"],
-            InvalidValue,
-        ),
+        ("Value: at least one character", &["foo=,bar=3"], InvalidValue),
         ("Value: not only spaces", &["foo=  "], InvalidValue),
         ("Value: no =", &["foo=bar=baz"], InvalidValue),
         ("Value: no tab", &["foo=a\tb"], InvalidValue),
@@ -107,11 +79,7 @@ fn what_is_invalid_as_a_whole() {
         ("Value: 256 characters", &[&long_value], InvalidValue),
         ("Combined: one entry per key", &["foo=1,foo=1"], Duplicate),
         ("Combined: one entry per key", &["foo=1,foo=2"], Duplicate),
-        (
-            "Combined: one entry per key",
-            &["foo=1", "bar=1,foo=2"],
-            Duplicate,
-        ),
+        ("Combined: one entry per key", &["foo=1", "bar=1,foo=2"], Duplicate),
         ("Field Values: 32 members", &[&many], TooMany),
         ("Field Values: 32 members", &[&very_many], TooMany),
     ] {
@@ -123,10 +91,7 @@ fn what_is_invalid_as_a_whole() {
 fn leading_spaces_belong_to_the_value_and_trailing_ones_do_not() {
     // section "Value"
     let state: TraceState = "foo=  1 2  ,bar= 3\t".parse().unwrap();
-    assert_eq!(
-        state.iter().collect::<Vec<_>>(),
-        [("foo", "  1 2"), ("bar", " 3")]
-    );
+    assert_eq!(state.iter().collect::<Vec<_>>(), [("foo", "  1 2"), ("bar", " 3")]);
 }
 
 #[test]
@@ -136,48 +101,19 @@ fn what_is_too_long_loses_long_members_first_and_then_the_last() {
     let (short, long) = (|key| member(key, 100), |key| member(key, 130));
     let keys = |text: String| {
         let (state, dropped) = TraceState::from_lines(&lines(&[&text])).unwrap();
-        assert!(
-            state
-                .header()
-                .is_none_or(|line| line.len() <= MAX_TRACE_STATE_BYTES)
-        );
-        (
-            state
-                .iter()
-                .map(|(key, _)| key.to_owned())
-                .collect::<Vec<_>>()
-                .join(","),
-            dropped,
-        )
+        assert!(state.header().is_none_or(|line| line.len() <= MAX_TRACE_STATE_BYTES));
+        (state.iter().map(|(key, _)| key.to_owned()).collect::<Vec<_>>().join(","), dropped)
     };
     let all = [short("a"), long("b"), short("c"), long("d"), short("e")].join(",");
     assert_eq!(keys(all), ("a,b,c,e".to_owned(), 1));
-    let all = [
-        short("a"),
-        short("b"),
-        short("c"),
-        short("d"),
-        short("e"),
-        short("f"),
-    ]
-    .join(",");
+    let all = [short("a"), short("b"), short("c"), short("d"), short("e"), short("f")].join(",");
     assert_eq!(keys(all), ("a,b,c,d,e".to_owned(), 1));
     // exactly 128 characters are not longer than that
-    let all = [
-        member("a", 128),
-        short("b"),
-        short("c"),
-        short("d"),
-        short("e"),
-    ]
-    .join(",");
+    let all = [member("a", 128), short("b"), short("c"), short("d"), short("e")].join(",");
     assert_eq!(keys(all), ("a,b,c,d".to_owned(), 1));
     let all = [member("a", 255), member("b", 256)].join(",");
     assert_eq!((all.len(), keys(all)), (512, ("a,b".to_owned(), 0)));
-    assert_eq!(
-        keys(format!("{}={}", "k".repeat(256), "v".repeat(256))),
-        (String::new(), 1)
-    );
+    assert_eq!(keys(format!("{}={}", "k".repeat(256), "v".repeat(256))), (String::new(), 1));
     // white space counts, but goes before any member does
     let all = [short("a"), short("b"), short("c")].join(&format!(",{}", " ".repeat(200)));
     assert_eq!(keys(all), ("a,b,c".to_owned(), 0));
@@ -195,20 +131,11 @@ fn a_changed_member_moves_to_the_front() {
     let full: TraceState = numbered(32).parse().unwrap();
     let more = full.with("new", "1").unwrap();
     assert_eq!(more.iter().count(), 32);
-    assert_eq!(
-        (more.get("new"), more.get("k31"), more.get("k30")),
-        (Some("1"), None, Some("30"))
-    );
+    assert_eq!((more.get("new"), more.get("k31"), more.get("k30")), (Some("1"), None, Some("30")));
 
-    let crowded = state
-        .with("long", &"x".repeat(256))
-        .unwrap()
-        .with("own", &"y".repeat(256));
+    let crowded = state.with("long", &"x".repeat(256)).unwrap().with("own", &"y".repeat(256));
     let crowded = crowded.unwrap();
-    assert_eq!(
-        crowded.iter().map(|(key, _)| key).collect::<Vec<_>>(),
-        ["own", "a", "b", "c"]
-    );
+    assert_eq!(crowded.iter().map(|(key, _)| key).collect::<Vec<_>>(), ["own", "a", "b", "c"]);
     // the new member stays, however long
     let huge = crowded.with(&"k".repeat(255), &"v".repeat(256)).unwrap();
     assert_eq!(huge.iter().count(), 1);
@@ -237,19 +164,12 @@ fn a_member_that_would_not_be_one_is_refused() {
         (&"k".repeat(257), "1", InvalidKey),
         (&"k".repeat(256), &"v".repeat(256), TooLong),
     ] {
-        assert_eq!(
-            TraceState::empty().with(key, value),
-            Err(error),
-            "{key:?}={value:?}"
-        );
+        assert_eq!(TraceState::empty().with(key, value), Err(error), "{key:?}={value:?}");
     }
 }
 
 fn member() -> impl Strategy<Value = (String, String)> {
-    (
-        "[a-z0-9][a-z0-9_*/@-]{0,9}",
-        "[ -+.-<>-~-]{0,9}[!-+.-<>-~-]",
-    )
+    ("[a-z0-9][a-z0-9_*/@-]{0,9}", "[ -+.-<>-~-]{0,9}[!-+.-<>-~-]")
 }
 
 proptest! {

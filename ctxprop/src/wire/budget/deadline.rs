@@ -61,9 +61,7 @@ fn parse(line: &[u8]) -> Option<i128> {
         return None;
     }
     let text = str::from_utf8(line).ok()?;
-    OffsetDateTime::parse(text, &Rfc3339)
-        .ok()
-        .map(OffsetDateTime::unix_timestamp_nanos)
+    OffsetDateTime::parse(text, &Rfc3339).ok().map(OffsetDateTime::unix_timestamp_nanos)
 }
 
 fn unix_nanos(time: SystemTime) -> i128 {
@@ -81,26 +79,17 @@ pub(super) fn write(
     now: impl FnOnce() -> SystemTime,
     headers: &mut HeaderMap,
 ) {
-    set(
-        headers,
-        &X_DEADLINE,
-        remaining.and_then(|remaining| format(now(), remaining)),
-    );
+    set(headers, &X_DEADLINE, remaining.and_then(|remaining| format(now(), remaining)));
 }
 
 fn format(now: SystemTime, remaining: Duration) -> Option<HeaderValue> {
-    let since = now
-        .checked_add(remaining)?
-        .duration_since(UNIX_EPOCH)
-        .ok()?;
+    let since = now.checked_add(remaining)?.duration_since(UNIX_EPOCH).ok()?;
     let seconds = i64::try_from(since.as_secs()).ok()?;
     let (date, time) = {
         let end = OffsetDateTime::from_unix_timestamp(seconds).ok()?;
         (end.date(), end.time())
     };
-    let year = u32::try_from(date.year())
-        .ok()
-        .filter(|&year| year <= 9_999)?;
+    let year = u32::try_from(date.year()).ok().filter(|&year| year <= 9_999)?;
     let mut line = *b"0000-00-00T00:00:00.000000000Z";
     digits(&mut line[..4], year);
     digits(&mut line[5..7], u8::from(date.month()).into());

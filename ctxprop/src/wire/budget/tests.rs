@@ -16,17 +16,10 @@ fn headers(lines: &[(&'static str, &str)]) -> HeaderMap {
 
 fn budget(lines: &[(&'static str, &str)]) -> (Option<Duration>, usize) {
     let mut dropped = Dropped::default();
-    (
-        read(&headers(lines), SystemTime::now, &mut dropped),
-        dropped.0,
-    )
+    (read(&headers(lines), SystemTime::now, &mut dropped), dropped.0)
 }
 
-const ALL: Extra = Extra {
-    grpc: true,
-    connect: true,
-    envoy: true,
-};
+const ALL: Extra = Extra { grpc: true, connect: true, envoy: true };
 
 #[test]
 fn a_timeout_is_digits_and_nothing_else() {
@@ -58,37 +51,21 @@ fn a_timeout_is_digits_and_nothing_else() {
         ("infinity", None),
     ] {
         let dropped = usize::from(expected.is_none());
-        assert_eq!(
-            budget(&[("x-timeout-ms", line)]),
-            (expected, dropped),
-            "{line:?}"
-        );
+        assert_eq!(budget(&[("x-timeout-ms", line)]), (expected, dropped), "{line:?}");
     }
     // far enough from overflow for any clock
-    assert!(
-        std::time::Instant::now()
-            .checked_add(MAX_BUDGET * 2)
-            .is_some()
-    );
+    assert!(std::time::Instant::now().checked_add(MAX_BUDGET * 2).is_some());
 }
 
 #[test]
 fn each_convention_has_its_own_grammar() {
     for (name, line, expected) in [
         ("connect-timeout-ms", "1500", (Some(MS(1500)), 0)),
-        (
-            "connect-timeout-ms",
-            "9999999999",
-            (Some(MS(9_999_999_999)), 0),
-        ),
+        ("connect-timeout-ms", "9999999999", (Some(MS(9_999_999_999)), 0)),
         ("connect-timeout-ms", "00000000001", (None, 1)), // at most ten digits
         ("connect-timeout-ms", "0", (Some(Duration::ZERO), 0)),
         ("connect-timeout-ms", "-5", (None, 1)),
-        (
-            "x-envoy-expected-rq-timeout-ms",
-            "15000",
-            (Some(MS(15_000)), 0),
-        ),
+        ("x-envoy-expected-rq-timeout-ms", "15000", (Some(MS(15_000)), 0)),
         ("x-envoy-expected-rq-timeout-ms", "0", (None, 0)), // no timeout, in Envoy
         ("x-envoy-expected-rq-timeout-ms", "x", (None, 1)),
         ("grpc-timeout", "100m", (Some(MS(100)), 0)),
@@ -112,17 +89,9 @@ fn the_smallest_wins_and_the_malformed_are_left_out() {
     assert_eq!(budget(&all), (Some(MS(600)), 0));
     assert_eq!(budget(&all[..3]), (Some(MS(700)), 0));
     assert_eq!(budget(&all[..2]), (Some(MS(800)), 0));
-    let lines = [
-        ("x-timeout-ms", "900"),
-        ("x-timeout-ms", "300"),
-        ("x-timeout-ms", "500"),
-    ];
+    let lines = [("x-timeout-ms", "900"), ("x-timeout-ms", "300"), ("x-timeout-ms", "500")];
     assert_eq!(budget(&lines), (Some(MS(300)), 0));
-    let lines = [
-        ("x-timeout-ms", "-1"),
-        ("x-timeout-ms", "300"),
-        ("grpc-timeout", "1.5S"),
-    ];
+    let lines = [("x-timeout-ms", "-1"), ("x-timeout-ms", "300"), ("grpc-timeout", "1.5S")];
     assert_eq!(budget(&lines), (Some(MS(300)), 2));
     assert_eq!(budget(&[]), (None, 0));
 }
@@ -166,17 +135,9 @@ fn a_grpc_timeout_is_strict() {
         ("1ms", None),
         ("1µ", None),
     ] {
-        assert_eq!(
-            parse_grpc_timeout(line.as_bytes()).ok(),
-            expected,
-            "{line:?}"
-        );
+        assert_eq!(parse_grpc_timeout(line.as_bytes()).ok(), expected, "{line:?}");
         let extracted = extract_grpc_timeout(&headers(&[("grpc-timeout", line)]));
-        assert_eq!(
-            extracted,
-            expected.map(Some).ok_or(InvalidTimeout),
-            "{line:?}"
-        );
+        assert_eq!(extracted, expected.map(Some).ok_or(InvalidTimeout), "{line:?}");
     }
     let twice = headers(&[("grpc-timeout", "1S"), ("grpc-timeout", "1S")]);
     assert_eq!(extract_grpc_timeout(&twice), Err(InvalidTimeout));
@@ -211,28 +172,13 @@ fn writing_replaces_and_removes() {
         ("grpc-timeout", "9S"),
         ("connect-timeout-ms", "9"),
     ]);
-    let none = Extra {
-        grpc: false,
-        connect: false,
-        envoy: false,
-    };
-    write(
-        Some(Duration::from_micros(1_999)),
-        SystemTime::now,
-        none,
-        &mut out,
-    );
-    assert_eq!(
-        out.get_all("x-timeout-ms").iter().collect::<Vec<_>>(),
-        ["1"]
-    );
+    let none = Extra { grpc: false, connect: false, envoy: false };
+    write(Some(Duration::from_micros(1_999)), SystemTime::now, none, &mut out);
+    assert_eq!(out.get_all("x-timeout-ms").iter().collect::<Vec<_>>(), ["1"]);
     assert_eq!(out["x-deadline"].len(), 30);
     assert_eq!(
         (&out["grpc-timeout"], &out["connect-timeout-ms"]),
-        (
-            &HeaderValue::from_static("9S"),
-            &HeaderValue::from_static("9")
-        )
+        (&HeaderValue::from_static("9S"), &HeaderValue::from_static("9"))
     );
 
     write(Some(Duration::MAX), SystemTime::now, ALL, &mut out);

@@ -22,10 +22,7 @@ fn sent(span: &SpanContext) -> Vec<(String, String)> {
     let mut headers = HeaderMap::new();
     write(span, &mut headers);
     let text = |value: &HeaderValue| value.to_str().unwrap().to_owned();
-    headers
-        .iter()
-        .map(|(name, value)| (name.to_string(), text(value)))
-        .collect()
+    headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect()
 }
 
 #[test]
@@ -36,57 +33,17 @@ fn what_is_a_valid_traceparent() {
         ("OWS", format!(" \t{PARENT} \t"), true),
         ("version 00 has 55 characters", format!("{PARENT}."), false),
         ("version 00 has 55 characters", format!("{PARENT}-"), false),
-        (
-            "version 00 has 55 characters",
-            format!("{PARENT}{future}"),
-            false,
-        ),
-        (
-            "version 00 has 55 characters",
-            PARENT[..54].to_owned(),
-            false,
-        ),
+        ("version 00 has 55 characters", format!("{PARENT}{future}"), false),
+        ("version 00 has 55 characters", PARENT[..54].to_owned(), false),
         ("version 00 has 55 characters", format!("{PARENT}1"), false),
-        (
-            "Versioning: later versions",
-            format!("cc{}", &PARENT[2..]),
-            true,
-        ),
-        (
-            "Versioning: later versions",
-            format!("01{}{future}", &PARENT[2..]),
-            true,
-        ),
-        (
-            "Versioning: later versions",
-            format!("fe{}-", &PARENT[2..]),
-            true,
-        ),
-        (
-            "Versioning: followed by a dash",
-            format!("cc{}.{}", &PARENT[2..], &future[1..]),
-            false,
-        ),
-        (
-            "Versioning: followed by a dash",
-            format!("cc{}1", &PARENT[2..]),
-            false,
-        ),
-        (
-            "Versioning: at least 55 characters",
-            format!("cc{}", &PARENT[2..54]),
-            false,
-        ),
-        (
-            "version: ff is forbidden",
-            format!("ff{}", &PARENT[2..]),
-            false,
-        ),
-        (
-            "version: ff is forbidden",
-            format!("ff{}{future}", &PARENT[2..]),
-            false,
-        ),
+        ("Versioning: later versions", format!("cc{}", &PARENT[2..]), true),
+        ("Versioning: later versions", format!("01{}{future}", &PARENT[2..]), true),
+        ("Versioning: later versions", format!("fe{}-", &PARENT[2..]), true),
+        ("Versioning: followed by a dash", format!("cc{}.{}", &PARENT[2..], &future[1..]), false),
+        ("Versioning: followed by a dash", format!("cc{}1", &PARENT[2..]), false),
+        ("Versioning: at least 55 characters", format!("cc{}", &PARENT[2..54]), false),
+        ("version: ff is forbidden", format!("ff{}", &PARENT[2..]), false),
+        ("version: ff is forbidden", format!("ff{}{future}", &PARENT[2..]), false),
         ("version: 2HEXDIGLC", format!("CC{}", &PARENT[2..]), false),
         ("version: 2HEXDIGLC", format!(".0{}", &PARENT[2..]), false),
         ("version: 2HEXDIGLC", format!("0.{}", &PARENT[2..]), false),
@@ -94,91 +51,23 @@ fn what_is_a_valid_traceparent() {
         ("version: 2HEXDIGLC", format!("000{}", &PARENT[2..]), false),
         ("version: 2HEXDIGLC", format!("0000{}", &PARENT[2..]), false),
         ("version: 2HEXDIGLC", format!("0{}", &PARENT[2..]), false),
-        (
-            "trace-id: not all zero",
-            format!("00-{}-1234567890123456-01", "0".repeat(32)),
-            false,
-        ),
-        (
-            "trace-id: 32HEXDIGLC",
-            format!("00-.{}-1234567890123456-01", &TRACE[1..]),
-            false,
-        ),
-        (
-            "trace-id: 32HEXDIGLC",
-            format!("00-{}.-1234567890123456-01", &TRACE[1..]),
-            false,
-        ),
-        (
-            "trace-id: 32HEXDIGLC",
-            format!("00-{}A-1234567890123456-01", &TRACE[1..]),
-            false,
-        ),
-        (
-            "trace-id: 32HEXDIGLC",
-            format!("00-{TRACE}3-1234567890123456-01"),
-            false,
-        ),
-        (
-            "trace-id: 32HEXDIGLC",
-            format!("00-{}-1234567890123456-01", &TRACE[1..]),
-            false,
-        ),
-        (
-            "trace-id: 32HEXDIGLC",
-            format!("00-{TRACE}3-123456789012345-01"),
-            false,
-        ),
-        (
-            "parent-id: not all zero",
-            format!("00-{TRACE}-0000000000000000-01"),
-            false,
-        ),
-        (
-            "parent-id: 16HEXDIGLC",
-            format!("00-{TRACE}-.234567890123456-01"),
-            false,
-        ),
-        (
-            "parent-id: 16HEXDIGLC",
-            format!("00-{TRACE}-123456789012345.-01"),
-            false,
-        ),
-        (
-            "parent-id: 16HEXDIGLC",
-            format!("00-{TRACE}-12345678901234567-01"),
-            false,
-        ),
-        (
-            "parent-id: 16HEXDIGLC",
-            format!("00-{TRACE}-123456789012345-01"),
-            false,
-        ),
-        (
-            "trace-flags: 2HEXDIGLC",
-            format!("00-{TRACE}-1234567890123456-.0"),
-            false,
-        ),
-        (
-            "trace-flags: 2HEXDIGLC",
-            format!("00-{TRACE}-1234567890123456-0."),
-            false,
-        ),
-        (
-            "trace-flags: 2HEXDIGLC",
-            format!("00-{TRACE}-1234567890123456-0A"),
-            false,
-        ),
-        (
-            "trace-flags: 2HEXDIGLC",
-            format!("00-{TRACE}-1234567890123456-001"),
-            false,
-        ),
-        (
-            "trace-flags: 2HEXDIGLC",
-            format!("00-{TRACE}-1234567890123456-1"),
-            false,
-        ),
+        ("trace-id: not all zero", format!("00-{}-1234567890123456-01", "0".repeat(32)), false),
+        ("trace-id: 32HEXDIGLC", format!("00-.{}-1234567890123456-01", &TRACE[1..]), false),
+        ("trace-id: 32HEXDIGLC", format!("00-{}.-1234567890123456-01", &TRACE[1..]), false),
+        ("trace-id: 32HEXDIGLC", format!("00-{}A-1234567890123456-01", &TRACE[1..]), false),
+        ("trace-id: 32HEXDIGLC", format!("00-{TRACE}3-1234567890123456-01"), false),
+        ("trace-id: 32HEXDIGLC", format!("00-{}-1234567890123456-01", &TRACE[1..]), false),
+        ("trace-id: 32HEXDIGLC", format!("00-{TRACE}3-123456789012345-01"), false),
+        ("parent-id: not all zero", format!("00-{TRACE}-0000000000000000-01"), false),
+        ("parent-id: 16HEXDIGLC", format!("00-{TRACE}-.234567890123456-01"), false),
+        ("parent-id: 16HEXDIGLC", format!("00-{TRACE}-123456789012345.-01"), false),
+        ("parent-id: 16HEXDIGLC", format!("00-{TRACE}-12345678901234567-01"), false),
+        ("parent-id: 16HEXDIGLC", format!("00-{TRACE}-123456789012345-01"), false),
+        ("trace-flags: 2HEXDIGLC", format!("00-{TRACE}-1234567890123456-.0"), false),
+        ("trace-flags: 2HEXDIGLC", format!("00-{TRACE}-1234567890123456-0."), false),
+        ("trace-flags: 2HEXDIGLC", format!("00-{TRACE}-1234567890123456-0A"), false),
+        ("trace-flags: 2HEXDIGLC", format!("00-{TRACE}-1234567890123456-001"), false),
+        ("trace-flags: 2HEXDIGLC", format!("00-{TRACE}-1234567890123456-1"), false),
         ("delimiter: a dash", PARENT.replace('-', "_"), false),
         ("fields are of fixed length", "00-1-1-01".to_owned(), false),
         ("US-ASCII", format!("{}é", &PARENT[..53]), false),
@@ -199,11 +88,7 @@ fn what_is_a_valid_traceparent() {
 
 #[test]
 fn the_name_is_found_in_any_case_and_only_that_name() {
-    for (name, found) in [
-        ("TraceParent", true),
-        ("TRACEPARENT", true),
-        ("trace-parent", false),
-    ] {
+    for (name, found) in [("TraceParent", true), ("TRACEPARENT", true), ("trace-parent", false)] {
         let mut headers = HeaderMap::new();
         let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
         headers.insert(name, HeaderValue::from_static(PARENT));
@@ -215,11 +100,8 @@ fn the_name_is_found_in_any_case_and_only_that_name() {
 fn two_lines_are_none() {
     for other in [PARENT, &PARENT.replace("12-12", "11-12"), ""] {
         let mut dropped = Dropped::default();
-        let headers = headers(&[
-            ("traceparent", PARENT),
-            ("traceparent", other),
-            ("tracestate", "a=1"),
-        ]);
+        let headers =
+            headers(&[("traceparent", PARENT), ("traceparent", other), ("tracestate", "a=1")]);
         assert_eq!(read(&headers, &mut dropped), None);
         assert_eq!(dropped.0, 1);
     }
@@ -239,11 +121,7 @@ fn flags_keep_what_is_known() {
     ] {
         let line = format!("{}{received}", &PARENT[..53]);
         let span = extract(&headers(&[("traceparent", &line)])).unwrap();
-        assert_eq!(
-            (span.is_sampled(), span.flags().is_random()),
-            (sampled, random),
-            "{received}"
-        );
+        assert_eq!((span.is_sampled(), span.flags().is_random()), (sampled, random), "{received}");
         assert_eq!(&sent(&span.child())[0].1[53..], sent_flags, "{received}");
     }
 }
@@ -253,59 +131,27 @@ fn tracestate_needs_a_traceparent_and_never_hurts_it() {
     let state = |lines: &[(&'static str, &str)]| {
         let mut dropped = Dropped::default();
         let span = read(&headers(lines), &mut dropped);
-        (
-            span.map(|span| sent(&span).into_iter().nth(1).map(|(_, line)| line)),
-            dropped.0,
-        )
+        (span.map(|span| sent(&span).into_iter().nth(1).map(|(_, line)| line)), dropped.0)
     };
     let parent = ("traceparent", PARENT);
     let hundred: String = (0..100).map(|number| format!("k{number}=1,")).collect();
     for (section, lines, expected) in [
         ("Tracestate Header", &[("tracestate", "a=1")][..], (None, 0)),
-        (
-            "Tracestate Header",
-            &[("traceparent", "00-1-1-01"), ("tracestate", "a=1")],
-            (None, 1),
-        ),
-        (
-            "Tracestate Header",
-            &[parent, ("tracestate", "a=1,b=2")],
-            (Some(Some("a=1,b=2")), 0),
-        ),
+        ("Tracestate Header", &[("traceparent", "00-1-1-01"), ("tracestate", "a=1")], (None, 1)),
+        ("Tracestate Header", &[parent, ("tracestate", "a=1,b=2")], (Some(Some("a=1,b=2")), 0)),
         ("names", &[parent, ("trace-state", "a=1")], (Some(None), 0)),
         ("empty", &[parent, ("tracestate", "")], (Some(None), 0)),
-        (
-            "empty",
-            &[parent, ("tracestate", ""), ("tracestate", "a=1")],
-            (Some(Some("a=1")), 0),
-        ),
+        ("empty", &[parent, ("tracestate", ""), ("tracestate", "a=1")], (Some(Some("a=1")), 0)),
         (
             "combined",
             &[("tracestate", "a=1"), parent, ("tracestate", "b=2")],
             (Some(Some("a=1,b=2")), 0),
         ),
-        (
-            "invalid",
-            &[parent, ("tracestate", "a=1,B=2")],
-            (Some(None), 1),
-        ),
-        (
-            "invalid",
-            &[parent, ("tracestate", "a=1"), ("tracestate", "a=2")],
-            (Some(None), 1),
-        ),
-        (
-            "32 members",
-            &[parent, ("tracestate", &hundred)],
-            (Some(None), 1),
-        ),
+        ("invalid", &[parent, ("tracestate", "a=1,B=2")], (Some(None), 1)),
+        ("invalid", &[parent, ("tracestate", "a=1"), ("tracestate", "a=2")], (Some(None), 1)),
+        ("32 members", &[parent, ("tracestate", &hundred)], (Some(None), 1)),
     ] {
-        let expected = (
-            expected
-                .0
-                .map(|state: Option<&str>| state.map(str::to_owned)),
-            expected.1,
-        );
+        let expected = (expected.0.map(|state: Option<&str>| state.map(str::to_owned)), expected.1);
         assert_eq!(state(lines), expected, "{section}: {lines:?}");
     }
 }
@@ -315,14 +161,8 @@ fn members_that_do_not_fit_are_counted() {
     let long = (0..6).map(|number| format!("k{number}={}", "x".repeat(97)));
     let long = long.collect::<Vec<_>>().join(",");
     let mut dropped = Dropped::default();
-    let span = read(
-        &headers(&[("traceparent", PARENT), ("tracestate", &long)]),
-        &mut dropped,
-    );
-    assert_eq!(
-        (dropped.0, span.unwrap().trace_state().iter().count()),
-        (1, 5)
-    );
+    let span = read(&headers(&[("traceparent", PARENT), ("tracestate", &long)]), &mut dropped);
+    assert_eq!((dropped.0, span.unwrap().trace_state().iter().count()), (1, 5));
 }
 
 #[test]
@@ -354,11 +194,8 @@ fn a_legacy_id_counts_where_no_traceparent_came() {
 
 #[test]
 fn nothing_to_say_removes_what_others_said() {
-    let mut headers = headers(&[
-        ("traceparent", PARENT),
-        ("tracestate", "a=1"),
-        ("tracestate", "b=1"),
-    ]);
+    let mut headers =
+        headers(&[("traceparent", PARENT), ("tracestate", "a=1"), ("tracestate", "b=1")]);
     let root = SpanContext::root();
     write(&root, &mut headers);
     assert_eq!(headers.len(), 1);
@@ -377,10 +214,7 @@ fn span() -> impl Strategy<Value = SpanContext> {
     (1..u128::MAX, 1..u64::MAX, any::<u8>(), state).prop_map(|(trace, span, flags, state)| {
         let trace = TraceId::from_bytes(trace.to_be_bytes());
         let span = SpanId::from_bytes(span.to_be_bytes());
-        let state: Vec<_> = state
-            .iter()
-            .map(|(key, value)| format!("{key}={value}"))
-            .collect();
+        let state: Vec<_> = state.iter().map(|(key, value)| format!("{key}={value}")).collect();
         SpanContext::new(trace, span, TraceFlags::from_bits(flags).known())
             .with_trace_state(state.join(",").parse().unwrap())
             .with_remote(true)

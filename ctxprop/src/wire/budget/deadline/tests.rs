@@ -17,14 +17,7 @@ fn budget_of(lines: &[&str]) -> (Option<Duration>, usize) {
         headers.append(NAME, HeaderValue::from_bytes(line.as_bytes()).unwrap());
     }
     let mut dropped = Dropped::default();
-    (
-        read(
-            &headers,
-            || UNIX_EPOCH + Duration::from_secs(NOW),
-            &mut dropped,
-        ),
-        dropped.0,
-    )
+    (read(&headers, || UNIX_EPOCH + Duration::from_secs(NOW), &mut dropped), dropped.0)
 }
 
 #[test]
@@ -35,52 +28,28 @@ fn any_date_and_time_of_rfc_3339() {
         ("5.6: lower case", "2026-11-23t10:00:01z", millis(1_000)),
         ("5.6: a space", "2026-11-23 10:00:01Z", millis(1_000)),
         ("time-secfrac", "2026-11-23T10:00:00.9Z", millis(900)),
-        (
-            "time-secfrac",
-            "2026-11-23T10:00:00.000000001Z",
-            Some(Duration::from_nanos(1)),
-        ),
+        ("time-secfrac", "2026-11-23T10:00:00.000000001Z", Some(Duration::from_nanos(1))),
         (
             "time-secfrac: any length, cut off",
             "2026-11-23T10:00:00.00000000199999999999Z",
             Some(Duration::from_nanos(1)),
         ),
         ("time-numoffset", "2026-11-23T12:00:01+02:00", millis(1_000)),
-        (
-            "time-numoffset",
-            "2026-11-22T22:30:01.5-11:30",
-            millis(1_500),
-        ),
-        (
-            "time-numoffset: unknown",
-            "2026-11-23T10:00:01-00:00",
-            millis(1_000),
-        ),
+        ("time-numoffset", "2026-11-22T22:30:01.5-11:30", millis(1_500)),
+        ("time-numoffset: unknown", "2026-11-23T10:00:01-00:00", millis(1_000)),
         (
             "5.7: leap second, not granted",
             "2026-12-31T23:59:60Z",
             Some(Duration::new(3_333_599, 999_999_999)),
         ),
-        (
-            "white space around it",
-            " 2026-11-23T10:00:01Z\t",
-            millis(1_000),
-        ),
+        ("white space around it", " 2026-11-23T10:00:01Z\t", millis(1_000)),
         ("time-secfrac: a dot", "2026-11-23T10:00:00,9Z", None),
         ("time-secfrac: digits", "2026-11-23T10:00:00.Z", None),
         ("time-offset is needed", "2026-11-23T10:00:01", None),
         ("time-numoffset", "2026-11-23T10:00:01+0200", None),
         ("time-numoffset", "2026-11-23T10:00:01+2", None),
-        (
-            "time-numoffset: 23:59 at most",
-            "2026-11-23T10:00:01+24:00",
-            None,
-        ),
-        (
-            "time-second: 60 only at a month's end",
-            "2026-11-23T10:00:60Z",
-            None,
-        ),
+        ("time-numoffset: 23:59 at most", "2026-11-23T10:00:01+24:00", None),
+        ("time-second: 60 only at a month's end", "2026-11-23T10:00:60Z", None),
         ("time-second", "2026-11-23T10:00:61Z", None),
         ("time-hour", "2026-11-23T24:00:00Z", None),
         ("date-mday", "2026-02-29T10:00:01Z", None),
@@ -121,12 +90,8 @@ fn absurd_ones_are_the_clocks_fault() {
 
 #[test]
 fn the_earliest_of_the_valid_lines_counts() {
-    let lines = [
-        "2026-11-23T10:00:09Z",
-        "nonsense",
-        "2026-11-23T10:00:03Z",
-        "1970-01-01T00:00:00Z",
-    ];
+    let lines =
+        ["2026-11-23T10:00:09Z", "nonsense", "2026-11-23T10:00:03Z", "1970-01-01T00:00:00Z"];
     assert_eq!(budget_of(&lines), (Some(Duration::from_secs(3)), 2));
 }
 
@@ -136,29 +101,14 @@ fn it_is_written_in_utc_with_nanoseconds() {
         |now, remaining| format(now, remaining).map(|line| line.to_str().unwrap().to_owned());
     let now = UNIX_EPOCH + Duration::from_secs(NOW);
     let text = |line: &str| Some(line.to_owned());
-    assert_eq!(
-        write_at(now, Duration::from_millis(900)),
-        text("2026-11-23T10:00:00.900000000Z")
-    );
-    assert_eq!(
-        write_at(now, Duration::from_nanos(1)),
-        text("2026-11-23T10:00:00.000000001Z")
-    );
-    assert_eq!(
-        write_at(UNIX_EPOCH, Duration::ZERO),
-        text("1970-01-01T00:00:00.000000000Z")
-    );
+    assert_eq!(write_at(now, Duration::from_millis(900)), text("2026-11-23T10:00:00.900000000Z"));
+    assert_eq!(write_at(now, Duration::from_nanos(1)), text("2026-11-23T10:00:00.000000001Z"));
+    assert_eq!(write_at(UNIX_EPOCH, Duration::ZERO), text("1970-01-01T00:00:00.000000000Z"));
     let last = UNIX_EPOCH + Duration::from_secs(253_402_300_799);
-    assert_eq!(
-        write_at(last, Duration::ZERO),
-        text("9999-12-31T23:59:59.000000000Z")
-    );
+    assert_eq!(write_at(last, Duration::ZERO), text("9999-12-31T23:59:59.000000000Z"));
     // years that RFC 3339 cannot say
     assert_eq!(write_at(last, Duration::from_secs(1)), None);
-    assert_eq!(
-        write_at(UNIX_EPOCH - Duration::from_secs(9), Duration::from_secs(1)),
-        None
-    );
+    assert_eq!(write_at(UNIX_EPOCH - Duration::from_secs(9), Duration::from_secs(1)), None);
     assert_eq!(write_at(now, Duration::MAX), None);
 }
 
