@@ -70,14 +70,14 @@ impl Args {
                 self.krate = errors.ok(Krate::parse(value)).unwrap_or_default();
             }
             ("allow", Value::List(list)) => {
-                self.allowed.extend(errors.ok(allow.parse2(list)).into_iter().flatten())
+                self.allowed.extend(errors.ok(allow.parse2(list)).into_iter().flatten());
             }
             ("unwind", _) => errors.at(&arg.key, "`unwind` takes no value"),
             ("budget", _) => {
-                errors.at(&arg.key, "expected `budget = \"250ms\"` or `budget = \"40%\"`")
+                errors.at(&arg.key, "expected `budget = \"250ms\"` or `budget = \"40%\"`");
             }
             ("ctx", _) => {
-                errors.at(&arg.key, "expected `ctx = name`, the parameter that is the context")
+                errors.at(&arg.key, "expected `ctx = name`, the parameter that is the context");
             }
             ("crate", _) => errors.at(&arg.key, CRATE),
             ("allow", _) => errors.at(&arg.key, ALLOW),
