@@ -49,7 +49,7 @@ pub(crate) struct State {
 }
 
 /// Who hears of the end.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Links {
     children: Slots<Weak<Node>>,
     wakers: Slots<Waker>,
@@ -60,15 +60,32 @@ struct Links {
 /// The slot of a node that no parent knows.
 const NO_SLOT: usize = usize::MAX;
 
+/// That of all that cannot end.
+pub(crate) static NEVER: State = State::new();
+
 impl State {
-    pub(crate) fn new() -> State {
+    pub(crate) const fn new() -> State {
         State {
             cause: OnceLock::new(),
             settled: AtomicBool::new(false),
             told: AtomicBool::new(false),
             slot: AtomicUsize::new(NO_SLOT),
-            links: Mutex::default(),
+            links: Mutex::new(Links {
+                children: Slots::new(),
+                wakers: Slots::new(),
+                callbacks: None,
+            }),
         }
+    }
+
+    pub(crate) fn ended_by(cause: Cause) -> State {
+        State { cause: OnceLock::from(cause), ..State::new() }
+    }
+
+    /// Whether the end has come.
+    #[inline]
+    pub(crate) fn ended(&self) -> bool {
+        self.cause.get().is_some()
     }
 
     fn lock(&self) -> MutexGuard<'_, Links> {
@@ -98,6 +115,12 @@ fn state(node: &Node) -> Option<&State> {
             _ => None,
         },
     }
+}
+
+/// The cancellation that governs `node`, or one that never ends.
+#[inline]
+pub(crate) fn state_of(node: &Node) -> &State {
+    state(node).unwrap_or(&NEVER)
 }
 
 /// Why `node` ended, if its end was recorded. Does not look at the clock.

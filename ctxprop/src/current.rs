@@ -1,29 +1,46 @@
 //! The context of the scope that is being polled on this thread.
 //!
+//! The one file with `unsafe`: a leaf looks at a flag through a pointer of this thread, and nothing that the borrow
+//! checker can follow costs as little (`benches/src/bin/call-cost.rs`).
+//!
 //! # Invariants
-//! 1. A context is current exactly while its scope polls or drops what it holds: it is moved in and out
-//!    around each, also when that panics. Nothing is cloned for it.
+//! 1. A context is current exactly while its scope polls or drops what it holds, also when that panics: the thread
+//!    points at it meanwhile. Nothing is cloned or moved for it.
 //! 2. Scopes nest: leaving one makes the outer one current again.
-//! 3. `FRAME` is the async scope that is being polled: the waker it is polled with, and registers if it stays
+//! 3. Whatever a pointer here points at is borrowed by the call of [`enter`] that put it here, which takes it away
+//!    before it returns or unwinds, or it is static.
+//! 4. `STATE` is the cancellation of the current context, or [`ALERT`] where a leaf that begins has more to look at
+//!    than whether that has ended.
+//! 5. `FRAME` is the async scope that is being polled: the waker it is polled with, and registers if it stays
 //!    pending, and how many scopes inside rely on that. No frame is current in blocking code.
 
-use std::cell::{Cell, RefCell};
-use std::mem::ManuallyDrop;
-use std::ptr;
+use std::cell::Cell;
+use std::ptr::{self, NonNull};
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Waker;
 
-use crate::cause::Cancelled;
+use crate::cancel::{self, NEVER, State};
+use crate::cause::{Cancelled, Cause};
 use crate::ctx::Ctx;
 use crate::shield;
 
 thread_local! {
-    // Without a destructor, which would make each access ask whether it has run. Nothing is lost: a thread
-    // that ends is in no scope, so this is `None` then (invariant 1).
-    static CURRENT: RefCell<ManuallyDrop<Option<Ctx>>> = const { RefCell::new(ManuallyDrop::new(None)) };
+    static CURRENT: Cell<*const Ctx> = const { Cell::new(ptr::null()) };
+    static STATE: Cell<NonNull<State>> = const { Cell::new(never()) };
     static FRAME: Cell<Frame> = const { Cell::new(NO_FRAME) };
     static NEXT_SERIAL: Cell<u64> = const { Cell::new(0) };
 }
+
+const fn never() -> NonNull<State> {
+    match NonNull::new((&raw const NEVER).cast_mut()) {
+        Some(state) => state,
+        None => unreachable!(),
+    }
+}
+
+/// Always ended, so that a leaf that looks at it looks closer.
+static ALERT: LazyLock<State> = LazyLock::new(|| State::ended_by(Cause::Finished));
 
 /// What [`Waker::will_wake`] compares. Only compared, never used as pointers.
 type WakerId = (usize, usize);
@@ -66,43 +83,76 @@ fn serial() -> u64 {
     next + 1
 }
 
-/// Polls an async scope: runs `f` with the context in `slot` current; meanwhile `slot` holds the one that was.
-/// `waker` is `None` where the scope is dropped.
+/// Polls or drops what an async scope holds: runs `f` with `ctx` current. `waker` is `None` where it is dropped.
 #[inline]
 pub(crate) fn enter<R>(
-    slot: &mut Option<Ctx>,
+    ctx: &Ctx,
     waker: Option<&Waker>,
     cover: &mut Cover,
     f: impl FnOnce() -> R,
 ) -> R {
     let waker = waker.map_or(NO_FRAME.waker, id);
-    let _entered = Entered::new(slot, Frame { waker, cover: *cover }, cover);
+    let _entered = Entered {
+        ctx: CURRENT.replace(ctx),
+        state: STATE.replace(NonNull::from(cancel::state_of(ctx.node()))),
+        frame: FRAME.replace(Frame { waker, cover: *cover }),
+        cover,
+        mark: shield::mark(),
+    };
     f()
 }
 
+/// What was current before. It lives in [`enter`] alone, so it is dropped, and in the order that invariant 3 needs.
 struct Entered<'a> {
-    slot: &'a mut Option<Ctx>,
+    ctx: *const Ctx,
+    state: NonNull<State>,
+    frame: Frame,
     cover: &'a mut Cover,
-    outer: Frame,
     /// Where the list of pending shields ended.
     mark: shield::Mark,
 }
 
-impl<'a> Entered<'a> {
-    fn new(slot: &'a mut Option<Ctx>, frame: Frame, cover: &'a mut Cover) -> Self {
-        swap(slot);
-        Entered { slot, cover, outer: FRAME.replace(frame), mark: shield::mark() }
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        CURRENT.set(self.ctx);
+        STATE.set(self.state);
+        *self.cover = FRAME.replace(self.frame).cover;
+        // No async scope around this one could hold what is pending in it.
+        if self.frame.waker == NO_FRAME.waker {
+            shield::forget_since(self.mark);
+        }
     }
 }
 
-impl Drop for Entered<'_> {
-    fn drop(&mut self) {
-        *self.cover = FRAME.replace(self.outer).cover;
-        // No async scope around this one could hold what is pending in it.
-        if self.outer.waker == NO_FRAME.waker {
-            shield::forget_since(self.mark);
-        }
-        swap(self.slot);
+/// Runs `f` on the current context, if one is.
+#[inline]
+#[expect(unsafe_code, reason = "invariant 3")]
+fn with<R>(f: impl FnOnce(&Ctx) -> R) -> Option<R> {
+    let ctx = CURRENT.get();
+    // SAFETY: null, or a `Ctx` that a call of `enter` further up the stack of this thread borrows (invariant 3). That
+    // call does not end before `f` does, and `f` cannot keep the reference.
+    unsafe { ctx.as_ref() }.map(f)
+}
+
+/// Whether a leaf that begins has more to do than to begin: the current context has ended, or somebody raised
+/// [`alert`]. A flag, not the clock.
+#[inline]
+#[expect(unsafe_code, reason = "invariant 3")]
+pub(crate) fn has_news() -> bool {
+    // SAFETY: a static, or the state of a context that a call of `enter` further up the stack of this thread borrows
+    // (invariant 3), which keeps its node, and that the node whose state it shares. It is looked at here and now.
+    unsafe { STATE.get().as_ref() }.ended()
+}
+
+/// Has the next leaf of the current scope look closer.
+pub(crate) fn alert() {
+    STATE.set(NonNull::from(&*ALERT));
+}
+
+/// Takes the alert back.
+pub(crate) fn heard() {
+    if let Some(state) = with(|ctx| NonNull::from(cancel::state_of(ctx.node()))) {
+        STATE.set(state);
     }
 }
 
@@ -116,9 +166,7 @@ pub(crate) fn polls_a_scope() -> bool {
 /// need not.
 #[inline]
 pub(crate) fn covers(ctx: &Ctx, waker: &Waker) -> bool {
-    FRAME.get().waker == id(waker)
-        && CURRENT
-            .with(|current| current.borrow().as_ref().is_some_and(|outer| outer.ends_with(ctx)))
+    FRAME.get().waker == id(waker) && with(|outer| outer.ends_with(ctx)).unwrap_or(false)
 }
 
 /// Notes that a scope stays pending and relies on the one that is being polled. `by` is the serial of the scope it
@@ -153,30 +201,26 @@ pub(crate) fn take_over(count: usize) {
     FRAME.set(frame);
 }
 
-fn swap(slot: &mut Option<Ctx>) {
-    CURRENT.with(|current| std::mem::swap(&mut **current.borrow_mut(), slot));
-}
-
-/// Whether a scope is being polled.
+/// Whether a context is current.
 pub(crate) fn is_set() -> bool {
-    CURRENT.with(|current| current.borrow().is_some())
+    !CURRENT.get().is_null()
 }
 
-/// Whether the current context has ended, as a leaf asks: a flag, not the clock.
+/// Whether the end of the current context was recorded.
 #[inline]
 pub(crate) fn ended() -> bool {
-    CURRENT.with(|current| current.borrow().as_ref().is_some_and(Ctx::ended))
+    with(Ctx::ended).unwrap_or(false)
 }
 
 /// Whether all that waited for the end of the current context were told of it.
 #[cold]
 pub(crate) fn told() -> bool {
-    CURRENT.with(|current| current.borrow().as_ref().is_none_or(Ctx::told))
+    with(Ctx::told).unwrap_or(true)
 }
 
 /// The error that tells the end of the current context, if that was recorded.
 pub(crate) fn recorded_end() -> Option<Cancelled> {
-    CURRENT.with(|current| current.borrow().as_ref().and_then(Ctx::recorded_end))
+    with(Ctx::recorded_end).flatten()
 }
 
 impl Ctx {
@@ -199,7 +243,7 @@ impl Ctx {
 
     /// The context of the scope that is being polled, if one is.
     pub fn try_current() -> Option<Ctx> {
-        CURRENT.with(|current| Option::clone(&current.borrow()))
+        with(Ctx::clone)
     }
 
     /// Runs blocking code with this context current.
@@ -214,6 +258,60 @@ impl Ctx {
     /// assert_eq!(value, Some("for the thread"));
     /// ```
     pub fn sync_scope<R>(&self, f: impl FnOnce() -> R) -> R {
-        enter(&mut Some(self.clone()), None, &mut { Cover::NONE }, f)
+        enter(self, None, &mut { Cover::NONE }, f)
+    }
+}
+
+/// Run under miri by the gate, where it is installed.
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::{alert, ended, has_news, heard, is_set};
+    use crate::{Background, Ctx};
+
+    #[test]
+    fn contexts_nest_and_go_also_when_the_code_inside_panics() {
+        let (outer, end_outer) = Ctx::background().with_value(1_u8).with_cancel();
+        let inner = outer.with_value(2_u8).with_cancel().0;
+        let value = || Ctx::current().value::<u8>().copied();
+        assert!(!is_set() && !ended() && !has_news());
+        outer.sync_scope(|| {
+            let panicked = catch_unwind(AssertUnwindSafe(|| {
+                inner.sync_scope(|| {
+                    assert_eq!(value(), Some(2));
+                    panic!("inside");
+                })
+            }));
+            assert!(panicked.is_err());
+            assert_eq!(value(), Some(1));
+            assert!(!has_news());
+            end_outer.cancel();
+            assert!(has_news() && ended());
+        });
+        assert!(!is_set() && !ended() && !has_news());
+    }
+
+    #[test]
+    fn an_alert_lasts_until_it_is_heard_or_the_scope_is_left() {
+        let ctx = Ctx::background().with_cancel().0;
+        ctx.sync_scope(|| {
+            alert();
+            assert!(has_news() && !ended());
+            ctx.sync_scope(|| assert!(!has_news(), "it is the outer scope's"));
+            assert!(has_news());
+            heard();
+            assert!(!has_news());
+            alert();
+        });
+        assert!(!has_news());
+    }
+
+    #[test]
+    fn what_is_current_may_be_the_last_handle() {
+        let ctx = Ctx::background().with_cancel().0;
+        let kept = ctx.sync_scope(Ctx::current);
+        drop(ctx);
+        kept.sync_scope(|| assert!(is_set() && !has_news()));
     }
 }

@@ -86,18 +86,13 @@ impl<F: Future> Future for Leaf<F> {
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let end = Ended::seen();
-        if *this.stage != Stage::Begun {
-            if shield::mark().handed() {
-                this.shields.inherit();
+        // Before the poll: what is pending after it is given up only if it was polled knowing of the end.
+        let mut end = None;
+        if current::has_news() {
+            match news(*this.stage, this.shields) {
+                Err(end) => return Poll::Ready(Err(end)),
+                Ok(seen) => end = seen,
             }
-            if let Some(end) = end
-                && *this.stage == Stage::Begins
-                && !this.shields.any_active()
-            {
-                return Poll::Ready(Err(end));
-            }
-            *this.stage = Stage::Begun;
         }
         let before = shield::mark();
         match this.future.poll(cx) {
@@ -106,6 +101,7 @@ impl<F: Future> Future for Leaf<F> {
                 Poll::Ready(Ok(output))
             }
             Poll::Pending => {
+                *this.stage = Stage::Begun;
                 let unwinding = this.shields.remember_since(before);
                 match end {
                     Some(end) if end.told && !unwinding && !this.shields.hold(cx.waker()) => {
@@ -115,5 +111,17 @@ impl<F: Future> Future for Leaf<F> {
                 }
             }
         }
+    }
+}
+
+/// The end, if that is the news; an error where it keeps a leaf from beginning.
+#[cold]
+fn news(stage: Stage, shields: &mut Seen) -> Result<Option<Ended>, Ended> {
+    if stage != Stage::Begun {
+        shields.inherit();
+    }
+    match Ended::seen() {
+        Some(end) if stage == Stage::Begins && !shields.any_active() => Err(end),
+        end => Ok(end),
     }
 }

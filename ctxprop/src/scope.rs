@@ -28,8 +28,7 @@ pin_project! {
     /// A future that runs with a context current: see [`Ctx::scope`].
     #[must_use = "futures do nothing unless awaited"]
     pub struct Scope<F> {
-        // `None` only while the context is current: `enter` moves it there and back.
-        ctx: Option<Ctx>,
+        ctx: Ctx,
         #[pin]
         watch: Watch,
         // The scopes inside that rely on this one, and the serial of the one around that this one relies on.
@@ -51,9 +50,7 @@ pin_project! {
                     _ => this.watch.as_mut().wake(),
                 }
             }
-            if let Some(ctx) = this.ctx {
-                this.watch.release(ctx.node());
-            }
+            this.watch.release(this.ctx.node());
         }
     }
 }
@@ -61,7 +58,7 @@ pin_project! {
 impl<F> Scope<F> {
     pub(crate) fn new(ctx: Ctx, future: F) -> Self {
         Scope {
-            ctx: Some(ctx),
+            ctx,
             watch: Watch::default(),
             cover: Cover::NONE,
             covered_by: 0,
@@ -72,8 +69,7 @@ impl<F> Scope<F> {
     /// Why its context ended, where a leaf said that it did.
     #[cold]
     fn end(&self) -> Cancelled {
-        let end = self.ctx.as_ref().and_then(Ctx::recorded_end);
-        end.unwrap_or_else(|| Cancelled::new(Cause::Cancelled))
+        self.ctx.recorded_end().unwrap_or_else(|| Cancelled::new(Cause::Cancelled))
     }
 }
 
@@ -86,13 +82,11 @@ impl<F: Future> Future for Scope<F> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let mut this = self.project();
         loop {
-            let (covered, saw_end) = match &*this.ctx {
-                Some(ctx) if current::covers(ctx, cx.waker()) => (true, ctx.ended()),
-                Some(ctx) => (false, this.watch.as_mut().ended(ctx)),
-                None => (false, false),
-            };
-            let told = saw_end && this.ctx.as_ref().is_some_and(Ctx::told);
-            let polled = current::enter(this.ctx, Some(cx.waker()), this.cover, || {
+            let ctx = &*this.ctx;
+            let covered = current::covers(ctx, cx.waker());
+            let saw_end = if covered { ctx.ended() } else { this.watch.as_mut().ended(ctx) };
+            let told = saw_end && ctx.told();
+            let polled = current::enter(ctx, Some(cx.waker()), this.cover, || {
                 let polled = match this.future.as_mut().as_pin_mut() {
                     Some(future) => future.poll(cx),
                     // As an `async` block does: there is nothing left to give.
@@ -103,7 +97,6 @@ impl<F: Future> Future for Scope<F> {
                 }
                 polled
             });
-            let Some(ctx) = &*this.ctx else { return polled };
             if polled.is_ready() {
                 this.watch.release(ctx.node());
                 current::relies_no_more(*this.covered_by);

@@ -19,6 +19,7 @@ use std::task::{Context, Poll};
 use pin_project_lite::pin_project;
 
 use crate::body::How;
+use crate::current;
 use crate::shield::{self, Seen};
 
 /// What the branches of one `select!` share. All of it is touched by one task at a time: the atomics are
@@ -40,7 +41,7 @@ impl<H: How> Select<H> {
     /// For the branches of one `select!`.
     pub fn new(how: H, refutable: bool) -> Self {
         let mut shields = Seen::default();
-        if shield::mark().handed() {
+        if current::has_news() {
             shields.inherit();
         }
         Select {

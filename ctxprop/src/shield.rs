@@ -52,20 +52,9 @@ enum Pending {
     Unwinding,
 }
 
-/// How long the list is, twice, and one more where something was handed over.
+/// How long the list is, and what it had of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Mark(usize);
-
-impl Mark {
-    #[inline]
-    pub(crate) fn handed(self) -> bool {
-        self.0 & 1 != 0
-    }
-
-    fn len(self) -> usize {
-        self.0 >> 1
-    }
-}
 
 /// Where the list ends now.
 #[inline]
@@ -78,7 +67,7 @@ fn with_list<R>(f: impl FnOnce(&mut List) -> R) -> Option<R> {
     let change = |list: &RefCell<List>| {
         let mut list = list.borrow_mut();
         let result = f(&mut list);
-        MARK.set(Mark(list.pending.len() << 1 | usize::from(!list.handed.is_empty())));
+        MARK.set(Mark(list.pending.len()));
         result
     };
     LIST.try_with(change).ok()
@@ -103,17 +92,17 @@ pub(crate) fn unwinds_next(waker: &Waker) {
 pub(crate) fn forget_since(mark: Mark) {
     if MARK.get() != mark {
         let gone = with_list(|list| {
-            let handed = if mark.handed() { Vec::new() } else { std::mem::take(&mut list.handed) };
-            (list.pending.split_off(mark.len().min(list.pending.len())), handed)
+            let pending = list.pending.split_off(mark.0.min(list.pending.len()));
+            (pending, std::mem::take(&mut list.handed))
         });
         drop(gone);
     }
 }
 
 /// Whether the leaf that was ready last had seen a shield that is still active.
+#[cold]
 pub(crate) fn handed_is_active() -> bool {
-    MARK.get().handed()
-        && with_list(|list| list.handed.iter().any(Held::is_active)).unwrap_or(false)
+    with_list(|list| list.handed.iter().any(Held::is_active)).unwrap_or(false)
 }
 
 /// The shields that were seen pending inside a future.
@@ -173,7 +162,7 @@ impl Seen {
         seen.iter_mut().for_each(|held| held.polled = false);
         let mut unwinding = false;
         with_list(|list| {
-            for pending in list.pending.iter().skip(mark.len()) {
+            for pending in list.pending.iter().skip(mark.0) {
                 let Pending::Shield(shield) = pending else {
                     unwinding = true;
                     continue;
@@ -191,15 +180,18 @@ impl Seen {
     /// Takes over what the leaf before had seen (invariant 4).
     #[cold]
     pub(crate) fn inherit(&mut self) {
+        current::heard();
         let handed = with_list(|list| std::mem::take(&mut list.handed)).unwrap_or_default();
-        self.0.get_or_insert_default().extend(handed);
+        if !handed.is_empty() {
+            self.0.get_or_insert_default().extend(handed);
+        }
     }
 
     /// Hands what is active over to the next leaf (invariant 4).
     #[inline]
     pub(crate) fn hand_over(&mut self) {
-        if let Some(seen) = self.0.take() {
-            hand_over(*seen);
+        if self.0.is_some() {
+            hand_over(self.0.take().map_or_else(Vec::new, |seen| *seen));
         }
     }
 
@@ -227,6 +219,7 @@ impl Seen {
 fn hand_over(mut seen: Vec<Held>) {
     seen.retain(Held::is_active);
     if current::polls_a_scope() && !seen.is_empty() {
+        current::alert();
         drop(with_list(|list| std::mem::replace(&mut list.handed, seen)));
     }
 }

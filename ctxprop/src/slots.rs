@@ -48,11 +48,15 @@ impl Hasher for KeyHasher {
 
 impl<T> Default for Slots<T> {
     fn default() -> Self {
-        Slots { next: 0, items: Items::Empty }
+        Slots::new()
     }
 }
 
 impl<T> Slots<T> {
+    pub(crate) const fn new() -> Self {
+        Slots { next: 0, items: Items::Empty }
+    }
+
     /// Puts `item` in and gives its key.
     pub(crate) fn insert(&mut self, item: T) -> usize {
         let key = self.next;

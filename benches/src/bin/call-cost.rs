@@ -3,6 +3,8 @@
 //!
 //! `cargo run --release -p ctxprop-benches --bin call-cost`
 
+#![allow(clippy::expect_used, reason = "a benchmark may panic")]
+
 use std::future::{Future, ready};
 use std::hint::black_box;
 use std::mem::size_of_val;
@@ -11,8 +13,9 @@ use std::process::ExitCode;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use ctxprop::{Background, Cancelled, Ctx, propagate};
+use ctxprop::{Awaitable, Background, Cancelled, Ctx, propagate};
 use ctxprop_benches::instructions::{Case, per_round, ran_as_child};
+use tokio::runtime::Builder;
 
 /// Each style has the same functions: a call of `callee`, an await that is ready, one that pends once.
 macro_rules! style {
@@ -73,28 +76,27 @@ impl Future for Once {
     }
 }
 
-fn ctx() -> Ctx {
-    Ctx::background().with_timeout(Duration::from_secs(3_600)).with_cancel().0
-}
-
-/// Runs to the end by polling, without an executor.
-fn run<F: Future>(future: F) {
-    let mut future = pin!(ctx().scope(async { future.await }));
+/// Runs to the end in one scope of a request's context, by polling inside a runtime.
+fn run(future: impl Awaitable) {
+    let runtime = Builder::new_current_thread().enable_time().build().expect("a runtime");
+    let _inside = runtime.enter();
+    let ctx = Ctx::background().with_timeout(Duration::from_secs(3_600)).with_cancel().0;
+    let mut future = pin!(ctx.scope(future));
     let mut context = Context::from_waker(Waker::noop());
     while future.as_mut().poll(&mut context).is_pending() {}
 }
 
 const CASES: [Case; 12] = [
     ("call: plain async fn", |n| run(plain::calls(n))),
-    ("call: propagate", |n| run(propagated::calls(n).with(&ctx()))),
+    ("call: propagate", |n| run(propagated::calls(n))),
     ("call: tracing::instrument", |n| run(instrumented::calls(n))),
     ("call: fastrace::trace", |n| run(traced::calls(n))),
     ("ready: plain async fn", |n| run(plain::is_ready(n))),
-    ("ready: propagate", |n| run(propagated::is_ready(n).with(&ctx()))),
+    ("ready: propagate", |n| run(propagated::is_ready(n))),
     ("ready: tracing::instrument", |n| run(instrumented::is_ready(n))),
     ("ready: fastrace::trace", |n| run(traced::is_ready(n))),
     ("pends once: plain async fn", |n| run(plain::pends_once(n))),
-    ("pends once: propagate", |n| run(propagated::pends_once(n).with(&ctx()))),
+    ("pends once: propagate", |n| run(propagated::pends_once(n))),
     ("pends once: tracing::instrument", |n| run(instrumented::pends_once(n))),
     ("pends once: fastrace::trace", |n| run(traced::pends_once(n))),
 ];

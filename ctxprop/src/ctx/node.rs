@@ -223,7 +223,7 @@ mod tests {
     fn sizes() {
         assert_eq!(size_of::<Ctx>(), 16, "two words");
         assert_eq!(size_of::<Node>(), 352);
-        assert_eq!(size_of::<crate::Scope<()>>(), 200, "over its future: mostly the timer");
+        assert_eq!(size_of::<crate::Scope<()>>(), 192, "over its future: mostly the timer");
         assert_eq!(size_of::<crate::leaf::Leaf<()>>(), 16, "over its future");
     }
 }
