@@ -2,7 +2,7 @@
 //! kernel says that the thread has run, so that a busy machine changes nothing.
 //!
 //! In a process of its own, since it replaces the allocator. It counts by thread: each test runs on one.
-
+#![allow(clippy::expect_used, reason = "it is a test")]
 #![allow(unsafe_code, reason = "a global allocator is unsafe by its trait")]
 
 use std::alloc::{GlobalAlloc, Layout, System};

@@ -3,6 +3,7 @@
 //!
 //! What they deserve is asked of `wire`, which has tests and fuzz targets of its own; here it is the way there
 //! and back that is tested. The client is a bare socket, so that it can send what no client would.
+#![allow(clippy::expect_used, reason = "it is a test")]
 
 use std::net::SocketAddr;
 use std::time::Duration;

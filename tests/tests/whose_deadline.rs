@@ -2,6 +2,7 @@
 //! its own, and believes nobody else about its own caller (design, section 5.4).
 //!
 //! The clock stands still but for what a test lets pass.
+#![allow(clippy::expect_used, reason = "it is a test")]
 
 use std::time::Duration;
 
