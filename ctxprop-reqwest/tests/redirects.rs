@@ -92,7 +92,7 @@ async fn what_is_private_does_not_come_back_from_an_allowed_host() {
         }
     }
 
-    let (all, public) = (Some("tenant=acme,user.id=7"), Some("tenant=acme"));
+    let (all, public) = (Some("tenant=acme,user.id=7;private"), Some("tenant=acme"));
     for (hosts, told) in [
         (&["payments", "db.internal", "127.0.0.1"][..], &[all, all, all][..]),
         (&["payments", "users.corp.example", "payments"], &[all, public, public]),

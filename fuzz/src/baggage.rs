@@ -2,9 +2,11 @@
 
 use ctxprop::wire::{Incoming, Outgoing, baggage};
 use ctxprop::{BaggageErrorKind, BaggageMap, MAX_BAGGAGE_BYTES, MAX_BAGGAGE_MEMBERS, SpanContext};
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 
 use crate::assert_can_be_sent;
+
+const BAGGAGE: HeaderName = HeaderName::from_static("baggage");
 
 /// The longest line that is built of several members.
 const MAX_LINE: usize = 8_000;
@@ -50,6 +52,14 @@ pub fn check(headers: &HeaderMap) {
     assert_eq!(members(&baggage::extract(&sent(&same))), members(&map));
 
     encoded_anew(&map);
+
+    // Nothing that is private leaves the mesh, in whatever form it came, and nothing else is lost.
+    let public = map.without_private();
+    assert!(public.iter().eq(map.iter().filter(|(key, _)| !map.is_private(key))));
+    for line in public.header_lines() {
+        let line = baggage::extract(&HeaderMap::from_iter([(BAGGAGE, line.clone())]));
+        assert!(line.iter().all(|(key, _)| !line.is_private(key)), "{line:?}");
+    }
 }
 
 /// What was decoded means the same once it is encoded again, by whoever does so.

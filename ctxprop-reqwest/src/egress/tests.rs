@@ -110,7 +110,7 @@ fn a_header_that_must_not_be_seen_is_removed_whoever_wrote_it() {
 fn what_is_private_stays_inside() {
     let mesh = Mesh::new().allow("partner.example").unwrap();
     let egress = Egress { mesh: mesh.inside("*.corp.example").unwrap(), ..Egress::default() };
-    let all = Some("tenant=acme,user=7".to_owned());
+    let all = Some("tenant=acme,user=7;private".to_owned());
     assert_eq!(told(&egress, "http://users.corp.example/"), all);
     assert_eq!(told(&egress, "http://partner.example/"), Some("tenant=acme".to_owned()));
 }
