@@ -1,5 +1,4 @@
 //! One context through three real services, over HTTP/1 and HTTP/2: budget, trace, baggage and cancellation.
-#![allow(clippy::expect_used, reason = "it is a test")]
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests may panic")]
 
