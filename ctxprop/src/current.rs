@@ -85,6 +85,11 @@ pub(crate) fn ended() -> bool {
     CURRENT.with(|current| current.borrow().as_ref().is_some_and(Ctx::ended))
 }
 
+/// What `f` makes of the current context, if one is current.
+pub(crate) fn with<R>(f: impl FnOnce(&Ctx) -> R) -> Option<R> {
+    CURRENT.with(|current| current.borrow().as_ref().map(f))
+}
+
 /// The error that tells the end of the current context, if that was recorded.
 pub(crate) fn recorded_end() -> Option<Cancelled> {
     CURRENT.with(|current| current.borrow().as_ref().and_then(Ctx::recorded_end))

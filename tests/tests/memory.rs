@@ -141,7 +141,10 @@ fn rule_3_1_9_a_hundred_thousand_children_at_once_with_one_kept_leave_what_the_o
                     children.swap_remove(keep)
                 });
                 // The parent keeps a small table, not one for all it has had.
-                assert!(left <= needs + 2_048, "{kind} of {parent_kind}: {left}, not {needs} bytes");
+                assert!(
+                    left <= needs + 2_048,
+                    "{kind} of {parent_kind}: {left}, not {needs} bytes"
+                );
                 drop(kept);
             }
         }
@@ -254,7 +257,8 @@ fn the_cost_rule_leaves_that_wait_allocate_nothing_more_than_their_scope() {
     let mut scope = pin!(ctx.scope(deep()));
     let (_, made) = allocations(|| assert!(poll(scope.as_mut()).is_pending()));
     assert_eq!(made, 0, "one waker, stored in the context itself");
-    let (_, made) = allocations(|| (0..100).for_each(|_| assert!(poll(scope.as_mut()).is_pending())));
+    let (_, made) =
+        allocations(|| (0..100).for_each(|_| assert!(poll(scope.as_mut()).is_pending())));
     assert_eq!(made, 0);
 }
 
