@@ -4,8 +4,8 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::{
-    Attribute, Error, GenericArgument, GenericParam, PathArguments, ReturnType, Signature, Type,
-    TypeParamBound,
+    Attribute, Error, Expr, ExprAsync, GenericArgument, GenericParam, Local, Pat, PathArguments,
+    ReturnType, Signature, Stmt, Type, TypeParamBound,
 };
 
 use super::{Args, Function};
@@ -126,6 +126,14 @@ fn returns_a_boxed_future(output: &ReturnType) -> bool {
         }
     }
     matches!(output, ReturnType::Type(_, ty) if is_future(ty))
+}
+
+/// Whether `#[tracing::instrument]` made `block` of the function's whole body: what it returns is what the function
+/// returns. It is known by its first statement, which tells rustc what that is.
+pub(crate) fn is_whole_body(block: &ExprAsync) -> bool {
+    let Some(Stmt::Expr(Expr::If(first), _)) = block.block.stmts.first() else { return false };
+    matches!(first.then_branch.stmts.first(), Some(Stmt::Local(Local { pat: Pat::Type(pat), .. }))
+        if matches!(&*pat.pat, Pat::Ident(name) if name.ident == "__tracing_attr_fake_return"))
 }
 
 /// `#[tracing::instrument]` reads the body of an `async fn`, so it goes first and `#[propagate]` last: its work is known

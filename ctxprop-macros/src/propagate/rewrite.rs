@@ -15,6 +15,7 @@ use syn::{
 };
 
 use super::macros;
+use super::neighbours;
 use super::rules::{self, Rule};
 use crate::krate::Private;
 
@@ -139,7 +140,9 @@ impl<'a> Rewriter<'a> {
     fn rewrite_await(&mut self, expr: &mut ExprAwait) -> Expr {
         match &mut *expr.base {
             // Polled in place, so its context is current already and it needs no scope.
-            Expr::Async(block) => self.visit_async_body(block),
+            Expr::Async(block) => {
+                self.visit_async_body(block);
+            }
             base => self.visit_expr_mut(base),
         }
         let mut rewritten = self.awaited(&expr.base, expr.await_token.span);
@@ -150,21 +153,25 @@ impl<'a> Rewriter<'a> {
         rewritten
     }
 
-    /// Rewrites what is inside an async block, as a frame of its own.
-    fn visit_async_body(&mut self, block: &mut ExprAsync) {
-        let outer = self.enter(Frame { kind: Kind::Block, ..Frame::default() });
+    /// Rewrites what is inside an async block, as a frame of its own. Says whether it is the function's body, or
+    /// holds it.
+    fn visit_async_body(&mut self, block: &mut ExprAsync) -> bool {
+        let kind = if neighbours::is_whole_body(block) { Kind::Function } else { Kind::Block };
+        let outer = self.enter(Frame { kind, ..Frame::default() });
         self.visit_block_mut(&mut block.block);
         let frame = self.leave(outer);
+        self.frame.uses_how |= frame.uses_how;
         if frame.uses_ctx {
             let local = self.local_ctx(block.async_token.span);
             block.block.stmts.insert(0, local);
         }
+        kind == Kind::Function || frame.uses_how
     }
 
     /// Wraps an async block, where it is made, in a scope of the context there.
-    fn rewrite_async(&mut self, block: &mut ExprAsync) -> Expr {
-        self.visit_async_body(block);
-        self.scoped(block, block.async_token.span)
+    fn rewrite_async(&mut self, block: &mut ExprAsync) -> Option<Expr> {
+        let is_body = self.visit_async_body(block);
+        (!is_body).then(|| self.scoped(block, block.async_token.span))
     }
 
     /// The future `future` in a scope of the context at hand.
@@ -302,7 +309,7 @@ impl VisitMut for Rewriter<'_> {
             Expr::Await(awaited) if self.frame.kind != Kind::Plain => {
                 Some(self.rewrite_await(awaited))
             }
-            Expr::Async(block) if self.frame.kind != Kind::Plain => Some(self.rewrite_async(block)),
+            Expr::Async(block) if self.frame.kind != Kind::Plain => self.rewrite_async(block),
             Expr::Closure(closure) if self.frame.kind != Kind::Plain => {
                 self.rewrite_closure(closure)
             }
