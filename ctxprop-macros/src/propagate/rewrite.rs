@@ -65,6 +65,16 @@ fn ctx(at: Span) -> Ident {
     Ident::new("propagated_ctx", at)
 }
 
+/// What becomes an argument needs no parentheses, and rustc would say so.
+pub(crate) fn strip_parens(expr: &mut Expr) {
+    while let Expr::Paren(paren) = expr
+        && paren.attrs.is_empty()
+    {
+        let inner = std::mem::replace(&mut *paren.expr, Expr::Verbatim(TokenStream::new()));
+        *expr = inner;
+    }
+}
+
 impl<'a> Rewriter<'a> {
     pub(crate) fn new(private: &'a Private, allowed: &'a [Rule], kind: Kind) -> Self {
         Rewriter {
@@ -138,6 +148,7 @@ impl<'a> Rewriter<'a> {
     }
 
     fn rewrite_await(&mut self, expr: &mut ExprAwait) -> Expr {
+        strip_parens(&mut expr.base);
         match &mut *expr.base {
             // Polled in place, so its context is current already and it needs no scope.
             Expr::Async(block) => {

@@ -9,7 +9,7 @@ use syn::visit_mut::VisitMut;
 use syn::{Expr, Macro, Token, parse_quote_spanned};
 
 use super::biased;
-use crate::propagate::rewrite::{Kind, Rewriter};
+use crate::propagate::rewrite::{Kind, Rewriter, strip_parens};
 
 /// The arguments are made outside of the join, so that `?` and `return` in them stay the function's; what is
 /// inside only awaits.
@@ -32,7 +32,8 @@ pub(super) fn rewrite(rewriter: &mut Rewriter<'_>, mac: &mut Macro) -> Option<Ex
     }
     let site = Span::mixed_site();
     let names: Vec<_> = (0..args.len()).map(|n| Ident::new(&format!("joined{n}"), site)).collect();
-    let values = args.iter().map(|arg| {
+    let values = args.iter_mut().map(|arg| {
+        strip_parens(arg);
         let at = site.located_at(arg.span());
         let private = rewriter.private(at);
         quote_spanned!(at=> #private::thread(#arg))
