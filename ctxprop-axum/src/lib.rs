@@ -46,6 +46,7 @@ mod future;
 mod layer;
 mod policy;
 mod service;
+mod threaded;
 
 pub use body::CtxBody;
 pub use ctxprop::{Ctx, MissingLayer};
@@ -53,6 +54,7 @@ pub use extract::{Baggage, BaggageRejection};
 pub use future::CtxFuture;
 pub use layer::CtxLayer;
 pub use service::CtxService;
+pub use threaded::{Threadable, Threaded, threaded};
 
 /// The response header that tells whose deadline a 504 is about: `caller` or `server`.
 pub const DEADLINE_EXCEEDED: http::HeaderName =

@@ -33,7 +33,7 @@ pub(crate) fn expand(args: TokenStream, item: TokenStream) -> TokenStream {
         errors.at(skip, "`skip` is for an item inside of one that has `#[propagate]`");
     }
     let expanded = match Target::parse(item.clone()) {
-        Ok(Target::Function(function)) => expand::function(function, &args, &mut errors),
+        Ok(Target::Function(function)) => expand::function(*function, &args, &mut errors),
         Ok(Target::Impl(mut item)) => {
             containers::implementation(&mut item, &args, &mut errors);
             item.into_token_stream()

@@ -22,6 +22,8 @@ pub(crate) use self::span::SpanArgs;
 const KEYS: &[&str] =
     &["budget", "span", "fields", "boxed", "unwind", "ctx", "allow", "skip", "crate"];
 
+const CTX: &str = "expected `ctx = name`, the parameter that is the context";
+
 #[derive(Default)]
 pub(crate) struct Args {
     pub(crate) budget: Option<Budget>,
@@ -91,12 +93,8 @@ impl Args {
             }
             ("budget", Value::Is(value)) => self.budget = errors.ok(Budget::parse(value)),
             ("ctx", Value::Is(value)) => {
-                self.ctx = errors.ok(syn::parse2(value.clone()).map_err(|_| {
-                    Error::new_spanned(
-                        value,
-                        "expected the name of the parameter that is the context",
-                    )
-                }));
+                let name = syn::parse2(value.clone());
+                self.ctx = errors.ok(name.map_err(|_| Error::new_spanned(value, CTX)));
             }
             ("crate", Value::Is(value)) => {
                 self.krate = errors.ok(Krate::parse(value)).unwrap_or_default();
@@ -109,9 +107,7 @@ impl Args {
             }
             ("span", _) => errors.at(key, span::SPAN),
             ("budget", _) => errors.at(key, budget::BUDGET),
-            ("ctx", _) => {
-                errors.at(key, "expected `ctx = name`, the parameter that is the context")
-            }
+            ("ctx", _) => errors.at(key, CTX),
             ("crate", _) => errors.at(key, CRATE),
             ("allow", _) => errors.at(key, allow::ALLOW),
             (unknown, _) => {

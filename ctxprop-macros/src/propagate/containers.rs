@@ -101,7 +101,7 @@ fn one(function: Function, own: &Own, outer: &Args, errors: &mut Errors) -> Opti
 enum Own {
     /// Nothing.
     Outer,
-    Args(Args),
+    Args(Box<Args>),
     Skip,
 }
 
@@ -123,7 +123,7 @@ impl Own {
             }
         };
         let args = Args::parse(tokens, errors).inside(outer);
-        if args.skip.is_some() { Own::Skip } else { Own::Args(args) }
+        if args.skip.is_some() { Own::Skip } else { Own::Args(Box::new(args)) }
     }
 
     fn or<'a>(&'a self, outer: &'a Args) -> &'a Args {

@@ -12,7 +12,7 @@ use syn::{
 
 /// What `#[propagate]` goes on.
 pub(crate) enum Target {
-    Function(Function),
+    Function(Box<Function>),
     Impl(ItemImpl),
     Trait(ItemTrait),
     Mod(ItemMod),
@@ -39,7 +39,7 @@ pub(crate) struct Place {
 impl Target {
     pub(crate) fn parse(item: TokenStream) -> syn::Result<Target> {
         match syn::parse2::<Function>(item.clone()) {
-            Ok(function) => Ok(Target::Function(function)),
+            Ok(function) => Ok(Target::Function(Box::new(function))),
             Err(error) => match syn::parse2::<Item>(item.clone()) {
                 Ok(Item::Impl(item)) => Ok(Target::Impl(item)),
                 Ok(Item::Trait(item)) => Ok(Target::Trait(item)),
@@ -157,12 +157,12 @@ fn misplaced(item: &Item) -> Error {
         Item::ForeignMod(item) => {
             let message = "`#[propagate]` goes on functions that run here, not on those of another language: they \
                            have no body to thread a context through";
-            return Error::new_spanned(&item.abi.extern_token, message);
+            return Error::new_spanned(item.abi.extern_token, message);
         }
         Item::Mod(item) => {
             let message = "`#[propagate]` sees only modules with their content, `mod name { .. }`: this one's is in \
                            another file\n  put it on the items there";
-            return Error::new_spanned(&item.mod_token, message);
+            return Error::new_spanned(item.mod_token, message);
         }
         Item::Macro(item) => (item.mac.path.to_token_stream(), "a macro"),
         item => {
