@@ -1,14 +1,9 @@
 //! "did you mean": the known name that is nearest to an unknown one.
 
-/// ``; did you mean `budget`?`` where one of `known` is so near that a slip of the finger explains it, else nothing.
-pub(crate) fn hint(unknown: &str, known: &[&str]) -> String {
-    let nearest = known.iter().map(|known| (distance(unknown, known), known)).min();
-    match nearest {
-        Some((distance, known)) if distance <= known.len() / 3 => {
-            format!("; did you mean `{known}`?")
-        }
-        _ => String::new(),
-    }
+/// ``; did you mean `budget`?`` where one of `known` is so near that a slip of the finger explains it.
+pub(crate) fn hint(unknown: &str, known: &[&str]) -> Option<String> {
+    let (distance, nearest) = known.iter().map(|known| (distance(unknown, known), known)).min()?;
+    (distance <= nearest.len() / 3).then(|| format!("; did you mean `{nearest}`?"))
 }
 
 /// How many characters must be inserted, removed, replaced or swapped with the next one to make `b` of `a`.
@@ -39,11 +34,13 @@ mod tests {
     #[test]
     fn slips_are_understood() {
         let known = ["budget", "span", "unwind", "boxed"];
-        assert_eq!(hint("bugdet", &known), "; did you mean `budget`?");
-        assert_eq!(hint("budgets", &known), "; did you mean `budget`?");
-        assert_eq!(hint("box", &known), "");
-        assert_eq!(hint("timeout", &known), "");
-        assert_eq!(hint("", &known), "");
+        for slip in ["bugdet", "budgets", "buget"] {
+            assert_eq!(hint(slip, &known).as_deref(), Some("; did you mean `budget`?"));
+        }
+        for other in ["box", "timeout", ""] {
+            assert_eq!(hint(other, &known), None);
+        }
+        assert_eq!(hint("budget", &[]), None);
     }
 
     #[test]

@@ -111,8 +111,8 @@ impl Args {
             ("crate", _) => errors.at(key, CRATE),
             ("allow", _) => errors.at(key, allow::ALLOW),
             (unknown, _) => {
-                let hint = nearest::hint(unknown, KEYS);
-                errors.at(&key, format_args!("unknown argument `{unknown}`{hint}{}", expected()));
+                let hint = nearest::hint(unknown, KEYS).unwrap_or_else(expected);
+                errors.at(&key, format_args!("unknown argument `{unknown}`{hint}"));
             }
         }
     }

@@ -4,7 +4,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote_spanned};
 use syn::spanned::Spanned;
 use syn::visit_mut::{self, VisitMut};
-use syn::{Attribute, Pat, PatIdent, Token, Type, parse_quote_spanned};
+use syn::{Attribute, Pat, PatIdent, Receiver, Type, parse_quote_spanned};
 
 use super::Args;
 use super::rewrite::{self, Frame, Rewriter};
@@ -21,8 +21,8 @@ impl ToTokens for Binding {
 
 impl Binding {
     /// `self`, captured whole and as first, though nothing may use it.
-    pub(crate) fn receiver() -> Binding {
-        Binding::mention(&[], &Token![self](Span::call_site()))
+    pub(crate) fn receiver(receiver: &Receiver) -> Binding {
+        Binding::mention(&[], &receiver.self_token)
     }
 
     /// What an async block captures before it uses it, so that it captures all in their order.

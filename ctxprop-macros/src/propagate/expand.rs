@@ -74,7 +74,13 @@ fn expand(
         return tokens;
     }
     let private = args.private();
-    let writer = Writer { output: Output::of(&function.sig, &private), args, private };
+    let writer = Writer {
+        // errors that are about the function as a whole are shown at its name
+        site: Span::mixed_site().located_at(function.sig.ident.span()),
+        output: Output::of(&function.sig, &private),
+        args,
+        private,
+    };
     match (&function.sig.asyncness, context) {
         (Some(_), Some(context)) => writer.given(function, &context),
         (Some(_), None) => writer.threaded(function),
@@ -86,6 +92,7 @@ struct Writer<'a> {
     args: &'a Args,
     private: Private,
     output: Output,
+    site: Span,
 }
 
 impl Writer<'_> {
@@ -100,17 +107,20 @@ impl Writer<'_> {
         let Some(body) = function.body.take() else {
             return function.into_token_stream();
         };
-        let site = Span::mixed_site();
+        let site = self.site;
         let private = self.private.at(site);
         let derived = Ident::new("derived", site);
         let is_derived = self.args.budget.is_some() || self.args.span.is_some();
         let (mut captures, mut bindings) = (Vec::new(), Vec::new());
         let mut given = TokenStream::new();
         for (index, input) in function.sig.inputs.iter_mut().enumerate() {
-            let FnArg::Typed(input) = input else {
-                captures.push(Binding::receiver());
-                bindings.push(Binding::receiver());
-                continue;
+            let input = match input {
+                FnArg::Typed(input) => input,
+                FnArg::Receiver(receiver) => {
+                    captures.push(Binding::receiver(receiver));
+                    bindings.push(Binding::receiver(receiver));
+                    continue;
+                }
             };
             if index == context.index {
                 given = bodies::name(&mut input.pat, "ctx").into_token_stream();
@@ -149,7 +159,7 @@ impl Writer<'_> {
 
     /// The function gives a `NeedsCtx`, which runs the body once it has a context.
     fn threaded(&self, mut function: Function) -> TokenStream {
-        let site = Span::mixed_site();
+        let site = self.site;
         let private = self.private.at(site);
         let is_send = function.is_of_a_trait();
         let future = self.future(&mut function, is_send);
@@ -161,7 +171,7 @@ impl Writer<'_> {
         let mut bindings = Vec::new();
         for (index, input) in function.sig.inputs.iter_mut().enumerate() {
             match input {
-                FnArg::Receiver(_) => bindings.push(Binding::receiver()),
+                FnArg::Receiver(receiver) => bindings.push(Binding::receiver(receiver)),
                 FnArg::Typed(input) => {
                     bindings.extend(Binding::of_argument(index, &input.attrs, &mut input.pat));
                 }
@@ -189,7 +199,7 @@ impl Writer<'_> {
 
     /// The future in the signature, which comes to name what a box needs.
     fn future(&self, function: &mut Function, is_send: bool) -> TokenStream {
-        let site = Span::mixed_site();
+        let site = self.site;
         let (private, output) = (self.private.at(site), &self.output);
         if is_send || self.args.boxed.is_some() {
             function.assume_self_is_send(&private);
@@ -214,7 +224,7 @@ impl Writer<'_> {
 
     /// The context that the body runs under, where that is not its parent.
     fn derived(&self, parent: &TokenStream) -> Option<TokenStream> {
-        let site = Span::mixed_site();
+        let site = self.site;
         let private = self.private.at(site);
         let budgeted = self.args.budget.map(|budget| {
             let budget = budget.expr(&private);
@@ -229,7 +239,7 @@ impl Writer<'_> {
 
     /// The body as an async block that owns the arguments.
     fn inner(&self, function: &Function, bindings: &[Binding], mut body: Block) -> TokenStream {
-        let site = Span::mixed_site();
+        let site = self.site;
         let mut rewriter = Rewriter::new(&self.private, &self.args.allowed, Kind::Function);
         let frame = rewriter.body(&mut body);
         let returned = self.output.returned(&self.private);

@@ -67,7 +67,11 @@ pub(crate) fn refused(function: &Function, names_a_context: bool) -> Option<Erro
     if let Some(attr) = entry(attrs) {
         let message = "an entry point makes its context itself: leave `#[propagate]` out, and give what is called here \
                        one with `.with(&Ctx::background())`";
-        return Some(Error::new_spanned(attr.path(), message));
+        // what another macro wrote there is at no place of its own
+        return Some(match attr.path().leading_colon {
+            Some(_) => Error::new_spanned(&sig.ident, message),
+            None => Error::new_spanned(attr.path(), message),
+        });
     }
     if let Some(attr) = attrs.iter().find(|attr| name_is_one_of(attr, &["debug_handler"])) {
         let message = "`debug_handler` checks a handler that names its context: add a parameter `ctx: Ctx`\n  without \

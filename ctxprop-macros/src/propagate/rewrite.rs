@@ -8,6 +8,7 @@
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote_spanned};
 use syn::spanned::Spanned;
+use syn::token::Brace;
 use syn::visit_mut::{self, VisitMut};
 use syn::{
     Block, Expr, ExprAsync, ExprAwait, ExprCall, ExprClosure, Item, ReturnType, Stmt, Type,
@@ -339,6 +340,16 @@ impl VisitMut for Rewriter<'_> {
             Stmt::Macro(mac) => {
                 if let Some(rewritten) = macros::rewrite(self, &mut mac.mac) {
                     *stmt = Stmt::Expr(rewritten, mac.semi_token);
+                }
+            }
+            Stmt::Expr(expr @ Expr::Await(_), Some(_)) if self.frame.kind != Kind::Plain => {
+                let Expr::Await(awaited) = &*expr else { return };
+                let (start, end) = (awaited.base.span(), awaited.await_token.span);
+                self.visit_expr_mut(expr);
+                // What is unused there is shown where the user wrote it.
+                if let Expr::Match(leaf) = expr {
+                    leaf.match_token.span = start;
+                    leaf.brace_token = Brace(end);
                 }
             }
             other => visit_mut::visit_stmt_mut(self, other),

@@ -12,11 +12,12 @@ pub(super) fn parse(input: ParseStream<'_>) -> syn::Result<Vec<Rule>> {
     let mut rules = Vec::new();
     let mut reason = false;
     let start = input.span();
+    let otherwise = |error: Error| Error::new(error.span(), ALLOW);
     while !input.is_empty() {
-        let name: Ident = input.parse().map_err(|error| Error::new(error.span(), ALLOW))?;
+        let name: Ident = input.parse().map_err(otherwise)?;
         if name == "reason" {
-            input.parse::<Token![=]>()?;
-            let text: LitStr = input.parse()?;
+            input.parse::<Token![=]>().map_err(otherwise)?;
+            let text: LitStr = input.parse().map_err(otherwise)?;
             if text.value().trim().is_empty() {
                 return Err(Error::new(
                     text.span(),
