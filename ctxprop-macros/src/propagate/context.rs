@@ -34,8 +34,10 @@ impl Context {
 fn candidates(sig: &Signature, args: &Args) -> impl Iterator<Item = Context> {
     sig.inputs.iter().enumerate().filter_map(|(index, input)| {
         let FnArg::Typed(input) = input else { return None };
-        let (by_ref, ty) = match &*input.ty {
-            Type::Reference(reference) => (reference.mutability.is_none(), &*reference.elem),
+        let (by_ref, ty) = match ungrouped(&input.ty) {
+            Type::Reference(reference) => {
+                (reference.mutability.is_none(), ungrouped(&reference.elem))
+            }
             ty => (false, ty),
         };
         let is_context = match &args.ctx {
@@ -46,4 +48,13 @@ fn candidates(sig: &Signature, args: &Args) -> impl Iterator<Item = Context> {
         };
         is_context.then_some(Context { index, by_ref })
     })
+}
+
+/// Without the invisible brackets around what came through somebody's `macro_rules`.
+fn ungrouped(ty: &Type) -> &Type {
+    match ty {
+        Type::Group(ty) => ungrouped(&ty.elem),
+        Type::Paren(ty) => ungrouped(&ty.elem),
+        ty => ty,
+    }
 }

@@ -12,7 +12,7 @@
 //! 1. Arguments move into the body in their order, as an `async fn` moves them, so they drop as there.
 //! 2. Every lifetime and type is captured as an `async fn` captures them, whatever the user's edition: the
 //!    `impl` of the return type carries this crate's.
-//! 3. The body's braces are the user's own, so the edition's rules for temporaries are the user's too.
+//! 3. The body's braces are the user's own, so the rules for temporaries are those of the user's edition.
 
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
 use quote::{ToTokens, quote_spanned};
@@ -205,7 +205,9 @@ impl Writer<'_> {
             function.assume_self_is_send(&private);
         }
         if self.args.boxed.is_some() {
-            let lifetime = lifetimes::common(&mut function.sig, &function.place.generics);
+            let mut output = output.ty.clone();
+            let around = &function.place.generics;
+            let lifetime = lifetimes::common(&mut function.sig, &mut output, around);
             return quote_spanned!(site=> #private::BoxFuture<#lifetime, #output>);
         }
         // It captures what this crate's edition captures.
@@ -249,10 +251,22 @@ impl Writer<'_> {
         let stmts = &body.stmts;
         let mut block = Group::new(
             Delimiter::Brace,
-            quote_spanned!(site=> #returned #(#bindings)* #open #prelude #(#stmts)*),
+            quote_spanned!(site=> #returned #open #prelude #(#stmts)*),
         );
         block.set_span(body.brace_token.span.join());
-        let inner = quote_spanned!(site=> async move #block);
+        let inner = if self.output.never {
+            quote_spanned!(site=> async move { #(#bindings)* #block })
+        } else {
+            // A statement of its own: temporaries of the last expression drop before the arguments.
+            let ty = self.output.inferred();
+            quote_spanned! {site=>
+                async move {
+                    #(#bindings)*
+                    let output: #ty = #block;
+                    output
+                }
+            }
+        };
         match span {
             Some(_) => {
                 let private = self.private.at(site);

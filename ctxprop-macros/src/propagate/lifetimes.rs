@@ -1,18 +1,19 @@
 //! One lifetime for a boxed future: that of everything the function takes, as `async_trait` has it.
 
 use proc_macro2::Span;
-use syn::visit_mut::VisitMut;
+use syn::visit_mut::{self, VisitMut};
 use syn::{
-    FnArg, GenericParam, Generics, Lifetime, LifetimeParam, ReceiverKind, Signature, Token,
-    TypeReference, WherePredicate, parse_quote,
+    FnArg, GenericParam, Generics, Lifetime, LifetimeParam, ParenthesizedGenericArguments,
+    ReceiverKind, Signature, Token, Type, TypeFnPtr, TypeReference, WherePredicate, parse_quote,
 };
 
-/// Names what is left out in the parameters of `sig`, and bounds all of it by the lifetime that it gives.
+/// Names what is left out in the parameters of `sig` and in its `output`, and bounds all of it by the lifetime that it
+/// gives.
 ///
 /// A function that takes nothing borrowed but its `&self`, or nothing at all, stays as it is: the lifetime is `'_` or
 /// `'static`.
-pub(crate) fn common(sig: &mut Signature, around: &Generics) -> Lifetime {
-    let mut named = Named { elided: Vec::new(), used: 0 };
+pub(crate) fn common(sig: &mut Signature, output: &mut Type, around: &Generics) -> Lifetime {
+    let mut named = Named::default();
     let mut probe = sig.clone();
     probe.inputs.iter_mut().for_each(|input| named.visit_fn_arg_mut(input));
     let owns_self = sig
@@ -22,7 +23,7 @@ pub(crate) fn common(sig: &mut Signature, around: &Generics) -> Lifetime {
         generics.params.iter().any(|param| !matches!(param, GenericParam::Const(_)))
     };
     if !owns_self && !is_generic(around) && !is_generic(&sig.generics) {
-        match (named.elided.len(), named.used) {
+        match (named.elided.len(), named.written.len()) {
             (0, 0) => return Lifetime::new("'static", Span::mixed_site()),
             (1, 0) => return Lifetime::new("'_", Span::mixed_site()),
             _ => {}
@@ -30,6 +31,9 @@ pub(crate) fn common(sig: &mut Signature, around: &Generics) -> Lifetime {
     }
     let all = Lifetime::new("'propagated", Span::mixed_site());
     sig.inputs = probe.inputs;
+    if let Some(lifetime) = named.of_the_output() {
+        Elided(lifetime.clone()).visit_type_mut(output);
+    }
     let has_self = sig.receiver().is_some();
     for param in &mut sig.generics.params {
         match param {
@@ -63,10 +67,14 @@ pub(crate) fn common(sig: &mut Signature, around: &Generics) -> Lifetime {
     all
 }
 
+#[derive(Default)]
 struct Named {
+    /// The names of those that are left out.
     elided: Vec<Lifetime>,
-    /// How often a lifetime is named by the user.
-    used: usize,
+    /// Those that the user names, as often as they are named.
+    written: Vec<Lifetime>,
+    /// That of `&self`.
+    receiver: Option<Lifetime>,
 }
 
 impl Named {
@@ -76,14 +84,29 @@ impl Named {
         self.elided.push(lifetime.clone());
         lifetime
     }
+
+    fn reference(&mut self, lifetime: &mut Option<Lifetime>) -> Lifetime {
+        let mut named = lifetime.take().unwrap_or_else(|| Lifetime::new("'_", Span::mixed_site()));
+        self.visit_lifetime_mut(&mut named);
+        lifetime.insert(named).clone()
+    }
+
+    /// What one that is left out in the output means.
+    fn of_the_output(&self) -> Option<&Lifetime> {
+        self.receiver.as_ref().or(match (&self.elided[..], &self.written[..]) {
+            ([one], []) | ([], [one]) => Some(one),
+            _ => None,
+        })
+    }
 }
 
 impl VisitMut for Named {
     fn visit_fn_arg_mut(&mut self, input: &mut FnArg) {
         match input {
             FnArg::Receiver(receiver) => match &mut receiver.kind {
-                ReceiverKind::Reference(_, Some(lifetime), _) => self.visit_lifetime_mut(lifetime),
-                ReceiverKind::Reference(_, none, _) => *none = Some(self.next()),
+                ReceiverKind::Reference(_, lifetime, _) => {
+                    self.receiver = Some(self.reference(lifetime));
+                }
                 ReceiverKind::Typed(_, ty) => self.visit_type_mut(ty),
                 _ => {}
             },
@@ -92,10 +115,7 @@ impl VisitMut for Named {
     }
 
     fn visit_type_reference_mut(&mut self, ty: &mut TypeReference) {
-        match &mut ty.lifetime {
-            Some(lifetime) => self.visit_lifetime_mut(lifetime),
-            none => *none = Some(self.next()),
-        }
+        self.reference(&mut ty.lifetime);
         self.visit_type_mut(&mut ty.elem);
     }
 
@@ -103,16 +123,34 @@ impl VisitMut for Named {
         if lifetime.ident == "_" {
             *lifetime = self.next();
         } else if lifetime.ident != "static" {
-            self.used += 1;
+            self.written.push(lifetime.clone());
         }
     }
 
-    // those in `fn(&T)` and `Fn(&T)` are its own
-    fn visit_type_fn_ptr_mut(&mut self, _: &mut syn::TypeFnPtr) {}
+    // those in `fn(&T)` and `Fn(&T)` are their own
+    fn visit_type_fn_ptr_mut(&mut self, _: &mut TypeFnPtr) {}
 
-    fn visit_parenthesized_generic_arguments_mut(
-        &mut self,
-        _: &mut syn::ParenthesizedGenericArguments,
-    ) {
+    fn visit_parenthesized_generic_arguments_mut(&mut self, _: &mut ParenthesizedGenericArguments) {
+    }
+}
+
+/// Gives those that are left out in the output their name.
+struct Elided(Lifetime);
+
+impl VisitMut for Elided {
+    fn visit_type_reference_mut(&mut self, ty: &mut TypeReference) {
+        ty.lifetime.get_or_insert_with(|| self.0.clone());
+        visit_mut::visit_type_reference_mut(self, ty);
+    }
+
+    fn visit_lifetime_mut(&mut self, lifetime: &mut Lifetime) {
+        if lifetime.ident == "_" {
+            *lifetime = self.0.clone();
+        }
+    }
+
+    fn visit_type_fn_ptr_mut(&mut self, _: &mut TypeFnPtr) {}
+
+    fn visit_parenthesized_generic_arguments_mut(&mut self, _: &mut ParenthesizedGenericArguments) {
     }
 }

@@ -15,6 +15,7 @@ use syn::{
     parse_quote, parse_quote_spanned,
 };
 
+use super::bodies::Binding;
 use super::macros;
 use super::neighbours;
 use super::rules::{self, Rule};
@@ -224,16 +225,18 @@ impl<'a> Rewriter<'a> {
         }})
     }
 
-    /// The body of an async closure becomes a scope inside it.
+    /// The body of an async closure becomes a scope inside it. It borrows what the closure captured, so that it can
+    /// be called again, and owns the arguments, so that it is `Send` as before.
     fn rewrite_async_closure(&mut self, closure: &mut ExprClosure) {
-        let capture = &closure.capture;
+        let arguments: Vec<_> =
+            closure.inputs.iter_mut().flat_map(|pat| Binding::of_pattern(&[], pat)).collect();
         let body = &closure.body;
         let mut block: ExprAsync = match &**body {
             Expr::Block(body) if body.label.is_none() => {
-                let block = &body.block;
-                parse_quote!(async #capture #block)
+                let stmts = &body.block.stmts;
+                parse_quote!(async { #(#arguments)* #(#stmts)* })
             }
-            body => parse_quote!(async #capture { #body }),
+            body => parse_quote!(async { #(#arguments)* #body }),
         };
         self.visit_async_body(&mut block);
         let scoped = self.scoped(&block, closure.inputs_begin.span());
