@@ -73,8 +73,10 @@ where
     /// The response as it leaves, its body bound to the context.
     fn respond(&self, response: Response<CtxBody<R>>) -> Response<CtxBody<R>> {
         let mut response = response;
-        if response.status() == StatusCode::GATEWAY_TIMEOUT && self.ran_out_of_time(&response) {
-            let whose = HeaderValue::from_static(self.outcome.granted.as_str());
+        // What another hop said of its caller is not ours to repeat: that was us.
+        response.headers_mut().remove(DEADLINE_EXCEEDED);
+        if let Some(whose) = self.whose_deadline(&response) {
+            let whose = HeaderValue::from_static(whose.as_str());
             response.headers_mut().insert(DEADLINE_EXCEEDED, whose);
         }
         if self.outcome.echo_trace_id
@@ -85,12 +87,22 @@ where
         response
     }
 
-    /// Whether it was the request's own deadline. The next hop was told what remained here in whole
-    /// milliseconds, so it may see the end, and say so, just before this one does.
-    fn ran_out_of_time(&self, response: &Response<CtxBody<R>>) -> bool {
+    /// Whose deadline a response is about, where it is about one.
+    fn whose_deadline(&self, response: &Response<CtxBody<R>>) -> Option<Granted> {
+        if response.status() != StatusCode::GATEWAY_TIMEOUT {
+            return None;
+        }
         let told = response.extensions().get::<Cancelled>().is_some_and(Cancelled::is_deadline);
+        // The next hop was told what remained here in whole milliseconds, so it may see the end, and say so,
+        // just before this one does.
         let nothing_left = self.ctx.remaining().is_some_and(|left| left < Duration::from_millis(1));
-        matches!(self.ctx.cause(), Some(Cause::DeadlineExceeded)) || (told && nothing_left)
+        match self.ctx.cause() {
+            Some(Cause::DeadlineExceeded) => Some(self.outcome.granted),
+            _ if told && nothing_left => Some(self.outcome.granted),
+            // A part of the budget that was set aside here: the caller would have waited.
+            _ if told => Some(Granted::Server),
+            _ => None,
+        }
     }
 
     /// The response where the handler gave none.

@@ -35,7 +35,8 @@
 //! | the response body was sent, or dropped | the context ends with [`Cause::Finished`](ctxprop::Cause), and what was spawned under it too |
 //!
 //! A 504 because of a deadline says whose it was: `x-deadline-exceeded: caller` where the caller's budget ran out,
-//! `x-deadline-exceeded: server` where this service's own did.
+//! `x-deadline-exceeded: server` where this service's own did, or one that it had set itself for a part of the work.
+//! No other response has this header: one that a handler sets, or passes on from another service, is removed.
 //!
 //! HTTP/1 tells a server that the client left only while it reads from the connection: hyper does so while a
 //! handler runs and its request body has been read.

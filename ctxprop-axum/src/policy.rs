@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
+use ctxprop::Ctx;
 use ctxprop::wire::{Formats, Incoming};
-use ctxprop::{BaggageMap, Ctx};
 use http::HeaderMap;
 
 /// What a [`CtxLayer`](crate::CtxLayer) was told.
@@ -48,12 +48,21 @@ impl Granted {
 impl Policy {
     /// What a request with these headers is believed to be, and whose budget it has.
     pub(crate) fn admit(&self, headers: &HeaderMap) -> (Incoming, Granted) {
-        let mut incoming = self.formats.trace(self.accept_trace).extract(headers);
-        if let Accept::Keys(keys) = &self.baggage {
-            incoming.baggage = match keys.is_empty() {
-                true => BaggageMap::empty(),
-                false => incoming.baggage.retain_keys(keys),
-            };
+        let mut formats = self.formats;
+        if !self.accept_trace {
+            formats = formats.trace(false);
+        }
+        let keys = match &self.baggage {
+            Accept::All => None,
+            Accept::Keys(keys) => Some(keys),
+        };
+        // What is not taken is not read either: a stranger's headers cost what they are worth.
+        if keys.is_some_and(Vec::is_empty) {
+            formats = formats.baggage(false);
+        }
+        let mut incoming = formats.extract(headers);
+        if let Some(keys) = keys {
+            incoming.baggage = incoming.baggage.retain_keys(keys);
         }
         let asked = incoming.budget;
         incoming.budget = self.budget(asked);
@@ -135,6 +144,24 @@ mod tests {
         let (incoming, _) = CtxLayer::mesh().policy.admit(&headers);
         assert!(incoming.span.is_some());
         assert_eq!(incoming.baggage.len(), 2);
+    }
+
+    #[test]
+    fn a_format_that_is_off_is_not_read_whoever_calls() {
+        let mut headers = HeaderMap::new();
+        headers.insert("x-trace-id", "0af7651916cd43dd8448eb211c80319c".parse().unwrap());
+        headers.insert("baggage", "tenant=acme".parse().unwrap());
+        headers.insert("x-timeout-ms", "5".parse().unwrap());
+        let off = Formats::new().trace(false).baggage(false).budget(false);
+        for layer in [CtxLayer::mesh(), CtxLayer::edge().accept_trace().accept_baggage(["tenant"])]
+        {
+            let (incoming, _) = layer.clone().policy.admit(&headers);
+            assert!(incoming.span.is_some() && !incoming.baggage.is_empty());
+            let (incoming, whose) = layer.formats(off).policy.admit(&headers);
+            assert!(incoming.span.is_none() && incoming.baggage.is_empty());
+            assert_eq!((incoming.budget, whose), (None, Granted::Server));
+        }
+        assert!(CtxLayer::edge().policy.admit(&headers).0.span.is_none());
     }
 
     #[test]

@@ -1,4 +1,5 @@
 //! How a request ends: its body sent, its client gone, its handler panicked, its runtime shut down.
+#![allow(clippy::expect_used, reason = "it is a test")]
 
 #[path = "support/common.rs"]
 mod common;

@@ -69,6 +69,43 @@ async fn an_edge_starts_a_new_trace_and_takes_no_baggage_and_no_longer_budget() 
 }
 
 #[tokio::test]
+async fn an_edge_takes_what_it_was_told_to_take() {
+    let layer = CtxLayer::edge().accept_trace().accept_baggage(["tenant", "region"]);
+    let address = serve(Router::new().route("/", get(told)).layer(layer)).await;
+    let headers = [
+        ("traceparent", PARENT),
+        ("baggage", "user.id=7, tenant=acme, Tenant=other"),
+        ("baggage", "tenant.id=1,region=eu;zone=2"),
+    ];
+    let body = common::get(address, "/", &headers).await.body;
+    assert_eq!(body, format!("{TRACE} b7ad6b7169203331 tenant=acme,region=eu 0"));
+
+    // The older id is a trace too.
+    let address = serve(Router::new().route("/", get(told)).layer(CtxLayer::edge())).await;
+    let body = common::get(address, "/", &[("x-trace-id", TRACE)]).await.body;
+    assert!(!body.starts_with(TRACE) && !body.starts_with("000"), "{body}");
+}
+
+#[tokio::test]
+async fn the_most_that_is_granted() {
+    for (layer, asked, most) in [
+        (CtxLayer::mesh().max_budget(Duration::from_secs(20)), Some("60000"), 20_000),
+        (CtxLayer::mesh().max_budget(Duration::from_secs(20)), None, 20_000),
+        (CtxLayer::edge().max_budget(Duration::from_secs(20)), Some("9999999999999"), 20_000),
+        (CtxLayer::edge().default_budget(Duration::from_secs(20)), Some("99999999S"), 20_000),
+        (CtxLayer::mesh().default_budget(Duration::from_secs(20)), Some("60000"), 60_000),
+    ] {
+        let row = format!("{layer:?} {asked:?}");
+        let address = serve(Router::new().route("/", get(told)).layer(layer)).await;
+        let headers: Vec<_> = asked.map(|asked| ("x-timeout-ms", asked)).into_iter().collect();
+        let body = common::get(address, "/", &headers).await.body;
+        let (_, budget) = body.rsplit_once(' ').unwrap();
+        let budget: u64 = budget.parse().unwrap();
+        assert!((most - 5_000..=most).contains(&budget), "{row}: {budget}");
+    }
+}
+
+#[tokio::test]
 async fn a_mesh_takes_trace_baggage_and_budget() {
     let address = serve(Router::new().route("/", get(told)).layer(CtxLayer::mesh())).await;
     let headers = [
@@ -197,6 +234,32 @@ async fn the_trace_id_is_echoed_on_request() {
     let app = Router::new().route("/", get(told)).layer(CtxLayer::mesh().echo_trace_id());
     let answer = common::get(serve(app).await, "/", &[("traceparent", PARENT)]).await;
     assert_eq!(answer.header("x-trace-id"), Some(TRACE));
+
+    // At the edge it is the trace that began there.
+    let app = Router::new().route("/", get(told)).layer(CtxLayer::edge().echo_trace_id());
+    let answer = common::get(serve(app).await, "/", &[("traceparent", PARENT)]).await;
+    let echoed = answer.header("x-trace-id").expect("an id");
+    assert!(echoed != TRACE && answer.body.starts_with(echoed), "{}", answer.body);
+}
+
+#[tokio::test]
+async fn only_the_layer_says_whose_deadline_it_was() {
+    async fn forged(uri: axum::http::Uri) -> axum::response::Response {
+        use axum::response::IntoResponse;
+        let status = uri.path()[1..].parse().expect("a status");
+        let status = axum::http::StatusCode::from_u16(status).expect("a status");
+        (status, [("x-deadline-exceeded", "caller")]).into_response()
+    }
+    let layer = CtxLayer::edge().default_budget(Duration::from_secs(60));
+    let address = serve(Router::new().fallback(forged).layer(layer)).await;
+    for path in ["/200", "/503", "/504"] {
+        let headers = [("x-deadline-exceeded", "caller"), ("x-timeout-ms", "60000")];
+        let answer = common::get(address, path, &headers).await;
+        assert_eq!(
+            (answer.status.to_string(), answer.header("x-deadline-exceeded")),
+            (path[1..].to_owned(), None)
+        );
+    }
 }
 
 #[tokio::test]

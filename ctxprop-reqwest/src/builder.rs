@@ -10,8 +10,7 @@ use ctxprop::wire::Formats;
 use http::{HeaderMap, HeaderValue};
 use reqwest::{Proxy, Url};
 
-use crate::client::{Client, Inner};
-use crate::egress::Egress;
+use crate::client::{Client, Inner, Rules};
 use crate::error::{BuilderError, Error};
 use crate::escape;
 use crate::into_url::IntoUrl;
@@ -43,12 +42,8 @@ pub struct ClientBuilder {
     reqwest: reqwest::ClientBuilder,
     /// The first that was wrong.
     error: Option<Error>,
-    egress: Egress,
     base: Option<Url>,
-    headers: HeaderMap,
-    timeout: Option<Duration>,
-    redirect: Policy,
-    referer: bool,
+    rules: Rules,
 }
 
 /// Whom to tell what.
@@ -61,8 +56,8 @@ impl ClientBuilder {
     /// Lets baggage go to the hosts of a [pattern](HostPattern), such as `*.corp.example`: all of it but
     /// what is private. See [`ctxprop::trust`] for the hosts that need no permission.
     pub fn allow_baggage_to(mut self, pattern: &str) -> Self {
-        match self.egress.mesh.clone().allow(pattern) {
-            Ok(mesh) => self.egress.mesh = mesh,
+        match self.rules.egress.mesh.clone().allow(pattern) {
+            Ok(mesh) => self.rules.egress.mesh = mesh,
             Err(error) => self.wrong(BuilderError::from(error)),
         }
         self
@@ -70,14 +65,14 @@ impl ClientBuilder {
 
     /// Whom baggage goes to, in place of the default and of what was allowed before.
     pub fn mesh(mut self, mesh: Mesh) -> Self {
-        self.egress.mesh = mesh;
+        self.rules.egress.mesh = mesh;
         self
     }
 
     /// Leaves the trace out to the hosts of a [pattern](HostPattern), also one that was set by hand.
     pub fn omit_trace_to(mut self, pattern: &str) -> Self {
         if let Some(pattern) = self.pattern(pattern) {
-            self.egress.no_trace.push(pattern);
+            self.rules.egress.no_trace.push(pattern);
         }
         self
     }
@@ -86,14 +81,14 @@ impl ClientBuilder {
     /// bounds the request all the same.
     pub fn omit_budget_to(mut self, pattern: &str) -> Self {
         if let Some(pattern) = self.pattern(pattern) {
-            self.egress.no_budget.push(pattern);
+            self.rules.egress.no_budget.push(pattern);
         }
         self
     }
 
     /// Which headers are written.
     pub fn formats(mut self, formats: Formats) -> Self {
-        self.egress.formats = formats;
+        self.rules.egress.formats = formats;
         self
     }
 
@@ -108,13 +103,13 @@ impl ClientBuilder {
 
     /// Which [redirects](crate::redirect) are followed; at most 10 by default.
     pub fn redirect(mut self, policy: Policy) -> Self {
-        self.redirect = policy;
+        self.rules.redirect = policy;
         self
     }
 
     /// Whether a redirect that is followed names the URL it came from; on by default.
     pub fn referer(mut self, on: bool) -> Self {
-        self.referer = on;
+        self.rules.no_referer = !on;
         self
     }
 
@@ -122,9 +117,9 @@ impl ClientBuilder {
     /// writes, and [`redirect`](crate::redirect) for those that stay with the first origin.
     pub fn default_headers(mut self, headers: HeaderMap) -> Self {
         for name in headers.keys() {
-            self.headers.remove(name);
+            self.rules.headers.remove(name);
             for value in headers.get_all(name) {
-                self.headers.append(name, value.clone());
+                self.rules.headers.append(name, value.clone());
             }
         }
         self
@@ -133,7 +128,7 @@ impl ClientBuilder {
     /// How long a request may take, over all its redirects and up to the last byte of the response. None
     /// by default. The context's deadline counts where it is earlier.
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = Some(timeout);
+        self.rules.timeout = Some(timeout);
         self
     }
 
@@ -144,22 +139,31 @@ impl ClientBuilder {
     /// [`Error::Builder`] or [`Error::Url`] where a pattern or the base URL is not valid or reqwest's
     /// builder was told what only this one can do, and [`Error::Reqwest`] where that one fails.
     pub fn build(self) -> Result<Client, Error> {
+        Ok(Client { inner: Arc::new(self.into_parts()?) })
+    }
+
+    /// Builds both halves of a client with a chain of middlewares: reqwest's client below it, and the
+    /// [middleware](crate::middleware) that hands the context on. The base URL is not used.
+    ///
+    /// # Errors
+    ///
+    /// As [`build`](ClientBuilder::build).
+    #[cfg(feature = "middleware")]
+    pub fn build_middleware(
+        self,
+    ) -> Result<(reqwest::Client, crate::middleware::CtxMiddleware), Error> {
+        let Inner { http, base: _, rules } = self.into_parts()?;
+        Ok((http, crate::middleware::CtxMiddleware::new(rules)))
+    }
+
+    fn into_parts(self) -> Result<Inner, Error> {
         if let Some(error) = self.error {
             return Err(error);
         }
         escape::check(&self.reqwest)?;
         // Each hop is sent by this crate, also where the builder came with a policy of its own.
         let reqwest = self.reqwest.redirect(reqwest::redirect::Policy::none());
-        let inner = Inner {
-            http: reqwest.build()?,
-            egress: self.egress,
-            base: self.base,
-            headers: self.headers,
-            timeout: self.timeout,
-            redirect: self.redirect,
-            referer: self.referer,
-        };
-        Ok(Client { inner: Arc::new(inner) })
+        Ok(Inner { http: reqwest.build()?, base: self.base, rules: self.rules })
     }
 
     fn pattern(&mut self, pattern: &str) -> Option<HostPattern> {
@@ -261,7 +265,7 @@ impl ClientBuilder {
 /// Whom it tells what; the rest may be secret.
 impl fmt::Debug for ClientBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ClientBuilder").field("egress", &self.egress).finish_non_exhaustive()
+        f.debug_struct("ClientBuilder").field("egress", &self.rules.egress).finish_non_exhaustive()
     }
 }
 
@@ -275,15 +279,6 @@ impl Default for ClientBuilder {
 /// Goes on with a builder that was set up before: see [`ClientBuilder::with`] for what it must not hold.
 impl From<reqwest::ClientBuilder> for ClientBuilder {
     fn from(reqwest: reqwest::ClientBuilder) -> Self {
-        ClientBuilder {
-            reqwest,
-            error: None,
-            egress: Egress::default(),
-            base: None,
-            headers: HeaderMap::new(),
-            timeout: None,
-            redirect: Policy::default(),
-            referer: true,
-        }
+        ClientBuilder { reqwest, error: None, base: None, rules: Rules::default() }
     }
 }

@@ -44,15 +44,21 @@ pub struct Client {
 pub(crate) struct Inner {
     /// It follows no redirects, and adds no default header but `accept` and `user-agent`.
     pub(crate) http: reqwest::Client,
-    pub(crate) egress: Egress,
     pub(crate) base: Option<Url>,
+    pub(crate) rules: Rules,
+}
+
+/// How requests are sent, whatever carries them.
+#[derive(Default)]
+pub(crate) struct Rules {
+    pub(crate) egress: Egress,
     pub(crate) headers: HeaderMap,
     pub(crate) timeout: Option<Duration>,
     pub(crate) redirect: Policy,
-    pub(crate) referer: bool,
+    pub(crate) no_referer: bool,
 }
 
-impl Inner {
+impl Rules {
     /// Adds the default headers whose names the request does not have.
     pub(crate) fn add_default_headers(&self, headers: &mut HeaderMap) {
         for name in self.headers.keys() {
@@ -135,7 +141,7 @@ impl Client {
         &self,
         request: Request,
     ) -> NeedsCtx<impl Future<Output = Result<Response, Error>> + Send + use<>> {
-        NeedsCtx::new(send::send(Arc::clone(&self.inner), Ok(request)))
+        NeedsCtx::new(send::send(Arc::clone(&self.inner), Ok(request), 0))
     }
 }
 
@@ -143,17 +149,27 @@ impl Client {
 /// headers the values.
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { http: _, egress, base, headers, timeout, redirect, referer } = &*self.inner;
+        let Inner { http: _, base, rules } = &*self.inner;
         let base = base.as_ref().map(redacted);
-        let headers: Vec<_> = headers.keys().collect();
         f.debug_struct("Client")
-            .field("egress", egress)
             .field("base_url", &base.as_ref().map(Url::as_str))
+            .field("rules", rules)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Without the values of the default headers, which may be secret.
+impl fmt::Debug for Rules {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Rules { egress, headers, timeout, redirect, no_referer } = self;
+        let headers: Vec<_> = headers.keys().collect();
+        f.debug_struct("Rules")
+            .field("egress", egress)
             .field("default_headers", &headers)
             .field("timeout", timeout)
             .field("redirect", redirect)
-            .field("referer", referer)
-            .finish_non_exhaustive()
+            .field("referer", &!no_referer)
+            .finish()
     }
 }
 

@@ -1,4 +1,8 @@
 //! What each host is told: the rules of trust for what goes out.
+//!
+//! # Invariants
+//! 1. No host is told more than its zone allows, whoever wrote the header.
+//! 2. Along a chain of redirects trust only falls ([`Egress::after`]).
 
 use std::time::Duration;
 
@@ -37,30 +41,51 @@ pub(crate) struct Egress {
 }
 
 impl Egress {
-    /// Writes what the host of `url` is told of these. `remaining` is at least 1 ms.
+    /// How far the host of `url` is trusted, where we chose it.
+    pub(crate) fn zone(&self, url: &Url) -> Zone {
+        self.mesh.zone(host(url))
+    }
+
+    /// How far `next` is trusted where a redirect by `here` chose it, and `here` was trusted so far.
+    ///
+    /// A stranger that redirects into the mesh would otherwise have us ask a peer for what it likes, in
+    /// the name of our user: it is the baggage that a peer acts on. And what was asked for over TLS
+    /// does not go over a wire that anyone can read because an answer says so.
+    pub(crate) fn after(&self, here: Zone, from: &Url, next: &Url) -> Zone {
+        match (from.scheme(), next.scheme()) {
+            ("https", "http") => Zone::Outside,
+            _ => here.max(self.zone(next)),
+        }
+    }
+
+    /// Whether the host of `url` is told the budget.
+    pub(crate) fn tells_budget(&self, url: &Url) -> bool {
+        !names(&self.no_budget, host(url))
+    }
+
+    /// Writes what the host of `url`, trusted as `zone`, is told of these. `remaining` is at least 1 ms.
     ///
     /// A header that the host must not see is removed, also one that was set by hand.
     pub(crate) fn write(
         &self,
-        url: &Url,
+        (url, zone): (&Url, Zone),
         span: &SpanContext,
         baggage: &BaggageMap,
         remaining: Option<Duration>,
         headers: &mut HeaderMap,
     ) -> Result<(), Expired> {
         let host = host(url);
-        let zone = self.mesh.zone(host);
         if zone == Zone::Outside {
             headers.remove(&BAGGAGE);
             if !baggage.is_empty() {
-                tracing::debug!(target: "ctxprop::egress", host, "outside the mesh: sent without baggage");
+                tracing::debug!(target: "ctxprop::egress", host, "not trusted: sent without baggage");
             }
         }
         let by_hand = headers.contains_key(&BAGGAGE);
         let shared = zone.share(baggage).filter(|_| !by_hand);
         let formats = if by_hand { self.formats.baggage(false) } else { self.formats };
         let tells_trace = !names(&self.no_trace, host);
-        let tells_budget = !names(&self.no_budget, host);
+        let tells_budget = self.tells_budget(url);
         let nowhere = SpanContext::invalid();
         let outgoing = Outgoing {
             span: if tells_trace { span } else { &nowhere },
@@ -79,10 +104,7 @@ impl Egress {
 
     /// Whether a hop from `here` to `next` leads to somebody who may know less.
     pub(crate) fn leads_outwards(&self, here: &Url, next: &Url) -> bool {
-        match (self.mesh.zone(host(here)), self.mesh.zone(host(next))) {
-            (_, Zone::Inside) | (Zone::Outside, _) => false,
-            (here, next) => here != next,
-        }
+        self.zone(next) > self.zone(here)
     }
 
     /// The headers that are written or removed by host, so that a client must not add them by itself.

@@ -49,6 +49,9 @@ pub enum Error {
     Url(UrlError),
     /// The client cannot be built as it was configured.
     Builder(BuilderError),
+    /// A [middleware](crate::middleware) was to send a request where no context is current.
+    #[cfg(feature = "middleware")]
+    NoContext,
 }
 
 impl Error {
@@ -104,6 +107,10 @@ impl fmt::Display for Error {
             Error::Redirect(error) => error.fmt(f),
             Error::Url(error) => error.fmt(f),
             Error::Builder(error) => error.fmt(f),
+            #[cfg(feature = "middleware")]
+            Error::NoContext => f.write_str(
+                "no context is current: await the request in a `#[propagate]` function, or in `ctx.scope(..)`",
+            ),
         }
     }
 }
@@ -118,6 +125,8 @@ impl StdError for Error {
             Error::Redirect(error) => error.source(),
             Error::Url(error) => error.source(),
             Error::Builder(error) => error.source(),
+            #[cfg(feature = "middleware")]
+            Error::NoContext => None,
         }
     }
 }

@@ -57,6 +57,11 @@ impl Journey {
         self.request.url()
     }
 
+    /// What redirected to it, if it was a redirect.
+    pub(crate) fn from(&self) -> Option<&Url> {
+        self.previous.last()
+    }
+
     /// The request of the next hop.
     pub(crate) fn hop(&mut self) -> Request {
         if let Some(hop) = self.request.try_clone() {

@@ -30,6 +30,7 @@
 //! | the answer is 504 with `x-deadline-exceeded: caller` | [`Error::Cancelled`]: it was our budget that ran out there |
 //! | the answer is any other 504 | a response |
 //! | the answer is a redirect | a hop more, with headers of its own: see [`redirect`] |
+//! | it fails, and [`retry`](RequestBuilder::retry) was asked for | another attempt, if the budget lasts |
 //!
 //! # What the next hop is told
 //!
@@ -49,7 +50,7 @@
 //!
 //! # Features
 //!
-//! None is on by default. `brotli`, `charset`, `cookies`, `deflate`, `form`, `gzip`, `http2`, `json`,
+//! None is on by default. `middleware` has the same for a chain of reqwest-middleware. `brotli`, `charset`, `cookies`, `deflate`, `form`, `gzip`, `http2`, `json`,
 //! `multipart`, `query`, `rustls`, `rustls-no-provider`, `socks`, `stream` and `system-proxy` are reqwest's
 //! features of the same names. Those it has beside them work as well, where your crate depends on reqwest
 //! with them: without `rustls` or another TLS of reqwest's there is no `https`.
@@ -63,8 +64,11 @@ mod error;
 mod escape;
 mod into_url;
 mod journey;
+#[cfg(feature = "middleware")]
+pub mod middleware;
 pub mod redirect;
 mod request;
+mod retry;
 mod send;
 
 pub use builder::ClientBuilder;
@@ -77,6 +81,8 @@ pub use reqwest;
 #[cfg(feature = "multipart")]
 pub use reqwest::multipart;
 pub use reqwest::{Body, Method, Proxy, Response, StatusCode, Url, Version, header};
+#[cfg(feature = "middleware")]
+pub use reqwest_middleware;
 
 /// The response header by which a server says whose deadline a 504 is about: `caller` or `server`.
 pub const DEADLINE_EXCEEDED: http::HeaderName =

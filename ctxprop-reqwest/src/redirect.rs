@@ -1,7 +1,10 @@
 //! Which redirects are followed: reqwest's names, applied at every hop by this crate.
 //!
 //! Each redirect is a hop: it has a span of its own, says what remains of the budget, and is judged anew
-//! by its host. A redirect out of the mesh carries no baggage, one back into it carries it again.
+//! by its host. Along a chain trust only falls: a redirect out of the mesh carries no baggage, nor does one
+//! that leads back into it, because it is a stranger who chose what a peer would do for our user. What is
+//! private does not come back from an allowed host either, and nothing after a redirect from `https` to
+//! `http`.
 //!
 //! | status | method | body |
 //! | --- | --- | --- |

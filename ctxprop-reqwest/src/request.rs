@@ -19,15 +19,16 @@ use crate::send;
 pub struct RequestBuilder {
     client: Client,
     request: Result<reqwest::RequestBuilder, Error>,
+    retries: u32,
 }
 
 impl RequestBuilder {
     pub(crate) fn new(client: Client, request: Result<reqwest::RequestBuilder, Error>) -> Self {
-        RequestBuilder { client, request }
+        RequestBuilder { client, request, retries: 0 }
     }
 
     fn map(self, f: impl FnOnce(reqwest::RequestBuilder) -> reqwest::RequestBuilder) -> Self {
-        RequestBuilder { client: self.client, request: self.request.map(f) }
+        RequestBuilder { request: self.request.map(f), ..self }
     }
 
     /// Adds a header. See the [crate](crate) for those that the context writes.
@@ -90,11 +91,52 @@ impl RequestBuilder {
         self.map(|request| request.multipart(form))
     }
 
-    /// How long the request may take, over all its redirects and up to the last byte of the response, in
-    /// place of the [client's](crate::ClientBuilder::timeout). The context's deadline counts where it is
+    /// How long the request may take, over all its attempts and redirects and up to the last byte of the
+    /// response, in place of the [client's](crate::ClientBuilder::timeout). The context's deadline counts where it is
     /// earlier.
     pub fn timeout(self, timeout: Duration) -> Self {
         self.map(|request| request.timeout(timeout))
+    }
+
+    /// Sends the request up to `n` times more where it fails in a way that may pass, as long as the budget
+    /// lasts. None by default.
+    ///
+    /// | an attempt ends with | then |
+    /// | --- | --- |
+    /// | no connection, or one that broke before the answer | it is repeated |
+    /// | 502, 503, 504 | it is repeated |
+    /// | 429 with `retry-after` | it is repeated |
+    /// | 504 that says that our budget ran out, any timeout but that of connecting | it is the result |
+    /// | anything else | it is the result |
+    ///
+    /// Before the first repetition up to 100 ms pass, before each next one up to twice as long, at most
+    /// 10 s; how long of that is left to chance, so that clients do not come back all at once. Where
+    /// `retry-after` asks for longer, that counts, up to a minute. When the attempts are used up, or the
+    /// wait would not end before the deadline of the context or the [timeout](RequestBuilder::timeout) of
+    /// the request, the last attempt is the result, at once.
+    ///
+    /// Each attempt begins at the request's own URL, in a span of its own, with the budget that remains.
+    ///
+    /// Only idempotent methods (RFC 9110, section 9.2.2: `GET`, `HEAD`, `OPTIONS`, `TRACE`, `PUT`,
+    /// `DELETE`) are repeated, and only a body that is no stream: anything else is sent once. Waiting for
+    /// the body of a response is not part of an attempt.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ctxprop::propagate;
+    /// use ctxprop_reqwest::{Client, Error};
+    ///
+    /// #[propagate]
+    /// async fn price(catalog: &Client, article: u32) -> Result<String, Error> {
+    ///     let answer = catalog.get(format!("/articles/{article}/price")).retry(2).send().await?;
+    ///     Ok(answer.error_for_status()?.text().await?)
+    /// }
+    /// # drop(price(&Client::new(), 1));
+    /// ```
+    pub fn retry(mut self, n: u32) -> Self {
+        self.retries = n;
+        self
     }
 
     /// Sets the version of HTTP.
@@ -106,11 +148,11 @@ impl RequestBuilder {
     #[must_use]
     pub fn try_clone(&self) -> Option<Self> {
         let request = self.request.as_ref().ok()?.try_clone()?;
-        Some(RequestBuilder::new(self.client.clone(), Ok(request)))
+        Some(RequestBuilder { client: self.client.clone(), request: Ok(request), ..*self })
     }
 
     /// The request, to look at or change, and to [`execute`](Client::execute). The context's headers are
-    /// written when it is sent.
+    /// written when it is sent; [retries](RequestBuilder::retry) do not come along.
     ///
     /// # Errors
     ///
@@ -181,8 +223,8 @@ impl RequestBuilder {
     /// }
     /// ```
     pub fn send(self) -> NeedsCtx<impl Future<Output = Result<Response, Error>> + Send + use<>> {
-        let client = Arc::clone(&self.client.inner);
-        NeedsCtx::new(send::send(client, self.build()))
+        let (client, retries) = (Arc::clone(&self.client.inner), self.retries);
+        NeedsCtx::new(send::send(client, self.build(), retries))
     }
 }
 

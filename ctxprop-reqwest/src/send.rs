@@ -5,18 +5,20 @@
 //! 2. The end of the context drops what is being sent, at once.
 //! 3. A response's body ends with the deadline, whoever reads it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use ctxprop::trust::Zone;
 use ctxprop::wire::Formats;
 use ctxprop::{Cancelled, Cause, Ctx, SpanContext};
 use http::HeaderMap;
 use reqwest::{Request, Response, StatusCode};
 use tokio::time::Instant;
 
-use crate::DEADLINE_EXCEEDED;
-use crate::client::Inner;
+use crate::client::{Inner, Rules};
 use crate::error::Error;
 use crate::journey::Journey;
+use crate::{DEADLINE_EXCEEDED, retry};
 
 /// What is less is not worth a request, and cannot be written into one.
 const LEAST: Duration = Duration::from_millis(1);
@@ -25,46 +27,108 @@ const LEAST: Duration = Duration::from_millis(1);
 /// body outside of the context; inside, the context's end comes first and is told as what it is.
 const GRACE: Duration = Duration::from_millis(10);
 
-/// Sends a request under the current context.
+/// What carries one hop: reqwest, or what is below a middleware.
+pub(crate) trait Transport: Send {
+    type Error: From<Error> + Send;
+
+    fn execute(
+        &mut self,
+        hop: Request,
+    ) -> impl Future<Output = Result<Response, Self::Error>> + Send;
+}
+
+impl Transport for &reqwest::Client {
+    type Error = Error;
+
+    async fn execute(&mut self, hop: Request) -> Result<Response, Error> {
+        Ok(reqwest::Client::execute(self, hop).await?)
+    }
+}
+
+/// Sends a request under the current context, and up to `retries` times more.
 pub(crate) async fn send(
-    client: std::sync::Arc<Inner>,
+    client: Arc<Inner>,
     request: Result<Request, Error>,
+    retries: u32,
 ) -> Result<Response, Error> {
     let ctx = Ctx::current();
     // Looks at the clock, where `run` would only see an end that was recorded.
     Left::of(&ctx, None)?;
-    let request = request?;
-    ctx.run(follow(&client, request, &ctx)).await?
+    let mut request = request?;
+    let sender = Sender::new(&client.rules, &ctx, &mut request);
+    ctx.run(retry::send(&sender, request, retries, &mut &client.http)).await?
 }
 
-async fn follow(client: &Inner, mut request: Request, ctx: &Ctx) -> Result<Response, Error> {
-    let timeout = request.timeout().copied().or(client.timeout);
-    let timeout = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-    client.add_default_headers(request.headers_mut());
-    // Without a trace one begins here, the same for all hops.
-    let trace = match ctx.span() {
-        span if span.is_valid() => span.clone(),
-        _ => SpanContext::root(),
-    };
-    let mut journey = Journey::new(request);
-    loop {
-        let left = Left::of(ctx, timeout)?;
-        let mut hop = journey.hop();
-        client
-            .egress
-            .write(journey.url(), &trace.child(), ctx.baggage_map(), left.least, hop.headers_mut())
-            .map_err(|_| left.over(ctx))?;
-        *hop.timeout_mut() = left.timer;
-        let response = client.http.execute(hop).await?;
-        if says_our_budget_ran_out(&response) {
-            return Err(left.over(ctx));
+/// Who sends a request, with all that its hops and attempts share.
+pub(crate) struct Sender<'a> {
+    rules: &'a Rules,
+    ctx: &'a Ctx,
+    trace: SpanContext,
+    /// When the request's own timeout passes.
+    timeout: Option<Instant>,
+}
+
+impl<'a> Sender<'a> {
+    /// Takes the request's timeout, and adds the default headers to it.
+    pub(crate) fn new(rules: &'a Rules, ctx: &'a Ctx, request: &mut Request) -> Self {
+        rules.add_default_headers(request.headers_mut());
+        let timeout = request.timeout().copied().or(rules.timeout);
+        // Without a trace one begins here.
+        let trace = match ctx.span() {
+            span if span.is_valid() => span.clone(),
+            _ => SpanContext::root(),
+        };
+        let timeout = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        Sender { rules, ctx, trace, timeout }
+    }
+
+    /// Whether something would be left for a hop after `delay`.
+    pub(crate) fn has_left(&self, delay: Duration) -> bool {
+        let left = Left::of(self.ctx, self.timeout);
+        left.is_ok_and(|left| left.least.is_none_or(|least| least.saturating_sub(delay) >= LEAST))
+    }
+
+    /// Sends a request and follows where the answers lead.
+    pub(crate) async fn follow<T: Transport>(
+        &self,
+        request: Request,
+        transport: &mut T,
+    ) -> Result<Response, T::Error> {
+        let (rules, ctx) = (self.rules, self.ctx);
+        let mut journey = Journey::new(request);
+        let mut zone = rules.egress.zone(journey.url());
+        loop {
+            let left = Left::of(ctx, self.timeout)?;
+            let mut hop = journey.hop();
+            let (to, span) = ((journey.url(), zone), self.trace.child());
+            rules
+                .egress
+                .write(to, &span, ctx.baggage_map(), left.least, hop.headers_mut())
+                .map_err(|_| left.over(ctx))?;
+            *hop.timeout_mut() = left.timer;
+            let response = transport.execute(hop).await?;
+            if says_our_budget_ran_out(&response) && self.may_say_so(&journey, &left) {
+                return Err(left.over(ctx).into());
+            }
+            let (status, headers) = (response.status(), response.headers());
+            let referer =
+                |here: &_, next: &_| !rules.no_referer && !rules.egress.leads_outwards(here, next);
+            let goes_on = journey.redirect(status, headers, &rules.redirect, &referer);
+            if !goes_on.map_err(Error::from)? {
+                return Ok(response);
+            }
+            if let Some(from) = journey.from() {
+                zone = rules.egress.after(zone, from, journey.url());
+            }
         }
-        let (status, headers) = (response.status(), response.headers());
-        let referer =
-            |here: &_, next: &_| client.referer && !client.egress.leads_outwards(here, next);
-        if !journey.redirect(status, headers, &client.redirect, &referer)? {
-            return Ok(response);
-        }
+    }
+
+    /// Whether we take the word of who was asked for it that our budget ran out: a peer's, and that of
+    /// whoever was told one.
+    fn may_say_so(&self, journey: &Journey, left: &Left) -> bool {
+        let egress = &self.rules.egress;
+        let told = left.least.is_some() && egress.tells_budget(journey.url());
+        told || egress.zone(journey.url()) == Zone::Inside
     }
 }
 
@@ -121,3 +185,9 @@ fn says_our_budget_ran_out(response: &Response) -> bool {
             .get(DEADLINE_EXCEEDED)
             .is_some_and(|whose| whose.as_bytes().eq_ignore_ascii_case(b"caller"))
 }
+
+#[cfg(test)]
+pub(crate) mod script;
+
+#[cfg(test)]
+mod tests;

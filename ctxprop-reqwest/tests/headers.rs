@@ -7,7 +7,7 @@ mod common;
 use std::time::Duration;
 
 use common::Server;
-use ctxprop::wire::Formats;
+use ctxprop::wire::{Formats, Incoming};
 use ctxprop::{Background, Baggage, BaggageError, BaggageMap, BaggageMapBuilder, Ctx, propagate};
 use ctxprop_reqwest::{Client, Error};
 use http::{HeaderMap, HeaderValue};
@@ -99,7 +99,7 @@ async fn without_a_deadline_no_budget_is_told_nor_a_stale_one_passed_on() {
 async fn baggage_goes_to_peers_and_to_whom_it_is_allowed() {
     let mut server = Server::ok().await;
     let client = server.client().allow_baggage_to("*.corp.example").build().unwrap();
-    let (all, public) = (Some("tenant=acme,user.id=7"), Some("tenant=acme"));
+    let (all, public) = (Some("tenant=acme,user.id=7;private"), Some("tenant=acme"));
     for (host, told) in [
         ("127.0.0.1", all),
         ("localhost", all),
@@ -115,6 +115,25 @@ async fn baggage_goes_to_peers_and_to_whom_it_is_allowed() {
         let seen = server.next().await;
         assert_eq!((seen.host(), seen.header("baggage")), (host, told));
         assert!(seen.has("traceparent"), "{host}");
+    }
+}
+
+/// A hop in the middle knows no type of its caller's, and keeps what is private all the same.
+#[tokio::test]
+async fn what_is_private_stays_inside_at_the_second_hop_too() {
+    let mut server = Server::ok().await;
+    let client = server.client().allow_baggage_to("*.corp.example").build().unwrap();
+    client.get(server.at("payments", "/")).send().with(&caller()).await.unwrap();
+    let incoming = Incoming::from_headers(&server.next().await.headers);
+    let (ctx, _canceller) = Ctx::background().with_incoming(incoming);
+    assert!(format!("{ctx:?}").contains(r#""user.id": <private>"#), "{ctx:?}");
+    for (host, told) in [
+        ("payments", Some("tenant=acme,user.id=7;private")),
+        ("users.corp.example", Some("tenant=acme")),
+        ("shop.example", None),
+    ] {
+        client.get(server.at(host, "/")).send().with(&ctx).await.unwrap();
+        assert_eq!(server.next().await.header("baggage"), told, "{host}");
     }
 }
 

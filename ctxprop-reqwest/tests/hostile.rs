@@ -39,6 +39,13 @@ async fn strangers_in_disguise_get_no_baggage() {
         "\\\\evil.example:PORT/x",
         "http:\\\\evil.example:PORT\\x",
         "http:/\\/evil.example:PORT/x",
+        "http:///evil.example:PORT/x",
+        "http://localhost.evil.example:PORT/x",
+        "http://10.0.0.1.evil.example:PORT/x",
+        "http://internal@evil.example:PORT/x",
+        "http://payments.:PORT/x",
+        "http://0.0.0.0:PORT/x",
+        "http://0:PORT/x",
         " \t//evil.example:PORT/x",
         "http://localhost@evil.example:PORT/x",
         "http://localhost:80@evil.example:PORT/x",
@@ -61,8 +68,8 @@ async fn strangers_in_disguise_get_no_baggage() {
         assert_eq!(answer.expect(location).status(), 200, "{location}");
         let (first, second) = (server.next().await, server.next().await);
         assert!(first.has("baggage"), "{location}");
-        let stranger =
-            ["example", "example.", "com"].iter().any(|top| second.host().ends_with(top));
+        let strangers = ["example", "example.", "com", "payments.", "0.0.0.0"];
+        let stranger = strangers.iter().any(|top| second.host().ends_with(top));
         assert!(stranger, "{location}: {}", second.host());
         assert!(!second.has("baggage") && !second.has("referer"), "{location}");
         assert!(second.has("traceparent"), "{location}");

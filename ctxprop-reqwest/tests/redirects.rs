@@ -50,7 +50,8 @@ async fn out_of_the_mesh_and_back() {
     assert_eq!(answer.unwrap().url().as_str(), server.at("db.internal", "/4"));
     let seen = server.all();
     let baggage: Vec<_> = seen.iter().map(|seen| seen.has("baggage")).collect();
-    assert_eq!(baggage, [true, false, false, true, true]);
+    // It is a stranger who says where to go then, also in the mesh.
+    assert_eq!(baggage, [true, false, false, false, false]);
     // A trace of one trace id, and a span a hop.
     let mut spans: Vec<_> = seen.iter().map(|seen| seen.trace()).collect();
     assert!(spans.iter().all(|(trace, _)| *trace == spans[0].0));
@@ -73,7 +74,79 @@ async fn baggage_set_by_hand_goes_by_the_host_too() {
     request.send().with(&caller()).await.unwrap();
     let seen = server.all();
     let baggage: Vec<_> = seen.iter().map(|seen| seen.header("baggage")).collect();
-    assert_eq!(baggage, [Some("by=hand"), None, Some("by=hand")]);
+    assert_eq!(baggage, [Some("by=hand"), None, None]);
+}
+
+/// What is private, and what is not, of all that a hop was told.
+#[tokio::test]
+async fn what_is_private_does_not_come_back_from_an_allowed_host() {
+    struct Caller;
+
+    impl Baggage for Caller {
+        fn from_baggage(_: &BaggageMap) -> Result<Self, BaggageError> {
+            Ok(Caller)
+        }
+
+        fn to_baggage(&self, out: &mut BaggageMapBuilder) -> Result<(), BaggageError> {
+            out.insert("tenant", "acme")?.insert_private("user.id", "7").map(drop)
+        }
+    }
+
+    let (all, public) = (Some("tenant=acme,user.id=7;private"), Some("tenant=acme"));
+    for (hosts, told) in [
+        (&["payments", "db.internal", "127.0.0.1"][..], &[all, all, all][..]),
+        (&["payments", "users.corp.example", "payments"], &[all, public, public]),
+        (&["users.corp.example", "payments"], &[public, public]),
+        (&["users.corp.example", "shop.example", "users.corp.example"], &[public, None, None]),
+        (&["shop.example", "payments", "shop.example"], &[None, None, None]),
+    ] {
+        let mut server = chain(hosts).await;
+        let client = server.client().allow_baggage_to("*.corp.example").build().unwrap();
+        let ctx = Ctx::background().with_baggage(&Caller).unwrap();
+        let first = server.at(hosts[0], "/0");
+        client.get(first).send().with(&ctx).await.unwrap();
+        let seen = server.all();
+        let baggage: Vec<_> = seen.iter().map(|seen| seen.header("baggage")).collect();
+        assert_eq!(baggage, told, "{hosts:?}");
+        assert!(seen.iter().all(|seen| seen.has("traceparent")));
+    }
+}
+
+/// Every status that leads on, to every kind of host and to another port.
+#[tokio::test]
+async fn the_rules_of_trust_hold_for_every_status() {
+    for code in [301, 302, 303, 307, 308] {
+        for (host, trusted) in [
+            ("127.0.0.1", true),
+            ("payments", true),
+            ("db.internal", true),
+            ("users.corp.example", true),
+            ("shop.example", false),
+            ("evil.example.local.attacker.com", false),
+        ] {
+            for method in [Method::GET, Method::POST] {
+                let mut there = Server::ok().await;
+                let location = there.at(host, "/there");
+                let mut here = Server::start(move |_| {
+                    let answer = redirect(code, &location);
+                    async { answer }
+                })
+                .await;
+                // The names lead to the port that the URL has.
+                let client = here.client().allow_baggage_to("*.corp.example").build().unwrap();
+                let ctx = caller().with_timeout(Duration::from_secs(60));
+                let request = client.request(method.clone(), here.url("/")).body("hello");
+                request.send().with(&ctx).await.unwrap();
+                let row = format!("{code} {method} {host}");
+                let (first, second) = (here.next().await, there.next().await);
+                assert_eq!((first.has("baggage"), second.has("baggage")), (true, trusted), "{row}");
+                assert_eq!(first.trace().0, second.trace().0, "{row}");
+                assert_ne!(first.trace().1, second.trace().1, "{row}");
+                assert!(second.millis() <= first.millis(), "{row}");
+                assert!(!second.has("authorization"), "{row}");
+            }
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -35,8 +35,10 @@ hidden! {
     pub use crate::body::Kind;
     pub use crate::body::Returns;
     pub use crate::body::boxed;
+    pub use crate::body::joined;
     pub use crate::body::leaf;
     pub use crate::body::needs_ctx;
+    pub use crate::body::part;
     pub use crate::body::returned;
     pub use crate::body::says_cancelled;
     pub use crate::body::scope;

@@ -89,7 +89,8 @@ pub trait Baggage: Sized {
 /// here is encoded when first sent. There is one value a key: of several, the last counts.
 ///
 /// Members marked private are ones that must not leave the mesh, see
-/// [`without_private`](Self::without_private). The mark stays in this process: the wire has none.
+/// [`without_private`](Self::without_private). The mark is a property, `private` without a value, so it
+/// holds at every hop of the mesh, however many services pass the member on without looking at it.
 /// `Debug` shows their keys only, and all of the other members; properties are not shown.
 ///
 /// See [W3C Baggage](https://www.w3.org/TR/baggage/).
@@ -201,11 +202,7 @@ impl BaggageMap {
     /// ```
     #[must_use]
     pub fn without_private(&self) -> Self {
-        match self.0.as_deref() {
-            Some(Repr::Built { .. }) => self.filter(|members, index| !members.is_private(index)),
-            // the mark does not cross the wire
-            Some(Repr::Received { .. }) | None => self.clone(),
-        }
+        self.filter(|members, index| !members.is_private(index))
     }
 
     /// The map with only the members whose key is among these, compared exactly.
@@ -227,7 +224,7 @@ impl BaggageMap {
     /// The values of the `baggage` header to send, none if the map is empty.
     ///
     /// Each is at most 8,000 bytes (nginx refuses a line of 8,190), unless a single member is
-    /// longer. A line with a private member is marked sensitive.
+    /// longer. A line that was built here with a private member is marked sensitive.
     #[must_use]
     pub fn header_lines(&self) -> &[HeaderValue] {
         match self.0.as_deref() {

@@ -78,6 +78,12 @@ pub trait How: Copy {
     /// The end, if it has come: looked at where a leaf cannot be made of what is awaited.
     fn end(self) -> Option<Self::End>;
 
+    /// The end that keeps such a place from beginning.
+    fn end_before(self) -> Option<Self::End>;
+
+    /// Whether what is pending may be given up at `end`.
+    fn told(end: &Self::End) -> bool;
+
     /// Whether it ever takes the end.
     const UNWINDS: bool;
 }
@@ -114,6 +120,14 @@ impl<E> How for Unwinds<E> {
         Ended::seen()
     }
 
+    fn end_before(self) -> Option<Ended> {
+        Ended::before()
+    }
+
+    fn told(end: &Ended) -> bool {
+        end.told
+    }
+
     const UNWINDS: bool = true;
 }
 
@@ -139,6 +153,14 @@ impl How for Threads {
 
     fn end(self) -> Option<Infallible> {
         None
+    }
+
+    fn end_before(self) -> Option<Infallible> {
+        None
+    }
+
+    fn told(end: &Infallible) -> bool {
+        match *end {}
     }
 
     const UNWINDS: bool = false;
@@ -204,7 +226,7 @@ impl<F: Future> Awaitable for Exempt<F> {
 
 impl<F: Future> crate::needs_ctx::sealed::Sealed for Exempt<F> {}
 
-// The two below give opaque futures so that awaiting what is no future is one error and not two: the bound
+// Those below give opaque futures so that awaiting what is no future is one error and not two: the bound
 // of the function is then the only one that fails.
 
 /// One await of a function.
@@ -214,6 +236,22 @@ pub fn leaf<T: Awaitable, H: How>(
     how: H,
 ) -> impl Future<Output = Result<T::Output, H::End>> {
     how.leaf(awaited.into_awaited(), T::EXEMPT)
+}
+
+/// One argument of a `join!`, and whether it is exempt.
+#[inline]
+pub fn part<T: Awaitable>(awaited: T) -> (impl Future<Output = T::Output>, bool) {
+    (awaited.into_awaited(), T::EXEMPT)
+}
+
+/// The leaf that a `join!` as a whole is: exempt where all its arguments are.
+#[inline]
+pub fn joined<F: Future, H: How>(
+    join: F,
+    exempt: bool,
+    how: H,
+) -> impl Future<Output = Result<F::Output, H::End>> {
+    how.leaf(join, exempt)
 }
 
 /// One await of a nested block, or something that is not awaited here.

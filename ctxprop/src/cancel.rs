@@ -9,7 +9,10 @@
 //!    either is seen by the walk or finds its parent ended (3.1.4).
 //! 3. `settled` means that every descendant has its cause. Whoever finds a node ended but not settled
 //!    walks it as well, so that no `cancel` returns early (3.1.2).
-//! 4. Locks are taken one at a time, and nothing foreign runs under one: wakers, callbacks and the last
+//! 4. `told` means that all wakers that waited for this end, here and below, were woken. A leaf gives nothing up
+//!    before: what is pending inside may wait with a waker of its own whose turn has not come. Who finds the end
+//!    but is not told leaves its waker again.
+//! 5. Locks are taken one at a time, and nothing foreign runs under one: wakers, callbacks and the last
 //!    handle of a node are woken, called and dropped after it.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -19,9 +22,8 @@ use std::task::Waker;
 use tokio::time::Instant;
 
 use crate::cause::Cause;
-use crate::ctx::Ctx;
-use crate::ctx::node::{Additions, Link, Node};
-use crate::on_done::Callback;
+use crate::ctx::node::Node;
+use crate::on_done::Callbacks;
 use crate::slots::Slots;
 
 /// What can end a node.
@@ -40,34 +42,54 @@ pub(crate) enum Cancel {
 pub(crate) struct State {
     cause: OnceLock<Cause>,
     settled: AtomicBool,
-    /// The key of this node in its parent's `children`; changed only under the parent's lock.
+    told: AtomicBool,
+    /// The key of this node in its parent's `children`, set once as it is adopted.
     slot: AtomicUsize,
     links: Mutex<Links>,
 }
 
 /// Who hears of the end.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Links {
     children: Slots<Weak<Node>>,
     wakers: Slots<Waker>,
-    callbacks: Slots<Callback>,
+    /// Few contexts have any.
+    callbacks: Option<Box<Callbacks>>,
 }
 
 /// The slot of a node that no parent knows.
 const NO_SLOT: usize = usize::MAX;
 
+/// That of all that cannot end.
+pub(crate) static NEVER: State = State::new();
+
 impl State {
-    pub(crate) fn new() -> State {
+    pub(crate) const fn new() -> State {
         State {
             cause: OnceLock::new(),
             settled: AtomicBool::new(false),
+            told: AtomicBool::new(false),
             slot: AtomicUsize::new(NO_SLOT),
-            links: Mutex::default(),
+            links: Mutex::new(Links {
+                children: Slots::new(),
+                wakers: Slots::new(),
+                callbacks: None,
+            }),
         }
     }
 
+    pub(crate) fn ended_by(cause: Cause) -> State {
+        State { cause: OnceLock::from(cause), ..State::new() }
+    }
+
+    /// Whether the end has come.
+    #[inline]
+    pub(crate) fn ended(&self) -> bool {
+        self.cause.get().is_some()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Links> {
-        // Nothing that can panic runs under the lock (invariant 4), so its content is whole.
+        // Nothing that can panic runs under the lock (invariant 5), so its content is whole.
         self.links.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -95,10 +117,34 @@ fn state(node: &Node) -> Option<&State> {
     }
 }
 
+/// The cancellation that governs `node`, or one that never ends.
+#[inline]
+pub(crate) fn state_of(node: &Node) -> &State {
+    state(node).unwrap_or(&NEVER)
+}
+
 /// Why `node` ended, if its end was recorded. Does not look at the clock.
 #[inline]
 pub(crate) fn cause(node: &Node) -> Option<&Cause> {
     state(node)?.cause.get()
+}
+
+/// Whether all that waited for the end of `node` were told of it.
+pub(crate) fn told(node: &Node) -> bool {
+    state(node).is_none_or(|state| state.told.load(Ordering::Acquire))
+}
+
+/// Has `waker` woken once all were told of the end of `node`; false where they have been.
+pub(crate) fn wait_until_told(node: &Node, waker: &Waker) -> bool {
+    let Some(state) = state(node) else { return false };
+    let waker = waker.clone();
+    let mut links = state.lock();
+    if state.told.load(Ordering::Acquire) {
+        drop(links);
+        return false;
+    }
+    links.wakers.insert(waker);
+    true
 }
 
 /// Registers `child` with `parent`, or ends it with the cause that ended the parent.
@@ -113,6 +159,7 @@ pub(crate) fn adopt(parent: &Node, child: &Arc<Node>) {
             // The child is not shared yet, so nobody can have set its cause.
             let _ = own.cause.set(cause.clone());
             own.settled.store(true, Ordering::Release);
+            own.told.store(true, Ordering::Release);
         }
         None => {
             let slot = links.children.insert(Arc::downgrade(child));
@@ -132,23 +179,8 @@ pub(crate) fn abandon(node: &mut Node) {
     let Some(above) = node.parent.as_deref().and_then(state) else {
         return;
     };
-    let mut moved = Vec::new();
-    let mut links = above.lock();
-    let left = links.children.remove(own.slot.load(Ordering::Relaxed));
-    links.children.compact(|child, to| match child.upgrade() {
-        Some(child) => {
-            if let Cancel::Own(state) = &child.cancel {
-                state.slot.store(to, Ordering::Relaxed);
-            }
-            // It may be the last handle by now, and dropping it takes the lock we hold (invariant 4).
-            moved.push(child);
-            true
-        }
-        // It waits for this lock to take itself out under the key it has.
-        None => false,
-    });
-    drop(links);
-    drop((left, moved));
+    let left = above.lock().children.remove(own.slot.load(Ordering::Relaxed));
+    drop(left);
 }
 
 /// What a wait for the end found.
@@ -174,7 +206,7 @@ pub(crate) fn register(node: &Node, key: &mut Option<usize>, waker: &Waker) -> W
         return Wait::Ended;
     }
     match key.and_then(|key| links.wakers.get_mut(key)) {
-        // The old waker leaves with the clone, after the lock (invariant 4).
+        // The old waker leaves with the clone, after the lock (invariant 5).
         Some(place) => std::mem::swap(place, &mut waker),
         None => {
             *key = Some(links.wakers.insert(waker));
@@ -193,24 +225,14 @@ pub(crate) fn unregister(node: &Node, key: usize) {
     drop(waker);
 }
 
-/// Has `callback` called at the end of `node`, or gives it back with the cause if that has come.
-pub(crate) fn register_callback(
-    state_of: &Node,
-    callback: Callback,
-) -> Result<Option<usize>, (Callback, Cause)> {
-    let Some(state) = state(state_of) else {
-        return Ok(None);
-    };
-    let mut links = state.lock();
-    match state.cause.get() {
-        Some(cause) => Err((callback, cause.clone())),
-        None => Ok(Some(links.callbacks.insert(callback))),
-    }
-}
-
-/// Takes the callback under `key` back, if it has not been called.
-pub(crate) fn unregister_callback(node: &Node, key: usize) -> Option<Callback> {
-    state(node)?.lock().callbacks.remove(key)
+/// Runs `f` on the callbacks that wait for the end of `node`, with the cause if that has come; `None` where it cannot
+/// come. What `f` gives back is dropped, woken and called outside of the lock (invariant 5).
+pub(crate) fn with_callbacks<R>(
+    node: &Node,
+    f: impl FnOnce(&mut Option<Box<Callbacks>>, Option<&Cause>) -> R,
+) -> Option<R> {
+    let state = state(node)?;
+    Some(f(&mut state.lock().callbacks, state.cause.get()))
 }
 
 /// Ends the topmost ancestor of `node` whose deadline has passed by `now`, and so `node`.
@@ -243,128 +265,87 @@ pub(crate) fn end(node: &Arc<Node>, cause: &Cause) {
 
 fn end_by(top: &Arc<Node>, cause: &Cause, now: Instant) {
     let mut below = Vec::new();
-    let mut told = Vec::new();
-    strike(top, cause, now, &mut below, &mut told);
+    let mut waiting = Vec::new();
+    let struck = strike(top, cause, now, &mut below, &mut waiting);
     let mut next = 0;
-    while let Some(node) = below.get(next).map(Arc::clone) {
+    while let Some((node, _)) = below.get(next) {
+        let node = Arc::clone(node);
+        // That of its parent, which may have ended before and with another than `cause` (3.1.3).
+        let inherited = above(&node).and_then(|parent| self::cause(parent)).unwrap_or(cause);
+        let struck = strike(&node, inherited, now, &mut below, &mut waiting);
+        if let Some((_, was_struck)) = below.get_mut(next) {
+            *was_struck = struck;
+        }
         next += 1;
-        strike(&node, cause, now, &mut below, &mut told);
     }
-    for node in below.iter().chain([top]) {
+    for node in below.iter().map(|(node, _)| node).chain([top]) {
         if let Cancel::Own(state) = &node.cancel {
             state.settled.store(true, Ordering::Release);
         }
     }
-    // From here on the tree is done, and foreign code may run (invariant 4).
-    for (wakers, callbacks, cause) in told {
-        wakers.into_items().for_each(Waker::wake);
-        callbacks.into_items().for_each(|callback| callback.dispatch(cause.clone()));
+    let ours = below.iter().filter(|(_, struck)| *struck).map(|(node, _)| node);
+    let telling = Telling(Some(ours.chain(struck.then_some(top))));
+    // From here on the tree is done, and foreign code may run (invariant 5).
+    for waiting in &mut waiting {
+        waiting.wakers.take().into_items().for_each(Waker::wake);
+    }
+    drop(telling);
+    for waiting in waiting {
+        if let Some(callbacks) = waiting.callbacks {
+            callbacks.dispatch(&waiting.cause);
+        }
     }
 }
 
-type Told = (Slots<Waker>, Slots<Callback>, Cause);
+/// All that wait for the end of one node, and why it came.
+struct Waiting {
+    wakers: Slots<Waker>,
+    callbacks: Option<Box<Callbacks>>,
+    cause: Cause,
+}
 
-/// Ends one node: sets its cause, if it has none, and collects its children and those to be told.
+/// The nodes that one call ended. Dropped, also when a waker panics, it notes that all were told (invariant 4).
+struct Telling<'a, I: Iterator<Item = &'a Arc<Node>>>(Option<I>);
+
+impl<'a, I: Iterator<Item = &'a Arc<Node>>> Drop for Telling<'a, I> {
+    fn drop(&mut self) {
+        for node in self.0.take().into_iter().flatten() {
+            if let Cancel::Own(state) = &node.cancel {
+                let mut links = state.lock();
+                state.told.store(true, Ordering::Release);
+                let late = links.wakers.take();
+                drop(links);
+                late.into_items().for_each(Waker::wake);
+            }
+        }
+    }
+}
+
+/// Ends one node: sets its cause, if it has none, which it tells, and collects its children and those that wait.
 fn strike(
     node: &Arc<Node>,
     cause: &Cause,
     now: Instant,
-    below: &mut Vec<Arc<Node>>,
-    told: &mut Vec<Told>,
-) {
+    below: &mut Vec<(Arc<Node>, bool)>,
+    waiting: &mut Vec<Waiting>,
+) -> bool {
     let Cancel::Own(state) = &node.cancel else {
-        return;
+        return false;
     };
     if state.settled.load(Ordering::Acquire) {
-        return;
+        return false;
     }
     let mut links = state.lock();
-    if state.cause.get().is_none() {
+    let first = state.cause.get().is_none();
+    if first {
         let expired = node.deadline.is_some_and(|deadline| deadline.at <= now);
         let cause = if expired { Cause::DeadlineExceeded } else { cause.clone() };
         let _ = state.cause.set(cause.clone());
-        let (wakers, callbacks) =
-            (std::mem::take(&mut links.wakers), std::mem::take(&mut links.callbacks));
-        if !wakers.is_empty() || !callbacks.is_empty() {
-            told.push((wakers, callbacks, cause));
+        let (wakers, callbacks) = (links.wakers.take(), links.callbacks.take());
+        if !wakers.is_empty() || callbacks.is_some() {
+            waiting.push(Waiting { wakers, callbacks, cause });
         }
     }
-    below.extend(links.children.iter().filter_map(Weak::upgrade));
-}
-
-/// Ends a context: the other half of [`Ctx::with_cancel`]. Clones end the same context.
-///
-/// Dropping it ends nothing; [`drop_guard`](Canceller::drop_guard) makes one that does.
-///
-/// # Examples
-///
-/// ```
-/// use ctxprop::{Background, Cause, Ctx};
-///
-/// let (ctx, canceller) = Ctx::background().with_cancel();
-/// let child = ctx.with_value("a child ends with its parent");
-/// canceller.cancel();
-/// canceller.cancel_with(Cause::Shutdown); // too late: the first cause stays
-/// assert_eq!(child.cause(), Some(Cause::Cancelled));
-/// ```
-#[derive(Clone, Debug)]
-pub struct Canceller {
-    node: Arc<Node>,
-}
-
-impl Canceller {
-    pub(crate) fn of(node: Arc<Node>) -> Canceller {
-        Canceller { node }
-    }
-
-    /// Ends the context with [`Cause::Cancelled`]. When it returns, every descendant
-    /// [`is_done`](Ctx::is_done). A second call does nothing.
-    pub fn cancel(&self) {
-        end(&self.node, &Cause::Cancelled);
-    }
-
-    /// Ends the context with `cause`: a [`Cause`], or any error, which becomes [`Cause::Custom`].
-    pub fn cancel_with(&self, cause: impl Into<Cause>) {
-        end(&self.node, &cause.into());
-    }
-
-    /// A guard that cancels when it is dropped.
-    #[must_use = "a guard that is not held cancels at once"]
-    pub fn drop_guard(self) -> CancelGuard {
-        CancelGuard { canceller: self, armed: true }
-    }
-}
-
-/// Cancels when dropped: see [`Canceller::drop_guard`].
-#[derive(Debug)]
-#[must_use = "a guard that is not held cancels at once"]
-pub struct CancelGuard {
-    canceller: Canceller,
-    armed: bool,
-}
-
-impl CancelGuard {
-    /// Gives the canceller back; dropping the guard ends nothing any more.
-    pub fn disarm(mut self) -> Canceller {
-        self.armed = false;
-        self.canceller.clone()
-    }
-}
-
-impl Drop for CancelGuard {
-    fn drop(&mut self) {
-        if self.armed {
-            self.canceller.cancel();
-        }
-    }
-}
-
-impl Ctx {
-    /// A child that can be ended on its own, and what ends it.
-    #[must_use = "contexts are immutable: the cancellation is the new one's"]
-    pub fn with_cancel(&self) -> (Ctx, Canceller) {
-        let node =
-            Node::child(self.link(), Additions { cancellable: true, ..Additions::default() });
-        (Ctx::from_link(Link::Node(Arc::clone(&node))), Canceller { node })
-    }
+    below.extend(links.children.iter().filter_map(Weak::upgrade).map(|child| (child, false)));
+    first
 }

@@ -199,6 +199,11 @@ impl Ctx {
         cancel::cause(self.node()).is_some()
     }
 
+    /// Whether all that waited for the end were told of it.
+    pub(crate) fn told(&self) -> bool {
+        cancel::told(self.node())
+    }
+
     /// Whether whatever ends this context ends `other`, and the other way round.
     #[inline]
     pub(crate) fn ends_with(&self, other: &Ctx) -> bool {

@@ -109,11 +109,4 @@ impl Ctx {
         }
         due
     }
-
-    /// Ends the context because a timer says that its deadline has passed.
-    pub(crate) fn expire_now(&self) {
-        if let Some(deadline) = self.node().deadline {
-            cancel::expire(self.node(), deadline.at.max(Instant::now()));
-        }
-    }
 }

@@ -1,12 +1,13 @@
 //! A leaf: one `.await`, raced with the end of the current context.
 //!
 //! # Invariants
-//! 1. Once the context has ended, a leaf that has not started polls nothing.
+//! 1. Once the context has ended, a leaf that has not started polls nothing, unless its function holds an active
+//!    shield, which it inherits (`shield.rs`, invariant 4).
 //! 2. A pending leaf polls what it awaits first and looks at the end second, so that inner code unwinds
-//!    before outer code. It gives up what is still pending after a poll that began after the end, unless
-//!    a shield is active inside.
+//!    before outer code. It gives up what is still pending after a poll that began after all were told of the end,
+//!    unless a shield is active inside.
 //! 3. It registers no waker, takes no lock and allocates nothing: the nearest scope polls it with the waker
-//!    that the end wakes. (Shields inside are remembered, which allocates once one was seen.)
+//!    that the end wakes. (Shields inside are another matter: they are remembered once one was seen.)
 
 use std::future::Future;
 use std::pin::Pin;
@@ -25,34 +26,50 @@ pin_project! {
     pub struct Leaf<F> {
         #[pin]
         future: F,
-        started: bool,
+        stage: Stage,
         shields: Seen,
     }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Begins,
+    /// Begins, also after the end.
+    Exempt,
+    Begun,
 }
 
 impl<F> Leaf<F> {
     #[inline]
     pub(crate) fn new(future: F) -> Self {
-        Leaf { future, started: false, shields: Seen::default() }
+        Leaf { future, stage: Stage::Begins, shields: Seen::default() }
     }
 
     /// A leaf that starts although the context has ended: for shields, which are active while pending.
     #[inline]
     pub(crate) fn exempt(future: F) -> Self {
-        Leaf { started: true, ..Leaf::new(future) }
+        Leaf { stage: Stage::Exempt, ..Leaf::new(future) }
     }
 }
 
 /// What a leaf gives when it gives up: that the current context has ended. Why is asked where it is needed, so
 /// that no leaf carries an error about.
 #[derive(Clone, Copy, Debug)]
-pub struct Ended(());
+pub struct Ended {
+    /// Whether everything that waited for the end was told: only then is what is pending given up.
+    pub(crate) told: bool,
+}
 
 impl Ended {
     /// The end of the current context, if it was recorded.
     #[inline]
     pub(crate) fn seen() -> Option<Ended> {
-        current::ended().then_some(Ended(()))
+        if current::ended() { Some(Ended { told: current::told() }) } else { None }
+    }
+
+    /// The same, where a leaf begins: none while the function holds an active shield.
+    pub(crate) fn before() -> Option<Ended> {
+        Ended::seen().filter(|_| !shield::handed_is_active())
     }
 
     /// Why the current context ended.
@@ -69,23 +86,42 @@ impl<F: Future> Future for Leaf<F> {
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let end = Ended::seen();
-        if let Some(end) = end
-            && !*this.started
-        {
-            return Poll::Ready(Err(end));
+        // Before the poll: what is pending after it is given up only if it was polled knowing of the end.
+        let mut end = None;
+        if current::has_news() {
+            match news(*this.stage, this.shields) {
+                Err(end) => return Poll::Ready(Err(end)),
+                Ok(seen) => end = seen,
+            }
         }
-        *this.started = true;
         let before = shield::mark();
         match this.future.poll(cx) {
-            Poll::Ready(output) => Poll::Ready(Ok(output)),
+            Poll::Ready(output) => {
+                this.shields.hand_over();
+                Poll::Ready(Ok(output))
+            }
             Poll::Pending => {
-                this.shields.remember_since(before);
+                *this.stage = Stage::Begun;
+                let unwinding = this.shields.remember_since(before);
                 match end {
-                    Some(end) if !this.shields.any_active() => Poll::Ready(Err(end)),
+                    Some(end) if end.told && !unwinding && !this.shields.hold(cx.waker()) => {
+                        Poll::Ready(Err(end))
+                    }
                     _ => Poll::Pending,
                 }
             }
         }
+    }
+}
+
+/// The end, if that is the news; an error where it keeps a leaf from beginning.
+#[cold]
+fn news(stage: Stage, shields: &mut Seen) -> Result<Option<Ended>, Ended> {
+    if stage != Stage::Begun {
+        shields.inherit();
+    }
+    match Ended::seen() {
+        Some(end) if stage == Stage::Begins && !shields.any_active() => Err(end),
+        end => Ok(end),
     }
 }

@@ -82,6 +82,7 @@ mod baggage;
 #[allow(missing_docs, reason = "only generated code uses it")]
 pub mod body;
 mod cancel;
+mod canceller;
 mod cause;
 mod ctx;
 mod current;
@@ -117,7 +118,7 @@ pub use baggage::{
     Baggage, BaggageError, BaggageErrorKind, BaggageMap, BaggageMapBuilder, MAX_BAGGAGE_BYTES,
     MAX_BAGGAGE_MEMBERS,
 };
-pub use cancel::{CancelGuard, Canceller};
+pub use canceller::{CancelGuard, Canceller};
 pub use cause::{Cancelled, Cause};
 pub use ctx::{Background, Ctx};
 #[doc = include_str!("../docs/derive-baggage.md")]

@@ -3,15 +3,21 @@
 //! They run beside whoever ended the context, never inside the call that did.
 
 use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Waker};
 
+use pin_project_lite::pin_project;
 use tokio::runtime::Handle;
 
 use crate::cancel;
 use crate::cause::Cause;
 use crate::ctx::Ctx;
 use crate::ctx::node::Node;
+use crate::slots::Slots;
+use crate::watch::Done;
 
 type Run = Box<dyn FnOnce(Cause) + Send>;
 
@@ -35,6 +41,55 @@ impl Callback {
 impl fmt::Debug for Callback {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Callback")
+    }
+}
+
+/// The callbacks that wait for the end of one context. Each method is called under that context's lock, so what it
+/// takes out it gives back.
+#[derive(Debug, Default)]
+pub(crate) struct Callbacks {
+    waiting: Slots<Callback>,
+    driver: Driver,
+}
+
+/// The task that drives the deadline for callbacks, which are nobody's future.
+#[derive(Debug, Default)]
+enum Driver {
+    #[default]
+    None,
+    /// It was spawned and has not been polled.
+    Starts,
+    /// It waits for the end, and is woken when no callback is left.
+    Waits(Waker),
+}
+
+impl Callbacks {
+    pub(crate) fn dispatch(self, cause: &Cause) {
+        self.waiting.into_items().for_each(|callback| callback.dispatch(cause.clone()));
+    }
+
+    /// Adds `callback`, and tells its key. True where the caller, who can, is to spawn the driver.
+    fn add(&mut self, callback: Callback, can_drive: bool) -> (usize, bool) {
+        let drive = can_drive && matches!(self.driver, Driver::None);
+        if drive {
+            self.driver = Driver::Starts;
+        }
+        (self.waiting.insert(callback), drive)
+    }
+
+    /// Takes the callback under `key` out, if it is there, and gives the driver's waker if it was the last.
+    fn remove(&mut self, key: usize) -> (Option<Callback>, Option<Waker>) {
+        let callback = self.waiting.remove(key);
+        let idle = match &self.driver {
+            Driver::Waits(waker) if self.waiting.is_empty() => Some(waker.clone()),
+            _ => None,
+        };
+        (callback, idle)
+    }
+
+    /// Nothing waits, and no task does for it.
+    fn is_idle(&self) -> bool {
+        self.waiting.is_empty() && matches!(self.driver, Driver::None)
     }
 }
 
@@ -90,9 +145,70 @@ impl Registration {
         match &self.place {
             Place::Called => false,
             Place::Never => true,
-            Place::Waits { node, key } => cancel::unregister_callback(node, *key).is_some(),
+            Place::Waits { node, key } => take_back(node, *key).is_some(),
         }
     }
+}
+
+pin_project! {
+    /// The task that drives the deadline of a context that has callbacks: one for all of them, until the end or
+    /// until none is left.
+    struct Drive {
+        #[pin]
+        done: Done,
+        node: Arc<Node>,
+        over: bool,
+    }
+
+    impl PinnedDrop for Drive {
+        fn drop(this: Pin<&mut Self>) {
+            let this = this.project();
+            if !*this.over {
+                driver_gone(this.node);
+            }
+        }
+    }
+}
+
+impl Future for Drive {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.project();
+        *this.over = !drives(this.node, cx.waker()) || this.done.poll(cx).is_ready();
+        if *this.over { Poll::Ready(()) } else { Poll::Pending }
+    }
+}
+
+/// Takes the callback under `key` back, if it has not been called.
+fn take_back(node: &Node, key: usize) -> Option<Callback> {
+    let (callback, idle, _none_left) = cancel::with_callbacks(node, |slot, _| {
+        let (callback, idle) = slot.as_mut()?.remove(key);
+        Some((callback, idle, slot.take_if(|callbacks| callbacks.is_idle())))
+    })??;
+    idle.iter().for_each(Waker::wake_by_ref);
+    callback
+}
+
+/// Whether the driver still has callbacks to drive the deadline for; if so, `waker` is woken when it has none.
+fn drives(node: &Node, waker: &Waker) -> bool {
+    let mut waits = Some(Driver::Waits(waker.clone()));
+    let drives = cancel::with_callbacks(node, |slot, _| {
+        let callbacks = slot.as_mut()?;
+        let drives = !callbacks.waiting.is_empty();
+        let next = waits.take_if(|_| drives).unwrap_or_default();
+        let old = std::mem::replace(&mut callbacks.driver, next);
+        Some((drives, old, slot.take_if(|callbacks| callbacks.is_idle())))
+    });
+    drives.flatten().is_some_and(|(drives, ..)| drives)
+}
+
+/// The driver goes before [`drives`] let it: with its runtime.
+fn driver_gone(node: &Node) {
+    let old = cancel::with_callbacks(node, |slot, _| {
+        slot.as_mut().map(|callbacks| std::mem::take(&mut callbacks.driver))
+    });
+    drop(old);
 }
 
 impl Ctx {
@@ -129,17 +245,21 @@ impl Ctx {
         let callback = Callback { run: Box::new(f), runtime: runtime.clone() };
         // Looks at the clock, so that a deadline that has passed is an end that has come.
         self.is_done();
-        let place = match cancel::register_callback(&node, callback) {
-            Err((callback, cause)) => {
+        let can_drive = node.deadline.is_some() && runtime.is_some();
+        let registered = cancel::with_callbacks(&node, |slot, ended| match ended {
+            Some(cause) => Err((callback, cause.clone())),
+            None => Ok(slot.get_or_insert_default().add(callback, can_drive)),
+        });
+        let place = match registered {
+            None => Place::Never,
+            Some(Err((callback, cause))) => {
                 callback.dispatch(cause);
                 Place::Called
             }
-            Ok(None) => Place::Never,
-            Ok(Some(key)) => {
-                // Somebody has to drive the timer, and a callback is nobody's future. The task ends with
-                // the context, however that ends.
-                if let (Some(_), Some(runtime)) = (node.deadline, runtime) {
-                    drop(runtime.spawn(self.done()));
+            Some(Ok((key, drive))) => {
+                if let Some(runtime) = runtime.filter(|_| drive) {
+                    let node = Arc::clone(&node);
+                    drop(runtime.spawn(Drive { done: self.done(), node, over: false }));
                 }
                 Place::Waits { node, key }
             }

@@ -6,6 +6,8 @@
 //!    the end itself, or the scope around it does with the same waker.
 //! 3. After the end the inner future is polled once more, so that its leaves unwind.
 //! 4. A scope that never waits registers nothing.
+//! 5. A scope counts those inside that rely on it (2). Where it goes and they stay, held by somebody else, it wakes
+//!    the task, which polls them again, or hands them to the scope around it.
 
 use std::fmt;
 use std::future::Future;
@@ -14,9 +16,10 @@ use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
+use crate::cancel;
 use crate::cause::{Cancelled, Cause};
 use crate::ctx::Ctx;
-use crate::current;
+use crate::current::{self, Cover};
 use crate::leaf::Leaf;
 use crate::needs_ctx::Awaitable;
 use crate::watch::Watch;
@@ -25,10 +28,12 @@ pin_project! {
     /// A future that runs with a context current: see [`Ctx::scope`].
     #[must_use = "futures do nothing unless awaited"]
     pub struct Scope<F> {
-        // `None` only while the context is current: `enter` moves it there and back.
-        ctx: Option<Ctx>,
+        ctx: Ctx,
         #[pin]
         watch: Watch,
+        // The scopes inside that rely on this one, and the serial of the one around that this one relies on.
+        cover: Cover,
+        covered_by: u64,
         #[pin]
         future: Option<F>,
     }
@@ -37,27 +42,34 @@ pin_project! {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
             if this.future.is_some() {
-                current::enter(this.ctx, None, || this.future.set(None));
+                current::enter(this.ctx, None, this.cover, || this.future.set(None));
+                let covered = current::relies_no_more(*this.covered_by);
+                match this.cover.count {
+                    0 => {}
+                    count if covered => current::take_over(count),
+                    _ => this.watch.as_mut().wake(),
+                }
             }
-            if let Some(ctx) = this.ctx {
-                this.watch.release(ctx.node());
-            }
+            this.watch.release(this.ctx.node());
         }
     }
 }
 
 impl<F> Scope<F> {
     pub(crate) fn new(ctx: Ctx, future: F) -> Self {
-        Scope { ctx: Some(ctx), watch: Watch::default(), future: Some(future) }
+        Scope {
+            ctx,
+            watch: Watch::default(),
+            cover: Cover::NONE,
+            covered_by: 0,
+            future: Some(future),
+        }
     }
-}
 
-impl<F> Scope<F> {
     /// Why its context ended, where a leaf said that it did.
     #[cold]
     fn end(&self) -> Cancelled {
-        let end = self.ctx.as_ref().and_then(Ctx::recorded_end);
-        end.unwrap_or_else(|| Cancelled::new(Cause::Cancelled))
+        self.ctx.recorded_end().unwrap_or_else(|| Cancelled::new(Cause::Cancelled))
     }
 }
 
@@ -70,12 +82,11 @@ impl<F: Future> Future for Scope<F> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let mut this = self.project();
         loop {
-            let (covered, saw_end) = match &*this.ctx {
-                Some(ctx) if current::covers(ctx, cx.waker()) => (true, ctx.ended()),
-                Some(ctx) => (false, this.watch.as_mut().ended(ctx)),
-                None => (false, false),
-            };
-            let polled = current::enter(this.ctx, Some(cx.waker()), || {
+            let ctx = &*this.ctx;
+            let covered = current::covers(ctx, cx.waker());
+            let saw_end = if covered { ctx.ended() } else { this.watch.as_mut().ended(ctx) };
+            let told = saw_end && ctx.told();
+            let polled = current::enter(ctx, Some(cx.waker()), this.cover, || {
                 let polled = match this.future.as_mut().as_pin_mut() {
                     Some(future) => future.poll(cx),
                     // As an `async` block does: there is nothing left to give.
@@ -86,18 +97,28 @@ impl<F: Future> Future for Scope<F> {
                 }
                 polled
             });
-            let Some(ctx) = &*this.ctx else { return polled };
             if polled.is_ready() {
                 this.watch.release(ctx.node());
+                current::relies_no_more(*this.covered_by);
+                match this.cover.count {
+                    0 => {}
+                    count if covered => current::take_over(count),
+                    _ => cx.waker().wake_by_ref(),
+                }
                 return polled;
             }
             // An end that came during the poll was seen by some leaves at best: once more for the others.
             let ended = if covered {
+                current::rely(this.covered_by);
                 ctx.ended()
             } else {
                 this.watch.as_mut().poll_end(ctx, cx).is_ready()
             };
-            if saw_end || !ended {
+            if !ended || told {
+                return Poll::Pending;
+            }
+            // As long as others are being told, leaves give nothing up: once more after that.
+            if !ctx.told() && (covered || cancel::wait_until_told(ctx.node(), cx.waker())) {
                 return Poll::Pending;
             }
         }

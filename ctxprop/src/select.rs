@@ -5,7 +5,8 @@
 //!
 //! # Invariants
 //! 1. The end is taken in a later poll than the one that saw it first, so every branch was polled in
-//!    between or is ready (leaf rule 2), and not while a shield is active in a branch.
+//!    between or is ready (leaf rule 2), and not while a shield is active in a branch. What encloses the `select!`
+//!    waits for that poll, also another `select!`.
 //! 2. Once every other branch is disabled the end disables itself too, so that `else` and tokio's own panic
 //!    come as they would.
 
@@ -18,6 +19,7 @@ use std::task::{Context, Poll};
 use pin_project_lite::pin_project;
 
 use crate::body::How;
+use crate::current;
 use crate::shield::{self, Seen};
 
 /// What the branches of one `select!` share. All of it is touched by one task at a time: the atomics are
@@ -30,19 +32,26 @@ pub struct Select<H> {
     enabled: AtomicUsize,
     ready: AtomicUsize,
     saw_end: AtomicBool,
+    /// Whether a `select!` in a branch takes the end at its next poll.
+    inner_unwinds: AtomicBool,
     shields: Mutex<Seen>,
 }
 
 impl<H: How> Select<H> {
     /// For the branches of one `select!`.
     pub fn new(how: H, refutable: bool) -> Self {
+        let mut shields = Seen::default();
+        if current::has_news() {
+            shields.inherit();
+        }
         Select {
             how,
             refutable,
             enabled: AtomicUsize::new(0),
             ready: AtomicUsize::new(0),
             saw_end: AtomicBool::new(false),
-            shields: Mutex::default(),
+            inner_unwinds: AtomicBool::new(false),
+            shields: Mutex::new(shields),
         }
     }
 
@@ -93,15 +102,20 @@ impl<F: Future, H: How> Future for Branch<'_, F, H> {
         if !H::UNWINDS {
             return polled;
         }
+        let select = *this.select;
         if polled.is_ready() {
-            this.select.ready.fetch_add(1, Relaxed);
-            if this.select.refutable {
+            select.ready.fetch_add(1, Relaxed);
+            select.shields().lend();
+            if select.refutable {
                 // If the pattern refuses it, the end has to look whether it is alone (invariant 2).
                 cx.waker().wake_by_ref();
             }
-        } else if shield::mark() != before {
-            this.select.shields().remember_since(before);
-        } else if this.select.saw_end.load(Relaxed) && !this.select.shields().any_active() {
+            return polled;
+        }
+        if shield::mark() != before && select.shields().remember_since(before) {
+            select.inner_unwinds.store(true, Relaxed);
+        }
+        if select.saw_end.load(Relaxed) && !select.shields().any_active() {
             // The last shield may have ended in this poll, after the end was asked (invariant 1).
             cx.waker().wake_by_ref();
         }
@@ -127,10 +141,14 @@ impl<H: How> Future for End<'_, H> {
         let Some(end) = select.how.end() else {
             return Poll::Pending;
         };
-        if !select.saw_end.swap(true, Relaxed) {
-            cx.waker().wake_by_ref();
+        if !select.saw_end.swap(true, Relaxed) || select.inner_unwinds.swap(false, Relaxed) {
+            shield::unwinds_next(cx.waker());
             return Poll::Pending;
         }
-        if select.shields().any_active() { Poll::Pending } else { Poll::Ready(Some(end)) }
+        if !H::told(&end) || select.shields().hold(cx.waker()) {
+            Poll::Pending
+        } else {
+            Poll::Ready(Some(end))
+        }
     }
 }

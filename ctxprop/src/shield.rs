@@ -9,87 +9,218 @@
 //! 1. A shield is active from its first pending poll until it is done, dropped or out of time; its context
 //!    has ended exactly when it is not.
 //! 2. `Seen` remembers shields across polls, since a poll need not reach every pending future inside
-//!    (`FuturesUnordered` polls what was woken).
-//! 3. The list is empty whenever no scope is being polled: it keeps nothing alive.
+//!    (`FuturesUnordered` polls what was woken). Whoever waits for one that was not polled inside it leaves a waker
+//!    with that shield.
+//! 3. The list is as it was whenever an async scope is left that is in no other: it keeps nothing alive.
+//! 4. A leaf that is ready hands the active shields it saw over to the next leaf that starts, which is the next
+//!    one of the same function: they are in a variable there (`while let Some(..) = unordered.next().await`).
 
 use std::cell::{Cell, RefCell};
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use pin_project_lite::pin_project;
 
-use crate::cancel;
+use crate::cancel::{self, Wait};
 use crate::cause::{Cancelled, Cause};
 use crate::ctx::Ctx;
 use crate::ctx::node::Additions;
+use crate::current;
 use crate::deadline::Deadline;
 use crate::needs_ctx::Awaitable;
 use crate::scope::Run;
 
 thread_local! {
-    /// The shields found pending since the outermost scope on this thread was entered.
-    static PENDING: RefCell<Vec<Ctx>> = const { RefCell::new(Vec::new()) };
-    /// Its length: apart, because reading it is all that most polls do.
-    static MARK: Cell<usize> = const { Cell::new(0) };
+    static LIST: RefCell<List> = const { RefCell::new(List { pending: Vec::new(), handed: Vec::new() }) };
+    /// Where the list ends: apart, because reading it is all that most polls do.
+    static MARK: Cell<Mark> = const { Cell::new(Mark(0)) };
 }
 
-/// Where the list of pending shields ends now.
+struct List {
+    /// What was found pending by the async scopes that are being polled.
+    pending: Vec<Pending>,
+    /// What the leaf that was ready last had seen (invariant 4).
+    handed: Vec<Held>,
+}
+
+enum Pending {
+    Shield(Ctx),
+    /// A `select!` that takes the end at its next poll, and asked for that.
+    Unwinding,
+}
+
+/// How long the list is, and what it had of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Mark(usize);
+
+/// Where the list ends now.
 #[inline]
-pub(crate) fn mark() -> usize {
+pub(crate) fn mark() -> Mark {
     MARK.get()
 }
 
-fn report(shield: &Ctx) {
-    let _ = PENDING.try_with(|pending| {
-        let mut pending = pending.borrow_mut();
-        pending.push(shield.clone());
-        MARK.set(pending.len());
-    });
+/// Changes the list and notes where it ends. What comes out of it is dropped with the list unborrowed.
+fn with_list<R>(f: impl FnOnce(&mut List) -> R) -> Option<R> {
+    let change = |list: &RefCell<List>| {
+        let mut list = list.borrow_mut();
+        let result = f(&mut list);
+        MARK.set(Mark(list.pending.len()));
+        result
+    };
+    LIST.try_with(change).ok()
 }
 
-/// Empties the list (invariant 3).
-pub(crate) fn leave_outermost_scope() {
-    if MARK.get() != 0 {
-        MARK.set(0);
-        let list = PENDING.try_with(|pending| std::mem::take(&mut *pending.borrow_mut()));
-        drop(list);
+fn report(pending: Pending) {
+    // What is polled outside of async scopes is held by none.
+    if current::polls_a_scope() {
+        with_list(|list| list.pending.push(pending));
     }
+}
+
+/// Has everything around wait for one more poll: what says so takes the end then.
+#[cold]
+pub(crate) fn unwinds_next(waker: &Waker) {
+    report(Pending::Unwinding);
+    waker.wake_by_ref();
+}
+
+/// Takes off the list what has come since `mark`.
+#[inline]
+pub(crate) fn forget_since(mark: Mark) {
+    if MARK.get() != mark {
+        let gone = with_list(|list| {
+            let pending = list.pending.split_off(mark.0.min(list.pending.len()));
+            (pending, std::mem::take(&mut list.handed))
+        });
+        drop(gone);
+    }
+}
+
+/// Whether the leaf that was ready last had seen a shield that is still active.
+#[cold]
+pub(crate) fn handed_is_active() -> bool {
+    with_list(|list| list.handed.iter().any(Held::is_active)).unwrap_or(false)
 }
 
 /// The shields that were seen pending inside a future.
 #[derive(Debug, Default)]
 #[allow(clippy::box_collection, reason = "one word in every leaf, not three, and hardly ever used")]
-pub(crate) struct Seen(Option<Box<Vec<Ctx>>>);
+pub(crate) struct Seen(Option<Box<Vec<Held>>>);
+
+/// A shield that holds what it is in.
+#[derive(Debug)]
+struct Held {
+    shield: Ctx,
+    /// Whether it was polled inside in the last poll, so that its own waker leads here.
+    polled: bool,
+    /// The place of our waker, if we left one with it.
+    key: Option<usize>,
+}
+
+impl Held {
+    fn new(shield: &Ctx) -> Held {
+        Held { shield: shield.clone(), polled: true, key: None }
+    }
+
+    /// Looks at the clock: nobody may be polling it.
+    fn is_active(&self) -> bool {
+        !self.shield.is_done()
+    }
+
+    /// Whether it is active; if so, `waker` is woken when that is over.
+    fn holds(&mut self, waker: &Waker) -> bool {
+        let registered = |held: &mut Held| {
+            cancel::register(held.shield.node(), &mut held.key, waker) == Wait::Registered
+        };
+        self.is_active() && (self.polled || registered(self))
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some(key) = self.key {
+            cancel::unregister(self.shield.node(), key);
+        }
+    }
+}
 
 impl Seen {
-    /// Adds those that were reported since `mark` was taken.
+    /// Adds those that were reported since `mark` was taken. True where a `select!` inside takes the end at its next
+    /// poll.
     #[inline]
-    pub(crate) fn remember_since(&mut self, mark: usize) {
-        if MARK.get() != mark {
-            self.add(mark);
-        }
+    pub(crate) fn remember_since(&mut self, mark: Mark) -> bool {
+        (MARK.get() != mark || self.0.is_some()) && self.add(mark)
     }
 
     #[cold]
-    fn add(&mut self, mark: usize) {
-        let _ = PENDING.try_with(|pending| {
-            let seen = self.0.get_or_insert_default();
-            seen.retain(|shield| !shield.ended());
-            for shield in pending.borrow().iter().skip(mark) {
-                if !seen.iter().any(|known| Arc::ptr_eq(known.node(), shield.node())) {
-                    seen.push(shield.clone());
+    fn add(&mut self, mark: Mark) -> bool {
+        let mut seen = self.0.take().map_or_else(Vec::new, |seen| *seen);
+        seen.retain(Held::is_active);
+        seen.iter_mut().for_each(|held| held.polled = false);
+        let mut unwinding = false;
+        with_list(|list| {
+            for pending in list.pending.iter().skip(mark.0) {
+                let Pending::Shield(shield) = pending else {
+                    unwinding = true;
+                    continue;
+                };
+                match seen.iter_mut().find(|held| Arc::ptr_eq(held.shield.node(), shield.node())) {
+                    Some(known) => known.polled = true,
+                    None => seen.push(Held::new(shield)),
                 }
             }
         });
+        self.0 = (!seen.is_empty()).then(|| Box::new(seen));
+        unwinding
+    }
+
+    /// Takes over what the leaf before had seen (invariant 4).
+    #[cold]
+    pub(crate) fn inherit(&mut self) {
+        current::heard();
+        let handed = with_list(|list| std::mem::take(&mut list.handed)).unwrap_or_default();
+        if !handed.is_empty() {
+            self.0.get_or_insert_default().extend(handed);
+        }
+    }
+
+    /// Hands what is active over to the next leaf (invariant 4).
+    #[inline]
+    pub(crate) fn hand_over(&mut self) {
+        if self.0.is_some() {
+            hand_over(self.0.take().map_or_else(Vec::new, |seen| *seen));
+        }
+    }
+
+    /// The same, where this one may go on.
+    pub(crate) fn lend(&self) {
+        if let Some(seen) = &self.0 {
+            hand_over(seen.iter().map(|held| Held::new(&held.shield)).collect());
+        }
     }
 
     /// Whether one of them is active.
     #[inline]
     pub(crate) fn any_active(&self) -> bool {
-        self.0.as_ref().is_some_and(|seen| seen.iter().any(|shield| !shield.ended()))
+        self.0.as_ref().is_some_and(|seen| seen.iter().any(Held::is_active))
+    }
+
+    /// Whether one of them is active; if so, `waker` is woken when that may be over.
+    #[inline]
+    pub(crate) fn hold(&mut self, waker: &Waker) -> bool {
+        self.0.as_mut().is_some_and(|seen| seen.iter_mut().any(|held| held.holds(waker)))
+    }
+}
+
+#[cold]
+fn hand_over(mut seen: Vec<Held>) {
+    seen.retain(Held::is_active);
+    if current::polls_a_scope() && !seen.is_empty() {
+        current::alert();
+        drop(with_list(|list| std::mem::replace(&mut list.handed, seen)));
     }
 }
 
@@ -143,7 +274,7 @@ impl<F: Future> Future for Shielding<F> {
         let polled = this.work.poll(cx);
         match &polled {
             Poll::Ready(_) => cancel::end(this.ctx.node(), &Cause::Finished),
-            Poll::Pending => report(this.ctx),
+            Poll::Pending => report(Pending::Shield(this.ctx.clone())),
         }
         polled
     }

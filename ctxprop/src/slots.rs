@@ -1,68 +1,103 @@
 //! A set of things, each under a key that its owner keeps: the children, wakers and callbacks of a
-//! context. Not a general map: keys are reused once removed.
+//! context. Not a general map: it gives the keys, and no key is given twice.
 //!
 //! # Invariants
 //! 1. None and one element need no allocation, so a chain of contexts costs one allocation each (3.1.11).
-//! 2. An empty set holds no memory, and [`Slots::compact`] keeps a large one in proportion (3.1.9).
+//! 2. A key is never reused: one that was removed stays unknown.
+//! 3. An empty set holds no memory, and a large one keeps it in proportion (3.1.9).
 
-use slab::Slab;
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 
-/// Below this capacity a slab is not worth moving its elements for.
+/// Below this capacity a table is not worth shrinking.
 const SMALL: usize = 64;
 
-/// The key of the element that is stored inline.
-const INLINE: usize = 0;
+#[derive(Debug)]
+pub(crate) struct Slots<T> {
+    next: usize,
+    items: Items<T>,
+}
 
-#[derive(Debug, Default)]
-pub(crate) enum Slots<T> {
-    #[default]
+#[derive(Debug)]
+enum Items<T> {
     Empty,
-    One(T),
-    Many(Slab<T>),
+    One(usize, T),
+    Many(HashMap<usize, T, BuildHasherDefault<KeyHasher>>),
+}
+
+/// Spreads keys, which are counted up, over all bits (Fibonacci hashing). Keys are ours, so nobody can choose them
+/// to collide.
+#[derive(Debug, Default)]
+pub(crate) struct KeyHasher(u64);
+
+impl Hasher for KeyHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|&byte| self.write_usize(usize::from(byte)));
+    }
+
+    #[inline]
+    fn write_usize(&mut self, key: usize) {
+        self.0 = (self.0 ^ key as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    }
+
+    #[inline]
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+impl<T> Default for Slots<T> {
+    fn default() -> Self {
+        Slots::new()
+    }
 }
 
 impl<T> Slots<T> {
+    pub(crate) const fn new() -> Self {
+        Slots { next: 0, items: Items::Empty }
+    }
+
     /// Puts `item` in and gives its key.
     pub(crate) fn insert(&mut self, item: T) -> usize {
-        match self {
-            Slots::Many(slab) => slab.insert(item),
-            Slots::Empty => {
-                *self = Slots::One(item);
-                INLINE
-            }
-            Slots::One(_) => {
-                let mut slab = Slab::with_capacity(4);
-                // An empty slab hands out its keys from 0, so the first element keeps the key it had.
-                if let Slots::One(first) = std::mem::take(self) {
-                    slab.insert(first);
+        let key = self.next;
+        self.next += 1;
+        match &mut self.items {
+            Items::Many(many) => drop(many.insert(key, item)),
+            few => match std::mem::replace(few, Items::Empty) {
+                Items::One(first_key, first) => {
+                    let both = [(first_key, first), (key, item)];
+                    *few = Items::Many(both.into_iter().collect());
                 }
-                let key = slab.insert(item);
-                *self = Slots::Many(slab);
-                key
-            }
+                _ => *few = Items::One(key, item),
+            },
         }
+        key
     }
 
     /// The element under `key`.
     pub(crate) fn get_mut(&mut self, key: usize) -> Option<&mut T> {
-        match self {
-            Slots::One(item) if key == INLINE => Some(item),
-            Slots::Many(slab) => slab.get_mut(key),
+        match &mut self.items {
+            Items::One(only, item) if *only == key => Some(item),
+            Items::Many(many) => many.get_mut(&key),
             _ => None,
         }
     }
 
     /// Takes the element under `key` out.
     pub(crate) fn remove(&mut self, key: usize) -> Option<T> {
-        match self {
-            Slots::One(_) if key == INLINE => match std::mem::take(self) {
-                Slots::One(item) => Some(item),
-                _ => None,
-            },
-            Slots::Many(slab) => {
-                let item = slab.try_remove(key);
-                if slab.is_empty() {
-                    *self = Slots::Empty;
+        match &mut self.items {
+            Items::One(only, _) if *only == key => {
+                match std::mem::replace(&mut self.items, Items::Empty) {
+                    Items::One(_, item) => Some(item),
+                    _ => None,
+                }
+            }
+            Items::Many(many) => {
+                let item = many.remove(&key);
+                if many.is_empty() {
+                    self.items = Items::Empty;
+                } else if many.capacity() >= SMALL && many.len() <= many.capacity() / 4 {
+                    many.shrink_to(many.len() * 2);
                 }
                 item
             }
@@ -70,45 +105,38 @@ impl<T> Slots<T> {
         }
     }
 
-    /// Moves elements together and gives memory back where most of it is unused. `rekey` is told of
-    /// each move, and may refuse it.
-    pub(crate) fn compact(&mut self, mut rekey: impl FnMut(&T, usize) -> bool) {
-        if let Slots::Many(slab) = self
-            && slab.capacity() >= SMALL
-            && slab.len() <= slab.capacity() / 4
-        {
-            slab.compact(|item, _from, to| rekey(item, to));
-            slab.shrink_to_fit();
-        }
+    /// Takes everything out. Keys go on where they were, so the old ones stay unknown.
+    pub(crate) fn take(&mut self) -> Slots<T> {
+        let items = std::mem::replace(&mut self.items, Items::Empty);
+        Slots { next: self.next, items }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        matches!(self, Slots::Empty)
+        matches!(self.items, Items::Empty)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
-        let (one, many) = match self {
-            Slots::Empty => (None, None),
-            Slots::One(item) => (Some(item), None),
-            Slots::Many(slab) => (None, Some(slab)),
+        let (one, many) = match &self.items {
+            Items::Empty => (None, None),
+            Items::One(_, item) => (Some(item), None),
+            Items::Many(many) => (None, Some(many)),
         };
-        one.into_iter().chain(many.into_iter().flat_map(|slab| slab.iter().map(|(_, item)| item)))
+        one.into_iter().chain(many.into_iter().flat_map(HashMap::values))
     }
 
     pub(crate) fn into_items(self) -> impl Iterator<Item = T> {
-        let (one, many) = match self {
-            Slots::Empty => (None, None),
-            Slots::One(item) => (Some(item), None),
-            Slots::Many(slab) => (None, Some(slab)),
+        let (one, many) = match self.items {
+            Items::Empty => (None, None),
+            Items::One(_, item) => (Some(item), None),
+            Items::Many(many) => (None, Some(many)),
         };
-        one.into_iter()
-            .chain(many.into_iter().flat_map(|slab| slab.into_iter().map(|(_, item)| item)))
+        one.into_iter().chain(many.into_iter().flat_map(HashMap::into_values))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Slots;
+    use super::{Items, Slots};
 
     #[test]
     fn keys_stay_valid_while_the_set_grows_and_shrinks() {
@@ -123,7 +151,19 @@ mod tests {
     }
 
     #[test]
-    fn the_inline_element_can_leave_first() {
+    fn a_key_that_was_removed_stays_unknown() {
+        let mut slots = Slots::default();
+        let old = slots.insert("old");
+        assert_eq!(slots.remove(old), Some("old"));
+        let new = slots.insert("new");
+        assert_eq!(slots.remove(old), None);
+        assert_eq!(slots.take().into_items().collect::<Vec<_>>(), ["new"]);
+        slots.insert("newer");
+        assert_eq!(slots.remove(new), None);
+    }
+
+    #[test]
+    fn the_first_element_can_leave_first() {
         let mut slots = Slots::default();
         let (a, b) = (slots.insert("a"), slots.insert("b"));
         assert_eq!(slots.remove(a), Some("a"));
@@ -133,17 +173,15 @@ mod tests {
 
     #[test]
     fn a_burst_gives_its_memory_back_while_one_element_stays() {
-        let mut slots = Slots::default();
-        let mut keys: Vec<_> = (0..10_000).map(|n| slots.insert(n)).collect();
-        for n in 0..9_999 {
-            assert_eq!(slots.remove(keys[n]), Some(n));
-            slots.compact(|moved, to| {
-                keys[*moved] = to;
-                true
-            });
+        for kept in [0, 5_000, 9_999] {
+            let mut slots = Slots::default();
+            let keys: Vec<_> = (0..10_000).map(|n| slots.insert(n)).collect();
+            for n in (0..10_000).filter(|&n| n != kept) {
+                assert_eq!(slots.remove(keys[n]), Some(n));
+            }
+            let Items::Many(many) = &slots.items else { panic!("one element of many is left") };
+            assert!(many.capacity() < 64, "{} slots kept for one element", many.capacity());
+            assert_eq!(slots.remove(keys[kept]), Some(kept));
         }
-        let Slots::Many(slab) = &slots else { panic!("one element of a slab is left") };
-        assert!(slab.capacity() < 64, "{} slots kept for one element", slab.capacity());
-        assert_eq!(slots.remove(keys[9_999]), Some(9_999));
     }
 }

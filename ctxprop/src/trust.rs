@@ -61,8 +61,8 @@ pub struct Mesh {
     named: Arc<Vec<(HostPattern, Zone)>>,
 }
 
-/// Where a host is, as far as baggage is concerned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Where a host is, as far as baggage is concerned. What is further out is greater.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Zone {
     /// A peer: it receives all baggage.
@@ -130,16 +130,8 @@ impl Mesh {
         if self.built_in && host.is_built_in() {
             return Zone::Inside;
         }
-        let mut best = Zone::Outside;
-        for (pattern, zone) in self.named.iter() {
-            if pattern.covers(&host) {
-                match zone {
-                    Zone::Inside => return Zone::Inside,
-                    zone => best = *zone,
-                }
-            }
-        }
-        best
+        let covering = self.named.iter().filter(|(pattern, _)| pattern.covers(&host));
+        covering.map(|(_, zone)| *zone).min().unwrap_or(Zone::Outside)
     }
 }
 

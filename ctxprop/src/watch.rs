@@ -7,11 +7,12 @@
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use pin_project_lite::pin_project;
 use tokio::runtime::Handle;
 use tokio::task::coop::unconstrained;
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use crate::cancel::{self, Wait};
 use crate::cause::Cause;
@@ -29,18 +30,22 @@ pin_project! {
     }
 }
 
+/// No timer runs longer: what the clock of tokio can tell ends somewhere, and a timer that fires before the deadline
+/// is made anew.
+const LONGEST_TIMER: Duration = Duration::from_secs(365 * 86_400);
+
+fn timer(deadline: Instant) -> Option<Sleep> {
+    // Without a runtime there are no timers: the deadline is noticed at some later poll.
+    Handle::try_current().ok()?;
+    let left = deadline.saturating_duration_since(Instant::now());
+    Some(if left < LONGEST_TIMER { sleep_until(deadline) } else { sleep(LONGEST_TIMER) })
+}
+
 impl Watch {
-    /// Whether the context has ended. Looks at the timer, or at the clock where no timer runs yet.
+    /// Whether the context has ended. Looks at the timer, or at the clock where no timer runs.
     pub(crate) fn ended(self: Pin<&mut Self>, ctx: &Ctx) -> bool {
-        if ctx.ended() {
-            return true;
-        }
-        match self.project().timer.as_pin_mut() {
-            None => return ctx.expire_if_due(),
-            Some(timer) if timer.is_elapsed() => ctx.expire_now(),
-            Some(_) => {}
-        }
-        ctx.ended()
+        let timer = self.project().timer.as_pin_mut();
+        ctx.ended() || (timer.is_none_or(|timer| timer.is_elapsed()) && ctx.expire_if_due())
     }
 
     /// Ready when the context has ended; else the waker of `cx` is woken when it does.
@@ -61,21 +66,34 @@ impl Watch {
         let Some(deadline) = ctx.deadline() else {
             return Poll::Pending;
         };
-        if this.timer.is_none() {
-            // Without a runtime there are no timers: the deadline is noticed at some later poll.
-            if Handle::try_current().is_err() {
-                return if ctx.expire_if_due() { Poll::Ready(()) } else { Poll::Pending };
+        match this.timer.as_mut().as_pin_mut() {
+            Some(timer) if !timer.is_elapsed() => {
+                if known {
+                    return Poll::Pending;
+                }
             }
-            this.timer.set(Some(tokio::time::sleep_until(deadline)));
-        } else if known {
-            return Poll::Pending;
+            // None runs, or it fired. A runtime that shuts down fires all its timers: the clock tells.
+            _ => {
+                if ctx.expire_if_due() {
+                    return Poll::Ready(());
+                }
+                this.timer.set(timer(deadline));
+            }
         }
         let Some(timer) = this.timer.as_pin_mut() else {
             return Poll::Pending;
         };
         // Outside tokio's cooperative budget: a poll refused for lack of it would register nothing.
-        let elapsed = pin!(unconstrained(timer)).poll(cx);
-        elapsed.map(|()| ctx.expire_now())
+        match pin!(unconstrained(timer)).poll(cx) {
+            Poll::Ready(()) if ctx.expire_if_due() => Poll::Ready(()),
+            // Of a runtime that shuts down, which nothing can wait in any more.
+            _ => Poll::Pending,
+        }
+    }
+
+    /// Wakes whoever waits, if somebody registered.
+    pub(crate) fn wake(self: Pin<&mut Self>) {
+        self.project().waker.iter().for_each(Waker::wake_by_ref);
     }
 
     /// Takes the waker back. Whoever drops a watch that was polled calls this first.

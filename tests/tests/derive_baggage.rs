@@ -437,7 +437,7 @@ fn hygiene() {
         tag: 'x',
     };
     let map = written(&value).unwrap();
-    assert_eq!(lines(&map), ["user.id=1,private=p,empty=,member=4,tag=x"]);
+    assert_eq!(lines(&map), ["user.id=1,private=p,empty=,member=4,tag=x;private"]);
     let read = hygiene::Caller::<char>::from_baggage(&map).unwrap();
     assert_eq!((read.map, read.tag), (1, 'x'));
     round_trip(&ByPath { id: 1 });

@@ -1,5 +1,6 @@
 //! A real server on loopback, and a client that is no more than a socket, so that it can vanish.
 #![allow(dead_code, reason = "each suite uses its part")]
+#![allow(clippy::expect_used, reason = "it is a test")]
 
 use std::net::SocketAddr;
 

@@ -139,10 +139,28 @@ impl<'a> Rewriter<'a> {
         if self.frame.kind != Kind::Function {
             return parse_quote_spanned!(site=> #private::thread(#awaited).await);
         }
-        let (how, end) = (Ident::new("how", site), quote_spanned!(site=> end));
+        let how = Ident::new("how", site);
+        self.leaf(
+            &quote_spanned!(site=> #private::leaf(#private::Awaited(#awaited).kind(), #how)),
+            site,
+        )
+    }
+
+    /// What awaits `join`, a block around a `join!` of parts, in the function. `exempt` tells whether all of them are.
+    pub(crate) fn joined(&mut self, join: &TokenStream, exempt: &TokenStream, at: Span) -> Expr {
+        self.changed();
+        self.frame.awaits = true;
+        let site = Span::mixed_site().located_at(at);
+        let (private, how) = (self.private(site), Ident::new("how", site));
+        self.leaf(&quote_spanned!(site=> #private::joined(#join, #exempt, #how)), site)
+    }
+
+    /// The value of a leaf, or the end returned.
+    fn leaf(&mut self, leaf: &TokenStream, site: Span) -> Expr {
+        let (private, end) = (self.private(site), quote_spanned!(site=> end));
         let bail = self.bail(&end);
         parse_quote_spanned! {site=>
-            match #private::leaf(#private::Awaited(#awaited).kind(), #how).await {
+            match #leaf.await {
                 #private::Ok(value) => value,
                 #private::Err(#end) => #bail,
             }

@@ -16,8 +16,8 @@ fn baggage() -> BaggageMap {
 fn sent(egress: &Egress, to: &str, mut headers: HeaderMap) -> HeaderMap {
     let remaining = Some(Duration::from_secs(5));
     let span = SpanContext::root();
-    let written = egress.write(&url(to), &span, &baggage(), remaining, &mut headers);
-    written.unwrap();
+    let to = (&url(to), egress.zone(&url(to)));
+    egress.write(to, &span, &baggage(), remaining, &mut headers).unwrap();
     headers
 }
 
@@ -36,12 +36,16 @@ fn the_host_is_the_parsers() {
         "http://[::ffff:10.0.0.1]/",
         "http://[::ffff:a00:1]/",
         "http://[fd00::1]/",
-        "http://[fe80::1]/",
         "http://127.1/",
         "http://2130706433/",
         "http://0x7f000001/",
         "http://10.0.0.1./",
         "http://LOCALHOST./",
+        "http:///localhost/",
+        "http://0177.0.0.1/",
+        "http://0xa000001/",
+        "http://\u{ff11}0.0.0.1/",
+        "http://p\u{e4}yments/",
         "http://evil.example@payments/",
         "https://db%2Einternal/",
         "http://DB.Internal\\@evil.example/",
@@ -53,6 +57,21 @@ fn the_host_is_the_parsers() {
         "http://[::ffff:8.8.8.8]/",
         "http://[2001:db8::1]/",
         "http://[::]/",
+        "http://[fe80::1]/",
+        "http://[::ffff:169.254.169.254]/",
+        "http://[64:ff9b::10.0.0.1]/",
+        "http://0.0.0.0/",
+        "http://0/",
+        "http://169.254.169.254/",
+        "http://2852039166/",
+        "http://100.64.0.1/",
+        "http:///evil.example/",
+        "http://localhost.evil.example/",
+        "http://10.0.0.1.evil.example/",
+        "http://127.0.0.1.nip.io/",
+        "http://internal@evil.example/",
+        "http://payments./",
+        "http://ai./",
         "http://134744072/",
         "http://0x8080808/",
         "http://localhost@evil.example/",
@@ -91,7 +110,7 @@ fn a_header_that_must_not_be_seen_is_removed_whoever_wrote_it() {
 fn what_is_private_stays_inside() {
     let mesh = Mesh::new().allow("partner.example").unwrap();
     let egress = Egress { mesh: mesh.inside("*.corp.example").unwrap(), ..Egress::default() };
-    let all = Some("tenant=acme,user=7".to_owned());
+    let all = Some("tenant=acme,user=7;private".to_owned());
     assert_eq!(told(&egress, "http://users.corp.example/"), all);
     assert_eq!(told(&egress, "http://partner.example/"), Some("tenant=acme".to_owned()));
 }
@@ -106,5 +125,32 @@ fn which_way_is_outwards() {
             let outwards = egress.leads_outwards(&url(here), &url(next));
             assert_eq!(outwards, to > from, "{here} {next}");
         }
+    }
+}
+
+#[test]
+fn along_redirects_trust_only_falls() {
+    let mesh = Mesh::new().allow("*.corp.example").unwrap();
+    let egress = Egress { mesh, ..Egress::default() };
+    let (peer, partner, stranger) =
+        ("http://payments/", "http://users.corp.example/", "http://evil.example/");
+    let (inside, allowed, outside) = (Zone::Inside, Zone::Allowed, Zone::Outside);
+    for (chain, zones) in [
+        (&[peer, "http://10.0.0.1:8080/", peer][..], &[inside, inside, inside][..]),
+        (&[peer, stranger, peer, peer], &[inside, outside, outside, outside]),
+        (&[stranger, peer], &[outside, outside]),
+        (&[peer, partner, peer], &[inside, allowed, allowed]),
+        (&[partner, stranger, partner], &[allowed, outside, outside]),
+        // to TLS, within it, and out of it
+        (&[peer, "https://payments/", "https://stock/"], &[inside, inside, inside]),
+        (&["https://payments/", peer, peer], &[inside, outside, outside]),
+        (&["https://payments/", peer, "https://payments/"], &[inside, outside, outside]),
+        (&["https://users.corp.example/", partner], &[allowed, outside]),
+    ] {
+        let mut found = vec![egress.zone(&url(chain[0]))];
+        for hop in chain.windows(2) {
+            found.push(egress.after(found[found.len() - 1], &url(hop[0]), &url(hop[1])));
+        }
+        assert_eq!(found, zones, "{chain:?}");
     }
 }

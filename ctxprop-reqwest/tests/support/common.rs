@@ -128,6 +128,9 @@ impl Server {
             "payments",
             "db.internal",
             "evil.example.local.attacker.com",
+            "localhost.evil.example",
+            "10.0.0.1.evil.example",
+            "payments.",
             "xn--bcher-kva.example",
         ];
         names

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::grammar;
-use super::members::{Members, wire_len};
+use super::members::{Members, PRIVATE, wire_len};
 use super::{BaggageError, BaggageErrorKind, BaggageMap, MAX_BAGGAGE_BYTES, MAX_BAGGAGE_MEMBERS};
 
 /// Builds a [`BaggageMap`]: from nothing, or from another map.
@@ -42,7 +42,7 @@ impl BaggageMapBuilder {
     /// The key is no token (RFC 9110, section 5.6.2), or there would be more than
     /// [`MAX_BAGGAGE_MEMBERS`] members or [`MAX_BAGGAGE_BYTES`] bytes of them, encoded.
     pub fn insert(&mut self, key: &str, value: &str) -> Result<&mut Self, BaggageError> {
-        self.put(key, value, &[], false)
+        self.put(key, value, &[])
     }
 
     /// Adds a member with properties, which stay in their order, may repeat and may lack a value.
@@ -60,19 +60,20 @@ impl BaggageMapBuilder {
         P: IntoIterator<Item = (&'a str, Option<&'a str>)>,
     {
         let properties: Vec<_> = properties.into_iter().collect();
-        self.put(key, value, &properties, false)
+        self.put(key, value, &properties)
     }
 
     /// Adds a member that must not leave the mesh, see [`BaggageMap::without_private`].
     ///
-    /// The mark belongs to the member, not to the key: [`insert`](Self::insert) with the same key
-    /// replaces it by a member that has none.
+    /// The mark is a property of the member, `private` without a value, so that the next hop keeps it
+    /// in the mesh too. It belongs to the member, not to the key: [`insert`](Self::insert) with the
+    /// same key replaces it by a member that has none.
     ///
     /// # Errors
     ///
     /// As [`insert`](Self::insert).
     pub fn insert_private(&mut self, key: &str, value: &str) -> Result<&mut Self, BaggageError> {
-        self.put(key, value, &[], true)
+        self.put(key, value, &[(PRIVATE, None)])
     }
 
     /// Removes the member with this key, if there is one.
@@ -93,7 +94,6 @@ impl BaggageMapBuilder {
         key: &str,
         value: &str,
         properties: &[(&str, Option<&str>)],
-        private: bool,
     ) -> Result<&mut Self, BaggageError> {
         let refuse = |kind| Err(BaggageError::new(key.to_owned(), kind));
         if !grammar::is_token(key) {
@@ -115,7 +115,7 @@ impl BaggageMapBuilder {
         if let Some(index) = replaced {
             self.members.remove(index);
         }
-        self.members.push(key, value, properties, private);
+        self.members.push(key, value, properties);
         Ok(self)
     }
 }

@@ -22,6 +22,9 @@ use http::HeaderValue;
 use super::grammar::{self, Item, RawMember};
 use super::lines::{LineBuilder, Lines};
 
+/// The property of a member that must not leave the mesh. It has no value.
+pub(super) const PRIVATE: &str = "private";
+
 #[derive(Clone)]
 pub(super) struct Members {
     text: String,
@@ -71,13 +74,17 @@ impl Members {
     }
 
     fn push_received(&mut self, line: &[u8], raw: &RawMember) {
+        let mut private = false;
         if let Some(index) = self.find(ascii(line, &raw.key)) {
+            // Lines that need no change are sent on with both.
+            private = self.is_private(index);
             self.remove(index);
         }
         let (start, first) = (self.text.len(), self.properties.len());
         self.text.push_str(ascii(line, &raw.all));
         let value = self.push_decoded(line, raw, start, &raw.value);
         for property in grammar::properties(line, raw) {
+            private |= property.value.is_none() && ascii(line, &property.key) == PRIVATE;
             let key = shift(&property.key, raw.all.start);
             let value = property.value.map(|value| self.push_decoded(line, raw, start, &value));
             self.properties.push(Property { key, value });
@@ -89,7 +96,7 @@ impl Members {
             properties: first..self.properties.len(),
             wire_len: raw.all.len(),
             received: true,
-            private: false,
+            private,
         });
     }
 
@@ -108,13 +115,7 @@ impl Members {
     }
 
     /// Adds a member that is to be encoded. The key is new, and a token as those of properties.
-    pub(super) fn push(
-        &mut self,
-        key: &str,
-        value: &str,
-        properties: &[(&str, Option<&str>)],
-        private: bool,
-    ) {
+    pub(super) fn push(&mut self, key: &str, value: &str, properties: &[(&str, Option<&str>)]) {
         let (start, first) = (self.text.len(), self.properties.len());
         self.text.push_str(key);
         let value_at = self.push_text(start, value);
@@ -130,7 +131,7 @@ impl Members {
             properties: first..self.properties.len(),
             wire_len: wire_len(key, value, properties),
             received: false,
-            private,
+            private: properties.contains(&(PRIVATE, None)),
         });
     }
 

@@ -170,6 +170,28 @@ fn private_members_stay_and_are_not_shown() {
 }
 
 #[test]
+fn what_is_private_is_so_at_the_next_hop_too() {
+    let map = BaggageMap::builder().insert_private("user", "secret").unwrap().build();
+    assert_eq!(sent(&map), ["user=secret;private"]);
+    // Two hops further on, through one that does not look.
+    let map = received(&sent(&received(&sent(&map))));
+    assert!(map.is_private("user") && map.without_private().is_empty());
+    assert_eq!(format!("{map:?}"), r#"{"user": <private>}"#);
+
+    let map = received(&["a=1;private,b=2;x;private ; y=1,c=3;private=1,d=4;Private,e=5;xprivate"]);
+    let public = map.without_private();
+    assert_eq!(pairs(&public), [("c", "3"), ("d", "4"), ("e", "5")]);
+    assert_eq!(sent(&public), ["c=3;private=1,d=4;Private,e=5;xprivate"]);
+    // Both lines of a key would be sent on.
+    let map = received(&["k=1;private,a=1", "k=2"]);
+    assert!(map.get("k") == Some("2") && map.is_private("k"));
+    assert_eq!(sent(&map.without_private()), ["a=1"]);
+    // Without one, what came is sent on without being built anew.
+    let map = received(&["c=3 , d=4"]);
+    assert_eq!(sent(&map.without_private()), ["c=3 , d=4"]);
+}
+
+#[test]
 fn errors_name_the_key_and_never_the_value() {
     let mut builder = BaggageMap::builder();
     let error = builder.insert("bad\r\nkey", "secret").unwrap_err();

@@ -25,24 +25,25 @@ impl<'a> Host<'a> {
             let address = address.strip_suffix(']')?.parse().ok()?;
             return Some(Host::Address(IpAddr::V6(address).to_canonical()));
         }
-        // `localhost.` is `localhost`, told from the root of DNS on
-        let text = text.strip_suffix('.').unwrap_or(text);
+        // `db.internal.` is `db.internal`, told from the root of DNS on
+        let (text, rooted) = match text.strip_suffix('.') {
+            Some(text) => (text, true),
+            None => (text, false),
+        };
         if let Ok(address) = text.parse::<IpAddr>() {
             return Some(Host::Address(address.to_canonical()));
         }
-        is_name(text).then_some(Host::Name(text))
+        // `payments` is looked up below the domains of this network, `payments.` is a top-level domain
+        let is_top_level = rooted && !text.contains('.') && !text.eq_ignore_ascii_case("localhost");
+        (is_name(text) && !is_top_level).then_some(Host::Name(text))
     }
 
     /// Whether it is a peer wherever this runs.
     pub(super) fn is_built_in(&self) -> bool {
         match self {
             Host::Name(name) => !name.contains('.') || PEERS.iter().any(|zone| below(name, zone)),
-            Host::Address(IpAddr::V4(ip)) => {
-                ip.is_loopback() || ip.is_private() || ip.is_link_local()
-            }
-            Host::Address(IpAddr::V6(ip)) => {
-                ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local()
-            }
+            Host::Address(IpAddr::V4(ip)) => ip.is_loopback() || ip.is_private(),
+            Host::Address(IpAddr::V6(ip)) => ip.is_loopback() || ip.is_unique_local(),
         }
     }
 }

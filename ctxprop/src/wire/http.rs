@@ -6,7 +6,7 @@
 use http::HeaderMap;
 
 use super::{Formats, Incoming, Outgoing};
-use crate::cancel::Canceller;
+use crate::canceller::Canceller;
 use crate::cause::{Cancelled, Cause};
 use crate::ctx::Ctx;
 use crate::ctx::node::{Additions, Link, Node};

@@ -71,7 +71,7 @@ pub(super) fn rewrite(rewriter: &mut Rewriter<'_>, mac: &mut Macro) -> Option<Ex
     let end = Ident::new("end", site);
     let bail = rewriter.bail(&quote_spanned!(site=> #end));
     Some(parse_quote_spanned! {site=> {
-        if let #private::Some(#end) = #private::How::end(#how) {
+        if let #private::Some(#end) = #private::How::end_before(#how) {
             #bail;
         }
         #select

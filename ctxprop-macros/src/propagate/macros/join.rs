@@ -1,6 +1,6 @@
-//! `join!` and `try_join!`: the arguments are threaded, the join as a whole is a leaf.
+//! `join!` and `try_join!`: the arguments are threaded, the join as a whole is a leaf, exempt where all arguments are.
 
-use proc_macro2::{Ident, Span};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote_spanned;
 use syn::parse::{ParseStream, Parser};
 use syn::punctuated::Punctuated;
@@ -29,29 +29,36 @@ pub(super) fn rewrite(rewriter: &mut Rewriter<'_>, mac: &mut Macro) -> Option<Ex
     }
     for arg in &mut args {
         rewriter.visit_expr_mut(arg);
+        strip_parens(arg);
     }
     let site = Span::mixed_site();
-    let names: Vec<_> = (0..args.len()).map(|n| Ident::new(&format!("joined{n}"), site)).collect();
-    let values = args.iter_mut().map(|arg| {
-        strip_parens(arg);
-        let at = site.located_at(arg.span());
-        let private = rewriter.private(at);
-        quote_spanned!(at=> #private::thread(#arg))
-    });
-    let values: Vec<_> = values.collect();
+    let numbered = |name: &str| -> Vec<_> {
+        (0..args.len()).map(|n| Ident::new(&format!("{name}{n}"), site)).collect()
+    };
+    let (names, exempt) = (numbered("joined"), numbered("exempt"));
     let (path, biased) =
         (&mac.path, biased.map(|(biased, semi)| quote_spanned!(site=> #biased #semi)));
     let join = quote_spanned!(site=> #path!(#biased #(#names),*));
-    let joined = match rewriter.kind() {
-        Kind::Function => {
-            rewriter.awaited(&quote_spanned!(site=> async move { #join }), path.span())
-        }
-        _ => {
-            rewriter.threads();
-            syn::parse2(join).ok()?
-        }
+    let values = |make: fn(&TokenStream, &Expr, Span) -> TokenStream| -> Vec<_> {
+        let value = |arg: &Expr| {
+            let at = site.located_at(arg.span());
+            make(&rewriter.private(at), arg, at)
+        };
+        args.iter().map(value).collect()
     };
+    if rewriter.kind() != Kind::Function {
+        let values = values(|private, arg, at| quote_spanned!(at=> #private::thread(#arg)));
+        rewriter.threads();
+        return Some(parse_quote_spanned! {site=>
+            match (#(#values,)*) { (#(#names,)*) => #join }
+        });
+    }
+    let values = values(
+        |private, arg, at| quote_spanned!(at=> #private::part(#private::Awaited(#arg).kind())),
+    );
+    let all = quote_spanned!(site=> #(#exempt)&*);
+    let joined = rewriter.joined(&quote_spanned!(site=> async move { #join }), &all, path.span());
     Some(parse_quote_spanned! {site=>
-        match (#(#values,)*) { (#(#names,)*) => #joined }
+        match (#(#values,)*) { (#((#names, #exempt),)*) => #joined }
     })
 }

@@ -177,7 +177,7 @@ fn raced(
     let biased = parsed.biased();
     let bail = rewriter.bail(&end.to_token_stream());
     parse_quote_spanned! {site=> {
-        if let #private::Some(#end) = #private::How::end(#how) {
+        if let #private::Some(#end) = #private::How::end_before(#how) {
             #bail;
         }
         let #select = #private::Select::new(#how, #refutable);

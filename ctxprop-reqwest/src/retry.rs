@@ -1,0 +1,100 @@
+//! Attempts: which failures may pass, and how long to wait before the next try.
+//!
+//! # Invariants
+//! 1. Only idempotent requests are repeated (RFC 9110, section 9.2.2), and only with the same body.
+//! 2. Nobody waits for what would come too late: where the budget ends before a wait, the last attempt is
+//!    the result, at once.
+//! 3. An attempt that used up all that remained is the last, whatever its result says.
+
+use std::time::{Duration, SystemTime};
+
+use http::header::{HeaderMap, RETRY_AFTER};
+use reqwest::{Request, Response, StatusCode};
+
+use crate::error::Error;
+use crate::send::{Sender, Transport};
+
+/// The longest wait before the first repetition.
+const FIRST: Duration = Duration::from_millis(100);
+
+/// The longest wait before any.
+const LONGEST: Duration = Duration::from_secs(10);
+
+/// The longest `retry-after` that is waited for, also where there is no deadline.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Sends a request, and up to `retries` times more.
+pub(crate) async fn send<T: Transport<Error = Error>>(
+    sender: &Sender<'_>,
+    mut request: Request,
+    retries: u32,
+    transport: &mut T,
+) -> Result<Response, Error> {
+    let retries = if request.method().is_idempotent() { retries } else { 0 };
+    let mut attempt = 0;
+    loop {
+        let again = if attempt < retries { request.try_clone() } else { None };
+        let result = sender.follow(request, transport).await;
+        let (Some(next), Some(asked)) = (again, may_pass(&result)) else {
+            return result;
+        };
+        let delay = asked.max(backoff(attempt));
+        if !sender.has_left(delay) {
+            return result;
+        }
+        attempt += 1;
+        report(&next, &result, attempt, delay);
+        // What is left of an answer would keep its connection busy.
+        drop(result);
+        tokio::time::sleep(delay).await;
+        request = next;
+    }
+}
+
+/// How long the other side asks to wait until what failed may have passed; `None` where it will not pass.
+fn may_pass(result: &Result<Response, Error>) -> Option<Duration> {
+    match result {
+        Ok(response) => {
+            let asked = retry_after(response.headers(), SystemTime::now);
+            let asked = match response.status() {
+                StatusCode::BAD_GATEWAY
+                | StatusCode::SERVICE_UNAVAILABLE
+                | StatusCode::GATEWAY_TIMEOUT => asked.unwrap_or_default(),
+                StatusCode::TOO_MANY_REQUESTS => asked?,
+                _ => return None,
+            };
+            (asked <= PATIENCE).then_some(asked)
+        }
+        Err(Error::Reqwest(error)) => {
+            let broke = error.is_request() && !error.is_timeout();
+            (error.is_connect() || broke).then_some(Duration::ZERO)
+        }
+        Err(_) => None,
+    }
+}
+
+/// RFC 9110, section 10.2.3: seconds, or a date, which counts by our clock. Malformed is as good as none.
+fn retry_after(headers: &HeaderMap, now: impl FnOnce() -> SystemTime) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?;
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        // What is too large for a number is too long for anybody.
+        return Some(text.parse().map_or(Duration::MAX, Duration::from_secs));
+    }
+    let date = httpdate::parse_http_date(text).ok()?;
+    Some(date.duration_since(now()).unwrap_or_default())
+}
+
+/// Exponential, with full jitter: anything between nothing and twice the longest before.
+fn backoff(attempt: u32) -> Duration {
+    let longest = FIRST.saturating_mul(2_u32.saturating_pow(attempt)).min(LONGEST);
+    longest.mul_f64(fastrand::f64())
+}
+
+fn report(request: &Request, result: &Result<Response, Error>, attempt: u32, delay: Duration) {
+    let host = request.url().host_str();
+    let status = result.as_ref().ok().map(|response| response.status().as_u16());
+    tracing::debug!(target: "ctxprop::retry", host, status, attempt, ?delay, "the request is repeated");
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,85 @@
+//! [`Canceller`]: what ends a context, from outside. How the end spreads is `cancel.rs`.
+
+use std::sync::Arc;
+
+use crate::cancel;
+use crate::cause::Cause;
+use crate::ctx::Ctx;
+use crate::ctx::node::{Additions, Link, Node};
+
+/// Ends a context: the other half of [`Ctx::with_cancel`]. Clones end the same context.
+///
+/// Dropping it ends nothing; [`drop_guard`](Canceller::drop_guard) makes one that does.
+///
+/// # Examples
+///
+/// ```
+/// use ctxprop::{Background, Cause, Ctx};
+///
+/// let (ctx, canceller) = Ctx::background().with_cancel();
+/// let child = ctx.with_value("a child ends with its parent");
+/// canceller.cancel();
+/// canceller.cancel_with(Cause::Shutdown); // too late: the first cause stays
+/// assert_eq!(child.cause(), Some(Cause::Cancelled));
+/// ```
+#[derive(Clone, Debug)]
+pub struct Canceller {
+    node: Arc<Node>,
+}
+
+impl Canceller {
+    pub(crate) fn of(node: Arc<Node>) -> Canceller {
+        Canceller { node }
+    }
+
+    /// Ends the context with [`Cause::Cancelled`]. When it returns, every descendant
+    /// [`is_done`](Ctx::is_done). A second call does nothing.
+    pub fn cancel(&self) {
+        cancel::end(&self.node, &Cause::Cancelled);
+    }
+
+    /// Ends the context with `cause`: a [`Cause`], or any error, which becomes [`Cause::Custom`].
+    pub fn cancel_with(&self, cause: impl Into<Cause>) {
+        cancel::end(&self.node, &cause.into());
+    }
+
+    /// A guard that cancels when it is dropped.
+    #[must_use = "a guard that is not held cancels at once"]
+    pub fn drop_guard(self) -> CancelGuard {
+        CancelGuard { canceller: self, armed: true }
+    }
+}
+
+/// Cancels when dropped: see [`Canceller::drop_guard`].
+#[derive(Debug)]
+#[must_use = "a guard that is not held cancels at once"]
+pub struct CancelGuard {
+    canceller: Canceller,
+    armed: bool,
+}
+
+impl CancelGuard {
+    /// Gives the canceller back; dropping the guard ends nothing any more.
+    pub fn disarm(mut self) -> Canceller {
+        self.armed = false;
+        self.canceller.clone()
+    }
+}
+
+impl Drop for CancelGuard {
+    fn drop(&mut self) {
+        if self.armed {
+            self.canceller.cancel();
+        }
+    }
+}
+
+impl Ctx {
+    /// A child that can be ended on its own, and what ends it.
+    #[must_use = "contexts are immutable: the cancellation is the new one's"]
+    pub fn with_cancel(&self) -> (Ctx, Canceller) {
+        let node =
+            Node::child(self.link(), Additions { cancellable: true, ..Additions::default() });
+        (Ctx::from_link(Link::Node(Arc::clone(&node))), Canceller { node })
+    }
+}

@@ -1,0 +1,7 @@
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| {
+    ctxprop_fuzz::trace::check_parent(&ctxprop_fuzz::lines("traceparent", data));
+});

@@ -1,0 +1,61 @@
+//! What contexts, scopes, leaves, shields and tasks promise, rule by rule (design, section 3).
+//!
+//! A test is named after the rule it proves: `rule_3_1_4_…`. No test sleeps or measures wall-clock time: time is
+//! tokio's paused clock, and what must happen is waited for by an event or polled by hand.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests may panic")]
+
+#[path = "semantics/budgets.rs"]
+mod budgets;
+#[path = "semantics/callbacks.rs"]
+mod callbacks;
+#[path = "semantics/cause_table.rs"]
+mod cause_table;
+#[path = "semantics/contexts.rs"]
+mod contexts;
+#[path = "semantics/current.rs"]
+mod current;
+#[path = "semantics/deadlines.rs"]
+mod deadlines;
+#[path = "semantics/drops.rs"]
+mod drops;
+#[path = "semantics/errors.rs"]
+mod errors;
+#[path = "semantics/joins.rs"]
+mod joins;
+#[path = "semantics/layers.rs"]
+mod layers;
+#[path = "semantics/leaves.rs"]
+mod leaves;
+#[path = "semantics/race_causes.rs"]
+mod race_causes;
+#[path = "semantics/races.rs"]
+mod races;
+#[path = "semantics/roots.rs"]
+mod roots;
+#[path = "semantics/selects.rs"]
+mod selects;
+#[path = "semantics/selects_grammar.rs"]
+mod selects_grammar;
+#[path = "semantics/shields.rs"]
+mod shields;
+#[path = "semantics/shields_kept.rs"]
+mod shields_kept;
+#[path = "semantics/shields_limits.rs"]
+mod shields_limits;
+#[path = "semantics/shields_move.rs"]
+mod shields_move;
+#[path = "semantics/shutdown.rs"]
+mod shutdown;
+#[path = "semantics/support.rs"]
+mod support;
+#[path = "semantics/tasks.rs"]
+mod tasks;
+#[path = "semantics/trees.rs"]
+mod trees;
+#[path = "semantics/unwinding.rs"]
+mod unwinding;
+#[path = "semantics/values.rs"]
+mod values;
+#[path = "semantics/wakes.rs"]
+mod wakes;

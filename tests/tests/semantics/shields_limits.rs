@@ -1,0 +1,151 @@
+//! How long shields run, and what they run under (design, section 3.2).
+
+use std::future::pending;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use ctxprop::{Cancelled, Cause, Ctx, propagate};
+use tokio::time::{Instant, sleep};
+
+use crate::shields::settle;
+use crate::support::{Forever, Log, Name, Tenant, current_name, no_hang, root, secs};
+
+#[propagate]
+async fn waits(log: Log) -> Result<(), Cancelled> {
+    let _guard = log.at_drop("inner unwound");
+    pending().await
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_3_2_a_shield_is_stopped_at_its_limit() {
+    let start = Instant::now();
+    let (ctx, canceller) = root().with_timeout(secs(1)).with_cancel();
+    let (forever, polls) = Forever::new();
+    let cancelled = no_hang(ctx.shield(secs(9), forever)).await.unwrap_err();
+    assert!(cancelled.is_deadline());
+    assert_eq!(cancelled.budget(), Some(secs(9)));
+    assert_eq!((start.elapsed(), polls.load(Ordering::SeqCst)), (secs(9), 2));
+    canceller.cancel();
+    let never = ctx.shield(Duration::ZERO, Forever(Arc::clone(&polls)));
+    assert!(no_hang(never).await.is_err());
+    assert_eq!(polls.load(Ordering::SeqCst), 2, "no time is granted, nothing is polled");
+    assert_eq!(no_hang(ctx.shield(Duration::MAX, sleep(secs(99)))).await, Ok(()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_3_2_the_limit_counts_from_the_await_and_ends_an_enclosing_run() {
+    let (ctx, canceller) = root().with_cancel();
+    canceller.cancel();
+    let shield = ctx.shield(secs(5), pending::<()>());
+    sleep(secs(3)).await;
+    let start = Instant::now();
+    assert!(no_hang(shield).await.is_err());
+    assert_eq!(start.elapsed(), secs(5));
+    let (ctx, canceller) = root().with_cancel();
+    let inner = ctx.clone();
+    let task = ctx.spawn(async move {
+        let outcome = inner.shield(secs(5), pending::<()>()).await;
+        assert!(outcome.unwrap_err().is_deadline());
+        pending::<()>().await;
+    });
+    settle().await;
+    let start = Instant::now();
+    canceller.cancel();
+    assert_eq!(no_hang(task).await.unwrap_err().cause(), &Cause::Cancelled);
+    assert_eq!(start.elapsed(), secs(5));
+}
+
+#[propagate]
+async fn cleans_up(log: Log) -> Result<(), Cancelled> {
+    let outcome = waits(log.clone()).await;
+    let released = Ctx::current()
+        .shield(secs(2), async {
+            sleep(secs(1)).await;
+            "released"
+        })
+        .await;
+    log.note(released.unwrap());
+    let kept = Ctx::current().shield(secs(2), async { "ready at once" });
+    log.note(kept.await?);
+    outcome
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_3_2_a_shield_that_starts_after_the_end_runs() {
+    let (ctx, canceller) = root().with_cancel();
+    let log = Log::default();
+    let task = ctx.spawn(cleans_up(log.clone()));
+    settle().await;
+    canceller.cancel();
+    assert!(no_hang(task).await.expect("unwound").is_err());
+    assert_eq!(log.taken(), ["inner unwound", "released", "ready at once"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_3_2_nested_shields_hold_as_long_as_one_is_active() {
+    let start = Instant::now();
+    let (ctx, canceller) = root().with_cancel();
+    let log = Log::default();
+    let (outer, inner, notes) = (ctx.clone(), ctx.clone(), log.clone());
+    let task = ctx.spawn(async move {
+        let outcome = outer
+            .shield(secs(2), async move {
+                let done = inner.shield(secs(10), sleep(secs(7))).await;
+                notes.note(format!("inner {done:?} at {:?}", start.elapsed()));
+                pending::<()>().await;
+            })
+            .await;
+        assert!(outcome.unwrap_err().is_deadline());
+        pending::<()>().await;
+    });
+    settle().await;
+    canceller.cancel();
+    assert!(no_hang(task).await.is_err());
+    assert_eq!(log.taken(), ["inner Ok(()) at 7s"]);
+    assert_eq!(start.elapsed(), secs(7), "the outer one's limit had passed by then");
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_3_2_a_shield_gives_the_values_the_span_and_the_baggage_but_not_the_deadline() {
+    let tenant = Tenant("acme".to_owned());
+    let ctx = root().with_value(Name("request")).child_span();
+    let ctx = ctx.with_baggage(&tenant).unwrap().with_timeout(secs(1));
+    let span = ctx.span().clone();
+    sleep(secs(2)).await;
+    assert!(ctx.is_done());
+    let seen = ctx.shield(secs(5), async {
+        let inside = Ctx::current();
+        assert!(!inside.is_done());
+        assert_eq!(inside.remaining(), Some(secs(5)));
+        assert_eq!(inside.baggage::<Tenant>().unwrap().0, "acme");
+        (current_name(), inside.span().clone())
+    });
+    assert_eq!(no_hang(seen).await, Ok((Some("request"), span)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_3_2_what_a_shield_leaves_behind_ends_with_it() {
+    let ctx = root();
+    let child = ctx.shield(secs(5), async { Ctx::current().with_cancel().0 }).await.unwrap();
+    assert_eq!(child.cause(), Some(Cause::Finished));
+}
+
+#[propagate]
+async fn slow(log: Log) -> Result<(), Cancelled> {
+    let _guard = log.at_drop("slow unwound");
+    sleep(secs(30)).await;
+    log.note("never");
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_3_2_a_propagate_call_in_a_shield_unwinds_at_the_limit() {
+    let (ctx, canceller) = root().with_cancel();
+    canceller.cancel();
+    let log = Log::default();
+    let start = Instant::now();
+    let outcome = no_hang(ctx.shield(secs(4), slow(log.clone()))).await;
+    assert!(outcome.expect("unwound, not dropped").unwrap_err().is_deadline());
+    assert_eq!((start.elapsed(), log.taken()), (secs(4), vec!["slow unwound".to_owned()]));
+}

@@ -1,0 +1,196 @@
+//! Inner code unwinds before outer code where the inner futures have wakers of their own: combinators that poll
+//! only what was woken (design, section 3.2).
+
+use std::future::{Future, pending};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use ctxprop::{Cancelled, Ctx, propagate};
+use futures::StreamExt;
+use futures::future::join_all;
+use futures::stream::FuturesUnordered;
+use tokio::sync::Barrier;
+use tokio::time::sleep;
+
+use crate::shields::settle;
+use crate::support::{Log, no_hang, root, secs};
+
+type Boxed = Pin<Box<dyn Future<Output = Result<(), Cancelled>> + Send>>;
+
+#[propagate]
+async fn counts(unwound: Arc<AtomicUsize>) -> Result<(), Cancelled> {
+    let outcome = waits().await;
+    unwound.fetch_add(1, Ordering::SeqCst);
+    outcome
+}
+
+#[propagate]
+async fn waits() -> Result<(), Cancelled> {
+    pending().await
+}
+
+#[propagate]
+async fn joins_all(n: usize, unwound: Arc<AtomicUsize>) -> Result<usize, Cancelled> {
+    let blocks = (0..n).map(|_| {
+        let unwound = Arc::clone(&unwound);
+        async move { counts(unwound).await }
+    });
+    let outcomes = join_all(blocks).await;
+    Ok(outcomes.into_iter().filter(Result::is_err).count())
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_3_2_every_block_in_a_join_all_unwinds() {
+    for n in [2, 29, 31, 500] {
+        let (ctx, canceller) = root().with_cancel();
+        let unwound = Arc::new(AtomicUsize::new(0));
+        let task = ctx.spawn(joins_all(n, Arc::clone(&unwound)));
+        settle().await;
+        canceller.cancel();
+        assert_eq!(no_hang(task).await, Ok(Ok(n)));
+        assert_eq!(unwound.load(Ordering::SeqCst), n);
+    }
+}
+
+// Fails where the first waker that `cancel` wakes lets another thread poll the task before the others
+// are woken; `join_all` polls what was woken, and the leaf around it gives up the rest, which never saw the end.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rule_3_2_every_block_in_a_join_all_unwinds_on_several_threads_too() {
+    for round in 0..100 {
+        let (ctx, canceller) = root().with_cancel();
+        let unwound = Arc::new(AtomicUsize::new(0));
+        let started = Arc::new(Barrier::new(2));
+        let n = 2_000;
+        let task = ctx.spawn({
+            let (unwound, started) = (Arc::clone(&unwound), Arc::clone(&started));
+            async move {
+                let mut all = Box::pin(joins_all(n, unwound).with(&Ctx::current()));
+                assert!(futures::poll!(all.as_mut()).is_pending());
+                started.wait().await;
+                all.await
+            }
+        });
+        started.wait().await;
+        canceller.cancel();
+        let outcome = task.await;
+        assert_eq!(
+            (unwound.load(Ordering::SeqCst), outcome),
+            (n, Ok(Ok(n))),
+            "round {round}: the others were dropped without unwinding"
+        );
+    }
+}
+
+#[propagate]
+async fn drains(n: usize, unwound: Arc<AtomicUsize>) -> Result<(), Cancelled> {
+    let mut all: FuturesUnordered<Boxed> = FuturesUnordered::new();
+    for _ in 0..n {
+        let unwound = Arc::clone(&unwound);
+        all.push(Box::pin(async move { counts(unwound).await }));
+    }
+    while let Some(_outcome) = all.next().await {}
+    Ok(())
+}
+
+// As it is: the first block to unwind makes `next()` ready; the next leaf finds the end at its start, and
+// the other blocks are dropped where they stand.
+#[tokio::test(start_paused = true)]
+async fn shown_of_the_blocks_that_a_loop_drains_the_first_alone_unwinds() {
+    let (ctx, canceller) = root().with_cancel();
+    let unwound = Arc::new(AtomicUsize::new(0));
+    let task = ctx.spawn(drains(5, Arc::clone(&unwound)));
+    settle().await;
+    canceller.cancel();
+    assert!(no_hang(task).await.unwrap().is_err());
+    assert_eq!(unwound.load(Ordering::SeqCst), 1);
+}
+
+#[propagate]
+async fn drains_shields(log: Log) -> Result<(), Cancelled> {
+    let mut all: FuturesUnordered<Pin<Box<dyn Future<Output = ()> + Send>>> =
+        FuturesUnordered::new();
+    for n in 1..=3 {
+        let (ctx, log) = (Ctx::current(), log.clone());
+        all.push(Box::pin(async move {
+            let released = ctx.shield(secs(60), sleep(secs(n))).await;
+            log.note(format!("{n} released: {}", released.is_ok()));
+        }));
+    }
+    while let Some(()) = all.next().await {}
+    Ok(())
+}
+
+// Fails where when the first of several active shields finishes, the leaf is ready; the next one finds the
+// end at its start and polls nothing, and the shields that are still active are dropped midway.
+#[tokio::test(start_paused = true)]
+async fn rule_3_2_all_active_shields_that_a_loop_drains_run_to_completion() {
+    let (ctx, canceller) = root().with_cancel();
+    let log = Log::default();
+    let task = ctx.spawn(drains_shields(log.clone()));
+    settle().await;
+    canceller.cancel();
+    let _outcome = no_hang(task).await;
+    assert_eq!(log.taken(), ["1 released: true", "2 released: true", "3 released: true"]);
+}
+
+#[propagate]
+async fn drains_a_join_set(log: Log) -> Result<(), Cancelled> {
+    let ctx = Ctx::current();
+    let mut set = tokio::task::JoinSet::new();
+    for n in 1..=2 {
+        let log = log.clone();
+        let work = ctx.shield(secs(60), async move {
+            sleep(secs(n)).await;
+            log.note(format!("{n} released"));
+        });
+        set.spawn(ctx.scope(work));
+    }
+    while let Some(_outcome) = set.join_next().await {}
+    Ok(())
+}
+
+// As it is: tasks of a `JoinSet` are aborted when the function that holds it unwinds, and a leaf that
+// waits for them does not know of the shields inside them.
+#[tokio::test(start_paused = true)]
+async fn shown_shields_in_the_tasks_of_a_join_set_are_dropped_with_it() {
+    let (ctx, canceller) = root().with_cancel();
+    let log = Log::default();
+    let task = ctx.spawn(drains_a_join_set(log.clone()));
+    settle().await;
+    canceller.cancel();
+    assert!(no_hang(task).await.unwrap().is_err());
+    sleep(secs(10)).await;
+    assert!(log.taken().is_empty());
+}
+
+#[propagate]
+async fn cleans_up_both(log: Log) -> Result<(), Cancelled> {
+    let ctx = Ctx::current();
+    let cause = ctx.done().await;
+    let release = |what: &'static str| {
+        let log = log.clone();
+        ctx.shield(secs(9), async move {
+            sleep(secs(1)).await;
+            log.note(what);
+        })
+    };
+    let _ = tokio::join!(release("one"), release("two"));
+    Err(Cancelled::new(cause))
+}
+
+// Fails where a `join!` of shields is a leaf, so after the end it starts nothing, although each of its
+// branches, awaited alone, would run.
+#[tokio::test(start_paused = true)]
+async fn rule_3_2_a_join_of_shields_that_starts_after_the_end_runs_them() {
+    let (ctx, canceller) = root().with_cancel();
+    let log = Log::default();
+    let task = ctx.spawn(cleans_up_both(log.clone()));
+    settle().await;
+    canceller.cancel();
+    assert!(no_hang(task).await.unwrap().is_err());
+    let mut released = log.taken();
+    // `join!` polls in rotation.
+    released.sort();
+    assert_eq!(released, ["one", "two"], "what was reserved is not released");
+}
