@@ -253,20 +253,11 @@ impl Writer<'_> {
             Delimiter::Brace,
             quote_spanned!(site=> #returned #open #prelude #(#stmts)*),
         );
-        block.set_span(body.brace_token.span.join());
-        let inner = if self.output.never {
-            quote_spanned!(site=> async move { #(#bindings)* #block })
-        } else {
-            // A statement of its own: temporaries of the last expression drop before the arguments.
-            let ty = self.output.inferred();
-            quote_spanned! {site=>
-                async move {
-                    #(#bindings)*
-                    let output: #ty = #block;
-                    output
-                }
-            }
-        };
+        if !self.output.never {
+            block.set_span(body.brace_token.span.join());
+        }
+        // The outer block is of this crate's edition: temporaries of the inner one drop before the arguments.
+        let inner = quote_spanned!(site=> async move { #(#bindings)* #block });
         match span {
             Some(_) => {
                 let private = self.private.at(site);
