@@ -123,14 +123,15 @@ impl Writer<'_> {
                 }
             };
             if index == context.index {
-                given = bodies::name(&mut input.pat, "ctx").into_token_stream();
+                let name = bodies::name(&mut input.pat, "ctx");
+                captures.push(Binding::mention(&input.attrs, &name));
+                given = name.into_token_stream();
                 // With a budget or a span the name means the context that the body runs under.
                 let value = match (is_derived, context.by_ref) {
                     (false, _) => given.clone(),
                     (true, true) => quote_spanned!(site=> &#derived),
                     (true, false) => derived.to_token_stream(),
                 };
-                captures.push(Binding::mention(&input.attrs, &given));
                 bindings.push(Binding::of_context(&input.attrs, &mut input.pat, &value));
             } else if !as_future && bodies::takes_all(&input.pat) {
                 // The signature stays as written.
@@ -243,6 +244,7 @@ impl Writer<'_> {
     fn inner(&self, function: &Function, bindings: &[Binding], mut body: Block) -> TokenStream {
         let site = self.site;
         let mut rewriter = Rewriter::new(&self.private, &self.args.allowed, Kind::Function);
+        rewriter.never = self.output.never;
         let frame = rewriter.body(&mut body);
         let returned = self.output.returned(&self.private);
         let prelude = bodies::prelude(&rewriter, &frame, &self.output.shape(), self.args);

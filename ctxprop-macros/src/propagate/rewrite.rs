@@ -29,6 +29,8 @@ pub(crate) struct Rewriter<'a> {
     in_closure: bool,
     /// How many places were changed: macros whose content did not are left as they were written.
     changes: usize,
+    /// Whether the function gives `!`.
+    pub(crate) never: bool,
     /// Whether a call was checked by type that the fallback trait would make ambiguous.
     pub(crate) checked_roots: bool,
 }
@@ -86,6 +88,7 @@ impl<'a> Rewriter<'a> {
             in_closure: false,
             changes: 0,
             checked_roots: false,
+            never: false,
         }
     }
 
@@ -126,7 +129,9 @@ impl<'a> Rewriter<'a> {
     pub(crate) fn bail(&mut self, end: &TokenStream) -> TokenStream {
         self.frame.uses_how = true;
         let how = how();
-        quote_spanned!(Span::mixed_site()=> return #how.bail(#end))
+        let bail = quote_spanned!(Span::mixed_site()=> #how.bail(#end));
+        // What gives `!` has nothing to return, and never bails.
+        if self.never { bail } else { quote_spanned!(Span::mixed_site()=> return #bail) }
     }
 
     /// What awaits `awaited`: as a leaf in the function, threaded in a block. Errors are shown at `at`.
