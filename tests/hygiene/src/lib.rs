@@ -144,15 +144,20 @@ pub async fn diverges() -> u32 {
     ::std::panic!("as it says")
 }
 
-/// One expression.
-#[propagate(crate = ::context)]
-#[rustfmt::skip]
-pub async fn one_expression() -> u32 { never().await }
+/// Keeps what rustfmt would break over lines.
+macro_rules! as_written {
+    ($($item:tt)*) => { $($item)* };
+}
 
-/// One expression that never ends.
-#[propagate(crate = ::context)]
-#[rustfmt::skip]
-pub async fn one_expression_that_never_ends() -> ! { loop { threads(1).await; } }
+as_written! {
+    /// One expression.
+    #[propagate(crate = ::context)]
+    pub async fn one_expression() -> u32 { never().await }
+
+    /// One expression that never ends.
+    #[propagate(crate = ::context)]
+    pub async fn one_expression_that_never_ends() -> ! { loop { threads(1).await; } }
+}
 
 /// Holds something that drops.
 #[propagate(crate = ::context)]
