@@ -91,6 +91,9 @@ pub mod detached;
 #[doc(hidden)]
 #[allow(missing_docs, reason = "only generated code uses it")]
 pub mod field;
+#[doc(hidden)]
+#[allow(missing_docs, reason = "only generated code uses it")]
+pub mod in_span;
 mod leaf;
 mod needs_ctx;
 mod on_done;

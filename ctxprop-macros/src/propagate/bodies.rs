@@ -4,15 +4,23 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote_spanned};
 use syn::spanned::Spanned;
 use syn::visit_mut::{self, VisitMut};
-use syn::{Attribute, Pat, PatIdent, Token, Type, parse_quote_spanned};
+use syn::{Attribute, Pat, PatIdent, Receiver, Type, parse_quote_spanned};
 
 use super::Args;
 use super::rewrite::{self, Frame, Rewriter};
 use super::rules::Rule;
-use crate::krate::Private;
 
 /// Moves an argument, or what its pattern binds, into the body.
 pub(crate) struct Binding(TokenStream);
+
+/// An argument called `_name` is unused, and has to be moved all the same.
+fn allow(name: &Ident) -> Option<TokenStream> {
+    name.to_string().starts_with('_').then(|| {
+        quote_spanned! {Span::mixed_site()=>
+            #[allow(clippy::no_effect_underscore_binding, clippy::used_underscore_binding)]
+        }
+    })
+}
 
 impl ToTokens for Binding {
     fn to_tokens(&self, tokens: &mut TokenStream) {
@@ -22,9 +30,14 @@ impl ToTokens for Binding {
 
 impl Binding {
     /// `self`, captured whole and as first, though nothing may use it.
-    pub(crate) fn receiver() -> Binding {
-        let receiver = Token![self](Span::call_site());
-        Binding(quote_spanned!(Span::mixed_site()=> let _ = &#receiver;))
+    pub(crate) fn receiver(receiver: &Receiver) -> Binding {
+        Binding::mention(&[], &Ident::new("self", receiver.self_token.span))
+    }
+
+    /// What an async block captures before it uses it, so that it captures all in their order.
+    pub(crate) fn mention(attrs: &[Attribute], name: &Ident) -> Binding {
+        let (cfgs, allow) = (cfgs(attrs), allow(name));
+        Binding(quote_spanned!(Span::mixed_site()=> #(#cfgs)* #allow let _ = &#name;))
     }
 
     /// An argument of a function that is rewritten whole. Its pattern moves into the body, as that of an
@@ -35,7 +48,10 @@ impl Binding {
         match pat {
             Pat::Ident(pat) if pat.by_ref.is_none() && pat.subpat.is_none() => {
                 let (mutability, ident) = (pat.mutability.take(), &pat.ident);
-                vec![Binding(quote_spanned!(site=> #(#cfgs)* let #mutability #ident = #ident;))]
+                let allow = allow(ident);
+                vec![Binding(
+                    quote_spanned!(site=> #(#cfgs)* #allow let #mutability #ident = #ident;),
+                )]
             }
             pat => {
                 let name = format_ident!("arg{}", index, span = site);
@@ -72,10 +88,10 @@ impl Binding {
             fn visit_pat_ident_mut(&mut self, pat: &mut PatIdent) {
                 // `ref mut` stays where the value is; the reference itself moves.
                 let mutability = if pat.by_ref.is_some() { None } else { pat.mutability.take() };
-                let (cfgs, ident) = (&self.cfgs, &pat.ident);
-                self.bindings.push(Binding(
-                    quote_spanned!(Span::mixed_site()=> #(#cfgs)* let #mutability #ident = #ident;),
-                ));
+                let (cfgs, ident, allow) = (&self.cfgs, &pat.ident, allow(&pat.ident));
+                self.bindings.push(Binding(quote_spanned! {Span::mixed_site()=>
+                    #(#cfgs)* #allow let #mutability #ident = #ident;
+                }));
                 visit_mut::visit_pat_ident_mut(self, pat);
             }
         }
@@ -89,6 +105,20 @@ fn cfgs(attrs: &[Attribute]) -> Vec<&Attribute> {
     attrs.iter().filter(|attr| attr.path().is_ident("cfg")).collect()
 }
 
+/// Whether `pat` moves all of its value into names, so that nothing stays behind that drops later.
+pub(crate) fn takes_all(pat: &Pat) -> bool {
+    match pat {
+        Pat::Ident(pat) => pat.by_ref.is_none() && pat.subpat.is_none(),
+        Pat::Paren(pat) => takes_all(&pat.pat),
+        Pat::Tuple(pat) => pat.elems.iter().all(takes_all),
+        Pat::TupleStruct(pat) => pat.elems.iter().all(takes_all),
+        Pat::Struct(pat) => {
+            pat.rest.is_none() && pat.fields.iter().all(|field| takes_all(&field.pat))
+        }
+        _ => false,
+    }
+}
+
 /// The name that `pat` binds; a pattern that binds none, like `_`, is given one.
 pub(crate) fn name(pat: &mut Pat, default: &str) -> Ident {
     if let Pat::Ident(pat) = pat {
@@ -97,17 +127,6 @@ pub(crate) fn name(pat: &mut Pat, default: &str) -> Ident {
     let name = Ident::new(default, Span::mixed_site());
     *pat = parse_quote_spanned!(pat.span()=> #name);
     name
-}
-
-/// Tells the compiler first what the body returns. `at` is where a mismatch says that it was told.
-pub(crate) fn returned(private: &Private, at: &Type, ty: &Type) -> TokenStream {
-    let site = Span::mixed_site().located_at(at.span());
-    let private = private.at(site);
-    quote_spanned! {site=>
-        if let #private::Some(returned) = #private::returned::<#ty>() {
-            return returned;
-        }
-    }
 }
 
 /// Traits and locals that the rewritten code uses, and only those.

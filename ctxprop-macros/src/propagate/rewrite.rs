@@ -8,13 +8,16 @@
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote_spanned};
 use syn::spanned::Spanned;
+use syn::token::Brace;
 use syn::visit_mut::{self, VisitMut};
 use syn::{
     Block, Expr, ExprAsync, ExprAwait, ExprCall, ExprClosure, Item, ReturnType, Stmt, Type,
     parse_quote, parse_quote_spanned,
 };
 
+use super::bodies::Binding;
 use super::macros;
+use super::neighbours;
 use super::rules::{self, Rule};
 use crate::krate::Private;
 
@@ -26,6 +29,8 @@ pub(crate) struct Rewriter<'a> {
     in_closure: bool,
     /// How many places were changed: macros whose content did not are left as they were written.
     changes: usize,
+    /// Whether the function gives `!`.
+    pub(crate) never: bool,
     /// Whether a call was checked by type that the fallback trait would make ambiguous.
     pub(crate) checked_roots: bool,
 }
@@ -64,6 +69,16 @@ fn ctx(at: Span) -> Ident {
     Ident::new("propagated_ctx", at)
 }
 
+/// What becomes an argument needs no parentheses, and rustc would say so.
+pub(crate) fn strip_parens(expr: &mut Expr) {
+    while let Expr::Paren(paren) = expr
+        && paren.attrs.is_empty()
+    {
+        let inner = std::mem::replace(&mut *paren.expr, Expr::Verbatim(TokenStream::new()));
+        *expr = inner;
+    }
+}
+
 impl<'a> Rewriter<'a> {
     pub(crate) fn new(private: &'a Private, allowed: &'a [Rule], kind: Kind) -> Self {
         Rewriter {
@@ -73,6 +88,7 @@ impl<'a> Rewriter<'a> {
             in_closure: false,
             changes: 0,
             checked_roots: false,
+            never: false,
         }
     }
 
@@ -113,7 +129,9 @@ impl<'a> Rewriter<'a> {
     pub(crate) fn bail(&mut self, end: &TokenStream) -> TokenStream {
         self.frame.uses_how = true;
         let how = how();
-        quote_spanned!(Span::mixed_site()=> return #how.bail(#end))
+        let bail = quote_spanned!(Span::mixed_site()=> #how.bail(#end));
+        // What gives `!` has nothing to return, and never bails.
+        if self.never { bail } else { quote_spanned!(Span::mixed_site()=> return #bail) }
     }
 
     /// What awaits `awaited`: as a leaf in the function, threaded in a block. Errors are shown at `at`.
@@ -155,9 +173,12 @@ impl<'a> Rewriter<'a> {
     }
 
     fn rewrite_await(&mut self, expr: &mut ExprAwait) -> Expr {
+        strip_parens(&mut expr.base);
         match &mut *expr.base {
             // Polled in place, so its context is current already and it needs no scope.
-            Expr::Async(block) => self.visit_async_body(block),
+            Expr::Async(block) => {
+                self.visit_async_body(block);
+            }
             base => self.visit_expr_mut(base),
         }
         let mut rewritten = self.awaited(&expr.base, expr.await_token.span);
@@ -168,21 +189,25 @@ impl<'a> Rewriter<'a> {
         rewritten
     }
 
-    /// Rewrites what is inside an async block, as a frame of its own.
-    fn visit_async_body(&mut self, block: &mut ExprAsync) {
-        let outer = self.enter(Frame { kind: Kind::Block, ..Frame::default() });
+    /// Rewrites what is inside an async block, as a frame of its own. Says whether it is the function's body, or
+    /// holds it.
+    fn visit_async_body(&mut self, block: &mut ExprAsync) -> bool {
+        let kind = if neighbours::is_whole_body(block) { Kind::Function } else { Kind::Block };
+        let outer = self.enter(Frame { kind, ..Frame::default() });
         self.visit_block_mut(&mut block.block);
         let frame = self.leave(outer);
+        self.frame.uses_how |= frame.uses_how;
         if frame.uses_ctx {
             let local = self.local_ctx(block.async_token.span);
             block.block.stmts.insert(0, local);
         }
+        kind == Kind::Function || frame.uses_how
     }
 
     /// Wraps an async block, where it is made, in a scope of the context there.
-    fn rewrite_async(&mut self, block: &mut ExprAsync) -> Expr {
-        self.visit_async_body(block);
-        self.scoped(block, block.async_token.span)
+    fn rewrite_async(&mut self, block: &mut ExprAsync) -> Option<Expr> {
+        let is_body = self.visit_async_body(block);
+        (!is_body).then(|| self.scoped(block, block.async_token.span))
     }
 
     /// The future `future` in a scope of the context at hand.
@@ -223,16 +248,18 @@ impl<'a> Rewriter<'a> {
         }})
     }
 
-    /// The body of an async closure becomes a scope inside it.
+    /// The body of an async closure becomes a scope inside it. It borrows what the closure captured, so that it can
+    /// be called again, and owns the arguments, so that it is `Send` as before.
     fn rewrite_async_closure(&mut self, closure: &mut ExprClosure) {
-        let capture = &closure.capture;
+        let arguments: Vec<_> =
+            closure.inputs.iter_mut().flat_map(|pat| Binding::of_pattern(&[], pat)).collect();
         let body = &closure.body;
         let mut block: ExprAsync = match &**body {
             Expr::Block(body) if body.label.is_none() => {
-                let block = &body.block;
-                parse_quote!(async #capture #block)
+                let stmts = &body.block.stmts;
+                parse_quote!(async { #(#arguments)* #(#stmts)* })
             }
-            body => parse_quote!(async #capture { #body }),
+            body => parse_quote!(async { #(#arguments)* #body }),
         };
         self.visit_async_body(&mut block);
         let scoped = self.scoped(&block, closure.inputs_begin.span());
@@ -320,7 +347,7 @@ impl VisitMut for Rewriter<'_> {
             Expr::Await(awaited) if self.frame.kind != Kind::Plain => {
                 Some(self.rewrite_await(awaited))
             }
-            Expr::Async(block) if self.frame.kind != Kind::Plain => Some(self.rewrite_async(block)),
+            Expr::Async(block) if self.frame.kind != Kind::Plain => self.rewrite_async(block),
             Expr::Closure(closure) if self.frame.kind != Kind::Plain => {
                 self.rewrite_closure(closure)
             }
@@ -339,6 +366,16 @@ impl VisitMut for Rewriter<'_> {
             Stmt::Macro(mac) => {
                 if let Some(rewritten) = macros::rewrite(self, &mut mac.mac) {
                     *stmt = Stmt::Expr(rewritten, mac.semi_token);
+                }
+            }
+            Stmt::Expr(expr @ Expr::Await(_), Some(_)) if self.frame.kind != Kind::Plain => {
+                let Expr::Await(awaited) = &*expr else { return };
+                let (start, end) = (awaited.base.span(), awaited.await_token.span);
+                self.visit_expr_mut(expr);
+                // What is unused there is shown where the user wrote it.
+                if let Expr::Match(leaf) = expr {
+                    leaf.match_token.span = start;
+                    leaf.brace_token = Brace(end);
                 }
             }
             other => visit_mut::visit_stmt_mut(self, other),

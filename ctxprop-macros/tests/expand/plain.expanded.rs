@@ -1,0 +1,3 @@
+fn left(ctx: &Ctx) -> Option<Duration> {
+    ctx.remaining()
+}
