@@ -91,6 +91,11 @@ impl Watch {
         }
     }
 
+    /// Whether somebody waits with another waker than `waker`.
+    pub(crate) fn is_other(&self, waker: &Waker) -> bool {
+        self.waker.as_ref().is_some_and(|known| !known.will_wake(waker))
+    }
+
     /// Wakes whoever waits, if somebody registered.
     pub(crate) fn wake(self: Pin<&mut Self>) {
         self.project().waker.iter().for_each(Waker::wake_by_ref);

@@ -8,6 +8,7 @@ use std::task::{Poll, Waker};
 use ctxprop::{Cancelled, Ctx};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
+use tokio::sync::oneshot;
 use tokio::time::{Instant, advance};
 
 use crate::support::{Wakes, no_hang, poll_with, root, secs};
@@ -173,6 +174,51 @@ fn a_scope_whose_covering_scope_was_ready_in_that_poll_is_still_woken() {
     canceller.cancel();
     assert_eq!(wakes.count(), 1, "`inner` is pending, was polled with this waker, and can go on");
     assert!(poll_with(inner.as_mut(), &waker).is_ready());
+}
+
+/// A scope of `ctx` that polls `inner` in its first poll, hands it out, and is ready once `go` is dropped.
+fn hands_out<F: Future<Output = ()> + Send + 'static>(
+    ctx: &Ctx,
+    mut inner: Pin<Box<F>>,
+    waker: &Waker,
+) -> (Boxed<()>, Pin<Box<F>>, oneshot::Sender<()>) {
+    let ((go, mut gone), (give, mut back)) = (oneshot::channel::<()>(), oneshot::channel());
+    let mut outer: Boxed<()> = Box::pin(ctx.scope(async move {
+        poll_fn(|cx| Poll::Ready(assert!(inner.as_mut().poll(cx).is_pending()))).await;
+        assert!(give.send(inner).is_ok());
+        let _ = (&mut gone).await;
+    }));
+    assert!(poll_with(outer.as_mut(), waker).is_pending());
+    (outer, back.try_recv().unwrap(), go)
+}
+
+// Fails where a scope that covers one which somebody else holds by now moves to another task, and takes its waker with
+// it.
+#[test]
+fn a_scope_whose_covering_scope_is_polled_with_another_waker_is_still_woken() {
+    for ready in [false, true] {
+        let (ctx, canceller) = root().with_cancel();
+        let ((wakes, waker), (_, other)) = (Wakes::new(), Wakes::new());
+        let (mut outer, _inner, go) = hands_out(&ctx, Box::pin(ctx.scope(pending())), &waker);
+        if ready {
+            drop(go);
+        }
+        assert_eq!(poll_with(outer.as_mut(), &other).is_ready(), ready);
+        canceller.cancel();
+        assert!(wakes.count() > 0, "ready: {ready}");
+    }
+}
+
+#[test]
+fn a_waker_that_changes_at_every_poll_wakes_nobody_before_the_end() {
+    let (ctx, _canceller) = root().with_cancel();
+    let mut outer: Boxed<()> = Box::pin(ctx.scope(ctx.scope(ctx.scope(pending()))));
+    for _ in 0..5 {
+        let (wakes, waker) = Wakes::new();
+        assert!(poll_with(outer.as_mut(), &waker).is_pending());
+        assert!(poll_with(outer.as_mut(), &Wakes::new().1).is_pending());
+        assert_eq!(wakes.count(), 0);
+    }
 }
 
 #[tokio::test(start_paused = true)]
