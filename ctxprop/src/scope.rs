@@ -43,12 +43,13 @@ pin_project! {
     impl<F> PinnedDrop for Scope<F> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
+            // First, because what the future holds may panic in its drop.
+            let waker = this.watch.release(this.ctx.node());
             if this.future.is_some() {
                 current::enter(this.ctx, None, this.cover, || this.future.set(None));
                 let covered = current::relies_no_more(*this.covered_by);
-                leave_behind(this.cover.count, covered, this.watch.as_mut());
+                leave_behind(this.cover.count, covered, waker.as_ref());
             }
-            this.watch.release(this.ctx.node());
         }
     }
 }
@@ -71,10 +72,10 @@ impl<F> Scope<F> {
     }
 }
 
-/// Invariant 5, for the `count` scopes that rely on one that goes.
-fn leave_behind(count: usize, covered: bool, watch: Pin<&mut Watch>) {
+/// Invariant 5, for the `count` scopes that rely on one that goes, and on the `waker` that it had registered.
+fn leave_behind(count: usize, covered: bool, waker: Option<&Waker>) {
     if count > 0 {
-        watch.wake();
+        waker.into_iter().for_each(Waker::wake_by_ref);
         if covered {
             current::take_over(count);
         }
@@ -127,11 +128,11 @@ impl<F: Future> Future for Scope<F> {
                 }
                 if polled.is_ready() {
                     current::relies_no_more(*this.covered_by);
-                    leave_behind(this.cover.count, covered, this.watch.as_mut());
+                    let waker = this.watch.release(ctx.node());
+                    leave_behind(this.cover.count, covered, waker.as_ref());
                     if this.cover.count > 0 && !covered {
                         cx.waker().wake_by_ref();
                     }
-                    this.watch.release(ctx.node());
                     return polled;
                 }
             }

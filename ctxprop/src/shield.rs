@@ -217,10 +217,17 @@ impl Seen {
     /// Hands what is active over to the next leaf (invariant 4), with what was reported since `mark` was taken.
     #[inline]
     pub(crate) fn hand_over_since(&mut self, mark: Mark) {
-        self.remember_since(mark);
-        if self.0.is_some() {
-            hand_over(self.0.take().map_or_else(Vec::new, |seen| *seen));
+        if MARK.get() != mark {
+            self.add(mark);
         }
+        if self.0.is_some() {
+            self.hand_over();
+        }
+    }
+
+    #[cold]
+    fn hand_over(&mut self) {
+        hand_over(self.0.take().map_or_else(Vec::new, |seen| *seen));
     }
 
     /// The same, where this one may go on.

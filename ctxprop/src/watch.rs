@@ -101,14 +101,14 @@ impl Watch {
         self.project().waker.iter().for_each(Waker::wake_by_ref);
     }
 
-    /// Takes the waker back. Whoever drops a watch that was polled calls this first.
-    pub(crate) fn release(self: Pin<&mut Self>, node: &Node) {
+    /// Takes the waker back, and gives it. Whoever drops a watch that was polled calls this first.
+    pub(crate) fn release(self: Pin<&mut Self>, node: &Node) -> Option<Waker> {
         let mut this = self.project();
         if let Some(key) = this.key.take() {
             cancel::unregister(node, key);
         }
-        *this.waker = None;
         this.timer.set(None);
+        this.waker.take()
     }
 }
 

@@ -1,6 +1,7 @@
 //! Who is woken by the end of a context: scope invariant 2, with wakers that count.
 
 use std::future::{Future, pending, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Poll, Waker};
@@ -83,6 +84,27 @@ fn a_scope_that_is_done_or_dropped_is_not_woken() {
     canceller.cancel();
     assert_eq!(wakes.count(), 0);
     assert_eq!(Arc::strong_count(&wakes), 2, "and nobody holds its waker");
+}
+
+struct PanicsAtDrop;
+
+impl Drop for PanicsAtDrop {
+    fn drop(&mut self) {
+        panic!("the drop of a test");
+    }
+}
+
+#[test]
+fn a_scope_whose_future_panics_as_it_is_dropped_leaves_no_waker_behind() {
+    let (ctx, _canceller) = root().with_cancel();
+    let (wakes, waker) = Wakes::new();
+    let mut scope = Box::pin(ctx.scope(async {
+        let _guard = PanicsAtDrop;
+        pending::<()>().await;
+    }));
+    assert!(poll_with(scope.as_mut(), &waker).is_pending());
+    assert!(catch_unwind(AssertUnwindSafe(|| drop(scope))).is_err());
+    assert_eq!(Arc::strong_count(&wakes), 2, "its context holds its waker");
 }
 
 /// Polls one scope in several ways, each with a waker, and tells which wakers the end woke. `drop` drops the
