@@ -30,7 +30,8 @@ pub(crate) fn implementation(item: &mut ItemImpl, args: &Args, errors: &mut Erro
         }
         let own = Own::take(&mut method.attrs, args, errors);
         let mut function = Function::from(method.clone());
-        function.place.generics = item.generics.clone();
+        function.place =
+            Place { is_free: false, generics: item.generics.clone(), supertraits: None };
         if let Some(tokens) = one(function, &own, args, errors) {
             *inner = ImplItem::Verbatim(tokens);
         }
@@ -49,8 +50,11 @@ pub(crate) fn interface(item: &mut ItemTrait, args: &Args, errors: &mut Errors) 
         let TraitItem::Fn(method) = inner else { continue };
         let own = Own::take(&mut method.attrs, args, errors);
         let mut function = Function::from(method.clone());
-        function.place =
-            Place { generics: item.generics.clone(), supertraits: Some(item.supertraits.clone()) };
+        function.place = Place {
+            is_free: false,
+            generics: item.generics.clone(),
+            supertraits: Some(item.supertraits.clone()),
+        };
         if let Some(tokens) = one(function, &own, args, errors) {
             *inner = TraitItem::Verbatim(tokens);
         }

@@ -207,8 +207,7 @@ impl Writer<'_> {
         }
         if self.args.boxed.is_some() {
             let mut output = output.ty.clone();
-            let around = &function.place.generics;
-            let lifetime = lifetimes::common(&mut function.sig, &mut output, around);
+            let lifetime = lifetimes::common(&mut function.sig, &mut output, &function.place);
             return quote_spanned!(site=> #private::BoxFuture<#lifetime, #output>);
         }
         // It captures what this crate's edition captures.

@@ -3,26 +3,30 @@
 use proc_macro2::Span;
 use syn::visit_mut::{self, VisitMut};
 use syn::{
-    FnArg, GenericParam, Generics, Lifetime, LifetimeParam, ParenthesizedGenericArguments,
-    ReceiverKind, Signature, Token, Type, TypeFnPtr, TypeReference, WherePredicate, parse_quote,
+    FnArg, GenericParam, Lifetime, LifetimeParam, ParenthesizedGenericArguments, ReceiverKind,
+    Signature, Token, Type, TypeFnPtr, TypeReference, WherePredicate, parse_quote,
 };
+
+use super::parse::Place;
 
 /// Names what is left out in the parameters of `sig` and in its `output`, and bounds all of it by the lifetime that it
 /// gives.
 ///
-/// A function that takes nothing borrowed but its `&self`, or nothing at all, stays as it is: the lifetime is `'_` or
-/// `'static`.
-pub(crate) fn common(sig: &mut Signature, output: &mut Type, around: &Generics) -> Lifetime {
+/// Where a function can do without, the lifetime is `'_` or `'static`. A method can only where `&self` is all it takes: a
+/// trait and its implementations have to come to the same answer, and one may see generics where the other sees none.
+pub(crate) fn common(sig: &mut Signature, output: &mut Type, place: &Place) -> Lifetime {
     let mut named = Named::default();
     let mut probe = sig.clone();
     probe.inputs.iter_mut().for_each(|input| named.visit_fn_arg_mut(input));
-    let owns_self = sig
-        .receiver()
-        .is_some_and(|receiver| !matches!(receiver.kind, ReceiverKind::Reference(..)));
-    let is_generic = |generics: &Generics| {
-        generics.params.iter().any(|param| !matches!(param, GenericParam::Const(_)))
+    let is_generic =
+        sig.generics.params.iter().any(|param| !matches!(param, GenericParam::Const(_)));
+    let is_plain = match sig.receiver() {
+        Some(receiver) => {
+            matches!(receiver.kind, ReceiverKind::Reference(..)) && sig.inputs.len() == 1
+        }
+        None => place.is_free,
     };
-    if !owns_self && !is_generic(around) && !is_generic(&sig.generics) {
+    if is_plain && !is_generic {
         match (named.elided.len(), named.written.len()) {
             (0, 0) => return Lifetime::new("'static", Span::mixed_site()),
             (1, 0) => return Lifetime::new("'_", Span::mixed_site()),
@@ -50,7 +54,7 @@ pub(crate) fn common(sig: &mut Signature, output: &mut Type, around: &Generics) 
     }
     sig.generics.params.insert(0, GenericParam::Lifetime(LifetimeParam::new(all.clone())));
     let of_self: Option<WherePredicate> = has_self.then(|| parse_quote!(Self: #all));
-    let of_around = around.params.iter().filter_map(|param| -> Option<WherePredicate> {
+    let of_around = place.generics.params.iter().filter_map(|param| -> Option<WherePredicate> {
         match param {
             GenericParam::Lifetime(param) => {
                 let lifetime = &param.lifetime;

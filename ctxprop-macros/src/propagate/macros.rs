@@ -25,10 +25,13 @@ pub(crate) fn rewrite(rewriter: &mut Rewriter<'_>, mac: &mut Macro) -> Option<Ex
             return join::rewrite(rewriter, mac);
         }
         "select" if awaits && is_of(&mac.path, &["tokio"]) => {
-            if let Some(rewritten) = select::rewrite(rewriter, mac) {
-                return Some(rewritten);
-            }
-            return futures_select::rewrite(rewriter, mac);
+            // The bare name may be that of futures, which has another grammar, or other futures.
+            return match select::parse(mac) {
+                Some(select) if mac.path.segments.len() > 1 || !select.looks_fused() => {
+                    Some(select::rewrite(rewriter, &mac.path, select))
+                }
+                _ => futures_select::rewrite(rewriter, mac),
+            };
         }
         "select" | "select_biased" if awaits && is_of(&mac.path, FUTURES) => {
             return futures_select::rewrite(rewriter, mac);

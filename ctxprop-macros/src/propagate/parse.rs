@@ -28,12 +28,19 @@ pub(crate) struct Function {
 }
 
 /// Where a function stands, as far as the macro sees.
-#[derive(Default)]
 pub(crate) struct Place {
+    /// Whether nothing is known to be around it.
+    pub(crate) is_free: bool,
     /// The generics of the `impl` block or trait around it.
     pub(crate) generics: Generics,
     /// What the trait around it, if one is, demands of its types.
     pub(crate) supertraits: Option<Punctuated<TypeParamBound, Token![+]>>,
+}
+
+impl Default for Place {
+    fn default() -> Self {
+        Place { is_free: true, generics: Generics::default(), supertraits: None }
+    }
 }
 
 impl Target {

@@ -158,6 +158,12 @@ async fn futures_selects() -> AppResult<u32> {
         n = stream.next() => n.unwrap_or(0) + add_one(0).await?,
         default => 0,
     };
+    // no word tells this one from that of tokio
+    let mut never = std::future::pending::<u32>().fuse();
+    sum += select! {
+        n = stream.select_next_some() => n + add_one(0).await?,
+        n = never => n,
+    };
     Ok(sum)
 }
 
@@ -167,7 +173,7 @@ async fn macros() {
     assert_eq!(joins().with(&ctx()).await.unwrap(), (2 + 3 + 4 + 5, 6 + 7 + 8));
     assert_eq!(selects(3).with(&ctx()).await.unwrap(), 7 + 2);
     assert_eq!(selects_without_unwinding().with(&ctx()).await, 4);
-    assert_eq!(futures_selects().with(&ctx()).await.unwrap(), 8);
+    assert_eq!(futures_selects().with(&ctx()).await.unwrap(), 8 + 3);
     assert_eq!(events(false).with(&ctx()).await.unwrap(), 2);
     assert_eq!(pins().with(&ctx()).await, 1 + 2 + 3 + 8);
     assert_eq!(

@@ -8,6 +8,7 @@ mod containers;
 mod control_flow;
 mod drops;
 mod forms;
+mod generated;
 mod macros;
 mod methods;
 mod returns;

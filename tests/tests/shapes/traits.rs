@@ -194,6 +194,36 @@ impl<'k, K: Send, T: Sync + AsRef<str>> Keeps<'k, K> for Keeper<T> {
     }
 }
 
+/// An implementation for more types than the trait knows of.
+#[propagate(boxed)]
+trait Finds: Send + Sync {
+    async fn find(&self, id: u32) -> AppResult<Option<u32>>;
+
+    async fn first(&self) -> Option<u32> {
+        self.find(0).await.ok().flatten()
+    }
+}
+
+#[propagate(boxed)]
+impl Finds for u32 {
+    async fn find(&self, id: u32) -> AppResult<Option<u32>> {
+        Ok((add_one(id).await? == *self).then_some(id))
+    }
+}
+
+#[propagate(boxed)]
+impl<F: Finds + ?Sized> Finds for Arc<F> {
+    async fn find(&self, id: u32) -> AppResult<Option<u32>> {
+        (**self).find(id).await
+    }
+}
+
+#[tokio::test]
+async fn boxed_for_all() {
+    let finds: Arc<dyn Finds> = Arc::new(1);
+    assert_eq!(Arc::new(finds).first().with(&ctx()).await, Some(0));
+}
+
 #[tokio::test]
 async fn boxed_and_generic() {
     let text = String::from("text");

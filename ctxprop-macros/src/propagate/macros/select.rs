@@ -7,13 +7,13 @@ use syn::parse::discouraged::Speculative;
 use syn::parse::{Parse, ParseStream};
 use syn::spanned::Spanned;
 use syn::visit_mut::VisitMut;
-use syn::{Expr, Macro, Pat, Token, parse_quote_spanned};
+use syn::{Expr, Macro, Pat, Path, Token, parse_quote_spanned};
 
 use super::biased;
 use crate::propagate::rewrite::{self, Kind, Rewriter};
 
 /// What stands in a `tokio::select!`.
-struct Select {
+pub(super) struct Select {
     biased: Option<(biased, Token![;])>,
     branches: Vec<Branch>,
     otherwise: Option<Expr>,
@@ -88,8 +88,11 @@ fn continues(input: ParseStream<'_>) -> bool {
     input.peek(Token![.]) || input.peek(Token![?])
 }
 
-pub(super) fn rewrite(rewriter: &mut Rewriter<'_>, mac: &mut Macro) -> Option<Expr> {
-    let mut select: Select = syn::parse2(mac.tokens.clone()).ok()?;
+pub(super) fn parse(mac: &Macro) -> Option<Select> {
+    syn::parse2(mac.tokens.clone()).ok()
+}
+
+pub(super) fn rewrite(rewriter: &mut Rewriter<'_>, path: &Path, mut select: Select) -> Expr {
     for branch in &mut select.branches {
         rewriter.visit_expr_mut(&mut branch.future);
         branch.precondition.iter_mut().for_each(|condition| rewriter.visit_expr_mut(condition));
@@ -101,17 +104,27 @@ pub(super) fn rewrite(rewriter: &mut Rewriter<'_>, mac: &mut Macro) -> Option<Ex
         .otherwise
         .as_ref()
         .map(|otherwise| quote_spanned!(Span::mixed_site()=> else => #otherwise,));
-    Some(match rewriter.kind() {
-        Kind::Function => raced(rewriter, &mac.path, &select, otherwise.as_ref()),
+    match rewriter.kind() {
+        Kind::Function => raced(rewriter, path, &select, otherwise.as_ref()),
         _ => {
             let branches = select.branches.iter().map(|branch| branch.threaded(rewriter));
-            let (path, biased) = (&mac.path, select.biased());
+            let biased = select.biased();
             parse_quote_spanned!(Span::mixed_site()=> #path! { #biased #(#branches)* #otherwise })
         }
-    })
+    }
 }
 
 impl Select {
+    /// Whether its futures are written as the `select!` of futures wants them: as a name that it borrows, or fused.
+    /// Where that is wrong, what is left out is the branch for the end of the context.
+    pub(super) fn looks_fused(&self) -> bool {
+        self.branches.iter().any(|branch| match &branch.future {
+            Expr::Path(_) => true,
+            Expr::MethodCall(call) => call.method == "fuse" || call.method == "select_next_some",
+            _ => false,
+        })
+    }
+
     fn biased(&self) -> Option<TokenStream> {
         self.biased
             .as_ref()
