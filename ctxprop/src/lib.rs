@@ -92,6 +92,7 @@ pub mod detached;
 #[allow(missing_docs, reason = "only generated code uses it")]
 pub mod field;
 mod leaf;
+mod line;
 mod needs_ctx;
 mod on_done;
 mod scope;

@@ -48,6 +48,9 @@
 
 pub mod baggage;
 pub mod budget;
+mod carrier;
+mod environment;
+mod fields;
 mod formats;
 mod http;
 pub mod trace_context;
@@ -55,12 +58,16 @@ pub mod trace_context;
 use std::fmt;
 use std::time::Duration;
 
+use ::http::HeaderValue;
 use ::http::header::HeaderName;
-use ::http::{HeaderMap, HeaderValue};
 
 use crate::baggage::BaggageMap;
 use crate::span::SpanContext;
 
+pub use crate::line::Line;
+pub use carrier::{Extract, Inject};
+pub use environment::Environment;
+pub use fields::FIELDS;
 pub use formats::Formats;
 
 /// What a caller sent.
@@ -79,8 +86,8 @@ pub struct Incoming {
 impl Incoming {
     /// Reads all headers of the default [`Formats`]. Never fails.
     #[must_use]
-    pub fn from_headers(headers: &HeaderMap) -> Self {
-        Formats::default().extract(headers)
+    pub fn from_headers(carrier: &(impl Extract + ?Sized)) -> Self {
+        Formats::default().extract(carrier)
     }
 
     /// How many headers, lines and members were malformed, too many or too long, and left out.
@@ -111,8 +118,8 @@ impl Outgoing<'_> {
     /// # Errors
     ///
     /// Less than 1 ms remains. Nothing has been written or removed then.
-    pub fn write(&self, headers: &mut HeaderMap) -> Result<(), Expired> {
-        Formats::default().inject(self, headers)
+    pub fn write(&self, carrier: &mut impl Inject) -> Result<(), Expired> {
+        Formats::default().inject(self, carrier)
     }
 }
 
@@ -143,28 +150,12 @@ impl Dropped {
     }
 }
 
-/// Makes this the only line of the header; `None` removes all of them.
-fn set(headers: &mut HeaderMap, name: &HeaderName, value: Option<HeaderValue>) {
-    match value {
-        // A map refuses beyond 24,576 headers, which no transport would send anyhow.
-        Some(value) => drop(headers.try_insert(name, value)),
-        None => drop(headers.remove(name)),
+/// Makes this the only line of the field; `None` removes all of them.
+fn set(carrier: &mut impl Inject, name: &HeaderName, line: Option<HeaderValue>) {
+    match line {
+        Some(line) => carrier.set(name, line),
+        None => carrier.remove(name),
     }
-}
-
-/// Adds a line to the header.
-fn append(headers: &mut HeaderMap, name: &HeaderName, value: HeaderValue) {
-    drop(headers.try_append(name, value));
-}
-
-/// The value without the white space around it, which is not part of it (RFC 9110, section 5.5).
-/// Transports leave it out; maps that were filled by hand may not.
-fn trim(value: &HeaderValue) -> &[u8] {
-    let mut rest = value.as_bytes();
-    while let [b' ' | b'\t', tail @ ..] | [tail @ .., b' ' | b'\t'] = rest {
-        rest = tail;
-    }
-    rest
 }
 
 #[cfg(test)]

@@ -12,12 +12,15 @@ use http::HeaderValue;
 
 use grammar::{Member, is_key, members, scan};
 
+use crate::line::Line;
+
 /// The most list-members a `tracestate` may have (section "tracestate Header Field Values").
 pub const MAX_TRACE_STATE_MEMBERS: usize = 32;
 
-/// The most characters of `tracestate` kept, commas and white space included.
+/// The most characters of several members kept, commas and white space included. A member alone
+/// may be as long as the grammar allows, which is one character more.
 ///
-/// Section "tracestate Limits" asks for at least as many, and says what goes first beyond.
+/// Section 3.3.3.1 "tracestate Limits" asks for at least as many, and says what goes first beyond.
 pub const MAX_TRACE_STATE_BYTES: usize = 512;
 
 /// Members longer than this go first when the whole is too long (section "tracestate Limits").
@@ -83,8 +86,8 @@ impl TraceState {
     ///
     /// # Errors
     ///
-    /// `key` or `value` is not what the grammar of the specification allows, or the two do not fit
-    /// into [`MAX_TRACE_STATE_BYTES`] even alone. A trailing space is not allowed in a value.
+    /// `key` or `value` is not what the grammar of the specification allows. A trailing space is
+    /// not allowed in a value.
     pub fn with(&self, key: &str, value: &str) -> Result<Self, TraceStateError> {
         if !is_key(key.as_bytes()) {
             return Err(TraceStateError::InvalidKey);
@@ -96,9 +99,6 @@ impl TraceState {
         };
         if member.text.len() != added.len() {
             return Err(TraceStateError::InvalidValue);
-        }
-        if added.len() > MAX_TRACE_STATE_BYTES {
-            return Err(TraceStateError::TooLong);
         }
         let mut members = vec![member];
         members.extend(self.members().filter(|member| member.key() != key.as_bytes()));
@@ -116,13 +116,12 @@ impl TraceState {
     /// Combines the lines of one message in order, and says how many members did not fit.
     ///
     /// One line that is within limits is kept as it is, without a copy.
-    pub(crate) fn from_lines<'a, L>(lines: L) -> Result<(Self, usize), TraceStateError>
-    where
-        L: IntoIterator<Item = &'a HeaderValue> + Copy,
-    {
+    pub(crate) fn from_lines<'a>(
+        lines: impl Iterator<Item = Line<'a>> + Clone,
+    ) -> Result<(Self, usize), TraceStateError> {
         let (mut keys, mut count) = ([b"".as_slice(); MAX_TRACE_STATE_MEMBERS], 0);
         let (mut only, mut compact) = (None, true);
-        for line in lines {
+        for line in lines.clone() {
             let (bytes, before) = (line.as_bytes(), count);
             let mut at = 0;
             while at <= bytes.len() {
@@ -147,12 +146,11 @@ impl TraceState {
         }
         match only {
             _ if count == 0 => Ok((Self(None), 0)),
-            Some(line) if compact && line.len() <= MAX_TRACE_STATE_BYTES => {
-                Ok((Self(Some(line.clone())), 0))
+            Some(line) if compact && line.as_bytes().len() <= MAX_TRACE_STATE_BYTES => {
+                Ok((Self(line.to_header()), 0))
             }
             _ => {
-                let mut members: Vec<_> =
-                    lines.into_iter().flat_map(|line| members(line.as_bytes())).collect();
+                let mut members: Vec<_> = lines.flat_map(|line| members(line.as_bytes())).collect();
                 shorten(&mut members, 0);
                 Ok((join(&members), count - members.len()))
             }
@@ -169,8 +167,7 @@ impl FromStr for TraceState {
 
     /// Reads a whole list, as the header has it; what is too long is shortened as when received.
     fn from_str(text: &str) -> Result<Self, TraceStateError> {
-        let line = HeaderValue::from_str(text).map_err(|_| TraceStateError::InvalidValue)?;
-        Self::from_lines(&[line]).map(|(state, _)| state)
+        Self::from_lines([Line::from(text)].into_iter()).map(|(state, _)| state)
     }
 }
 
@@ -193,8 +190,6 @@ pub enum TraceStateError {
     Duplicate,
     /// There are more than [`MAX_TRACE_STATE_MEMBERS`] members.
     TooMany,
-    /// The member alone is longer than [`MAX_TRACE_STATE_BYTES`].
-    TooLong,
 }
 
 impl TraceStateError {
@@ -204,7 +199,6 @@ impl TraceStateError {
             Self::InvalidValue => "invalid value",
             Self::Duplicate => "the same key twice",
             Self::TooMany => "more than 32 members",
-            Self::TooLong => "longer than 512 characters",
         }
     }
 }
@@ -217,12 +211,12 @@ impl fmt::Display for TraceStateError {
 
 impl std::error::Error for TraceStateError {}
 
-/// Drops whole members until the rest fits, never one of the first `keep`: the long ones from the
-/// end, then any from the end (section "tracestate Limits").
+/// Drops whole members until the rest fits, never one of the first `keep` nor the last one left:
+/// the long ones from the end, then any from the end (section 3.3.3.1 "tracestate Limits").
 fn shorten(members: &mut Vec<Member<'_>>, keep: usize) {
     // The commas between members are one fewer than the members.
     let mut len = members.iter().map(|member| member.text.len() + 1).sum::<usize>();
-    while len > MAX_TRACE_STATE_BYTES + 1 && members.len() > keep {
+    while len > MAX_TRACE_STATE_BYTES + 1 && members.len() > 1 {
         let long = members.iter().rposition(|member| member.text.len() > LONG_MEMBER);
         let dropped = long.filter(|&index| index >= keep).unwrap_or(members.len() - 1);
         len -= members.remove(dropped).text.len() + 1;

@@ -1,5 +1,6 @@
 //! All of a message at once: what comes in, goes out and is left out.
 
+use ::http::HeaderMap;
 use proptest::prelude::*;
 
 use super::*;
@@ -46,9 +47,9 @@ fn what_came_is_sent_on_and_the_rest_is_left_alone() {
     assert_eq!(out["traceparent"].to_str().unwrap()[..36], PARENT[..36]);
     assert_ne!(out["traceparent"], PARENT);
     assert_eq!(out["tracestate"], "rojo=1, congo=2");
-    assert_eq!(out.get_all("baggage").iter().collect::<Vec<_>>(), ["a=1;p=%2C", "b=2"]);
+    assert_eq!(out.get_all("baggage").iter().collect::<Vec<_>>(), ["a=1;p=%2C,b=2"]);
     assert_eq!(out["x-timeout-ms"], "249");
-    assert_eq!((out.len(), &out["host"]), (7, &HeaderValue::from_static("a")));
+    assert_eq!((out.len(), &out["host"]), (6, &HeaderValue::from_static("a")));
 
     let next = Incoming::from_headers(&out);
     assert_eq!(next.span.unwrap().span_id(), child.span_id());
@@ -177,13 +178,6 @@ fn each_reason_is_reported_once_and_without_content() {
         r#"header="x-timeout-ms" reason="not a valid timeout" count=1"#,
     ];
     assert_eq!(reports, expected.map(|event| format!("{message} {event}")).join(" "));
-}
-
-#[test]
-fn white_space_around_a_value_is_not_part_of_it() {
-    for (value, trimmed) in [(" \ta b\t ", "a b"), ("", ""), (" ", ""), ("a", "a"), ("\t\t", "")] {
-        assert_eq!(trim(&HeaderValue::from_static(value)), trimmed.as_bytes());
-    }
 }
 
 proptest! {
