@@ -1,6 +1,8 @@
 //! W3C Baggage and what OpenTelemetry says of it, against the binary `baggage-codec`. Section names are those of the
 //! recommendation.
 
+#![allow(clippy::unwrap_used, reason = "it is a test")]
+
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 

@@ -1,8 +1,10 @@
 //! W3C Trace Context Level 2 over real sockets: the cases of the working group's own suite (w3c/trace-context,
-//! `test/test.py`, STRICT_LEVEL 2) and more, against the binary that such a harness runs against.
+//! `test/test.py`, `STRICT_LEVEL` 2) and more, against the binary that such a harness runs against.
 //!
 //! Both peers of the service are raw TCP here, so that names keep their case and lines their white space. Keys are
 //! judged by the current text (3.3.2.2.1), where that suite still has the `tenant@vendor` of Level 1.
+
+#![allow(clippy::unwrap_used, reason = "it is a test")]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};

@@ -180,7 +180,45 @@ fn each_reason_is_reported_once_and_without_content() {
     assert_eq!(reports, expected.map(|event| format!("{message} {event}")).join(" "));
 }
 
+/// Formats as somebody may have chosen them, and whether a message waits.
+fn formats() -> impl Strategy<Value = Formats> {
+    (any::<[bool; 5]>(), any::<bool>()).prop_map(|(on, queued)| {
+        let formats = if queued { Formats::queued() } else { Formats::new() };
+        formats
+            .send_timeout_ms(on[0] && !queued)
+            .send_deadline(on[1])
+            .send_grpc_timeout(on[2])
+            .send_connect_timeout(on[3])
+            .send_envoy_timeout(on[4])
+    })
+}
+
 proptest! {
+    #[test]
+    fn no_hop_is_granted_more_than_its_caller_had_left(
+        seconds in 0..1u64 << 40, nanos in 0..1_000_000_000u32, scale in 0..40u32,
+        hops in prop::collection::vec((formats(), 1..1_000u32), 1..6),
+    ) {
+        let mut left = Duration::new(seconds >> scale, nanos);
+        for (formats, share_spent) in hops {
+            let mut headers = HeaderMap::new();
+            let span = SpanContext::invalid();
+            let outgoing = Outgoing { span: &span, baggage: None, remaining: Some(left) };
+            if formats.inject(&outgoing, &mut headers).is_err() {
+                prop_assert!(left < Duration::from_millis(1));
+                break;
+            }
+            let Some(granted) = formats.extract(&headers).budget else {
+                // nothing that this receiver reads was written
+                let silent = Formats::queued().extract(&headers).budget.is_none();
+                prop_assert!(headers.is_empty() || silent, "{:?}", headers);
+                break;
+            };
+            prop_assert!(granted <= left, "{:?} became {:?} by {:?}", left, granted, headers);
+            left = granted - granted / (share_spent + 1);
+        }
+    }
+
     #[test]
     fn no_headers_make_it_panic(
         lines in prop::collection::vec(

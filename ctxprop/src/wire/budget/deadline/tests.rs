@@ -30,6 +30,7 @@ fn budget_of(lines: &[&str]) -> (Option<Duration>, usize) {
 #[test]
 fn any_date_and_time_of_rfc_3339() {
     let millis = |millis| Some(Duration::from_millis(millis));
+    let thousand = format!("2026-11-23T10:00:00.25{}Z", "0".repeat(998));
     for (section, line, expected) in [
         ("5.6", "2026-11-23T10:00:01Z", millis(1_000)),
         ("5.6: lower case", "2026-11-23t10:00:01z", millis(1_000)),
@@ -43,6 +44,12 @@ fn any_date_and_time_of_rfc_3339() {
         ),
         ("time-numoffset", "2026-11-23T12:00:01+02:00", millis(1_000)),
         ("time-numoffset", "2026-11-22T22:30:01.5-11:30", millis(1_500)),
+        ("time-numoffset: furthest", "2026-11-24T09:59:01+23:59", millis(1_000)),
+        ("time-numoffset: furthest", "2026-11-22T10:01:01-23:59", millis(1_000)),
+        ("time-secfrac, lower case", "2026-11-23t10:00:00.25z", millis(250)),
+        ("time-secfrac: a thousand digits", &thousand, millis(250)),
+        ("time-numoffset: before year 0", "0000-01-01T00:00:00+23:59", None),
+        ("time-numoffset: beyond year 9999", "9999-12-31T23:59:59-23:59", None),
         ("time-numoffset: unknown", "2026-11-23T10:00:01-00:00", millis(1_000)),
         (
             "5.7: leap second, elsewhere",
