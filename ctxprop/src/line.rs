@@ -16,6 +16,7 @@ pub struct Line<'a> {
 impl<'a> Line<'a> {
     /// The value without the white space around it, which is not part of it (RFC 9110, section
     /// 5.5). Transports leave it out; carriers that were filled by hand may not.
+    #[inline]
     pub(crate) fn trimmed(self) -> &'a [u8] {
         let mut rest = self.bytes;
         while let [b' ' | b'\t', tail @ ..] | [tail @ .., b' ' | b'\t'] = rest {
@@ -33,6 +34,7 @@ impl<'a> Line<'a> {
     }
 
     /// The value as a header has it; `None` where none could be.
+    #[inline]
     pub(crate) fn to_header(self) -> Option<HeaderValue> {
         match self.header {
             Some(header) => Some(header.clone()),
@@ -42,6 +44,7 @@ impl<'a> Line<'a> {
 }
 
 impl<'a> From<&'a HeaderValue> for Line<'a> {
+    #[inline]
     fn from(header: &'a HeaderValue) -> Self {
         Self { bytes: header.as_bytes(), header: Some(header) }
     }

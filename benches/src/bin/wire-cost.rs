@@ -39,7 +39,7 @@ fn message(members: usize) -> Result<HeaderMap, Box<dyn Error>> {
     headers.insert("traceparent", HeaderValue::from_static(parent));
     let state = "rojo=00f067aa0ba902b7,congo=t61rcWkgMzE";
     headers.insert("tracestate", HeaderValue::from_str(state)?);
-    let member = |number| format!("key-{number}=value%20{number}");
+    let member = |number| format!("entry{number:02}=valueof{number:02}");
     let baggage: Vec<_> = (0..members).map(member).collect();
     headers.insert("baggage", HeaderValue::try_from(baggage.join(","))?);
     Ok(headers)
@@ -109,7 +109,8 @@ fn check() -> Result<(), Box<dyn Error>> {
         for name in ["traceparent", "tracestate"] {
             assert_eq!(theirs[name], headers[name], "opentelemetry");
         }
-        let count = |headers: &HeaderMap| headers["baggage"].as_bytes().split(|b| *b == b',').count();
+        let count =
+            |headers: &HeaderMap| headers["baggage"].as_bytes().split(|b| *b == b',').count();
         assert_eq!((count(&theirs), count(&headers)), (members, members), "opentelemetry");
     }
     Ok(())
@@ -157,7 +158,9 @@ fn compare() -> Result<bool, Box<dyn Error>> {
                 let members = members.to_string();
                 let work = [*side, way, &members];
                 let (instructions, allocations) = (instructions(work)?, allocations(work)?);
-                println!("  {side:13} {way:7} {instructions:>7} instructions {allocations:>4} allocations");
+                println!(
+                    "  {side:13} {way:7} {instructions:>7} instructions {allocations:>4} allocations"
+                );
                 *total += instructions;
                 own_allocations += if *side == "ctxprop" { allocations } else { 0 };
             }

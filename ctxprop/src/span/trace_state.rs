@@ -94,12 +94,10 @@ impl TraceState {
         }
         let added = format!("{key}={value}");
         // A comma in the value would make two members of it, white space behind it a shorter one.
-        let (Some(member), _) = scan(added.as_bytes(), 0)? else {
+        let member = scan(added.as_bytes(), 0)?.member(added.as_bytes());
+        let Some(member) = member.filter(|member| member.text.len() == added.len()) else {
             return Err(TraceStateError::InvalidValue);
         };
-        if member.text.len() != added.len() {
-            return Err(TraceStateError::InvalidValue);
-        }
         let mut members = vec![member];
         members.extend(self.members().filter(|member| member.key() != key.as_bytes()));
         members.truncate(MAX_TRACE_STATE_MEMBERS);
@@ -113,48 +111,33 @@ impl TraceState {
         self.0.as_ref()
     }
 
-    /// Combines the lines of one message in order, and says how many members did not fit.
-    ///
-    /// One line that is within limits is kept as it is, without a copy.
+    /// Reads the only line of a message, and says how many members did not fit. One that is within
+    /// limits is kept as it is, without a copy.
+    #[inline]
+    pub(crate) fn from_line(line: Line<'_>) -> Result<(Self, usize), TraceStateError> {
+        let list = line.as_bytes();
+        if check(list)? == Members::Compact && list.len() <= MAX_TRACE_STATE_BYTES {
+            return Ok((Self(line.to_header()), 0));
+        }
+        Ok(Self::within_limits(list))
+    }
+
+    /// Combines the lines of one message in order.
     pub(crate) fn from_lines<'a>(
-        lines: impl Iterator<Item = Line<'a>> + Clone,
+        lines: impl Iterator<Item = Line<'a>>,
     ) -> Result<(Self, usize), TraceStateError> {
-        let (mut keys, mut count) = ([b"".as_slice(); MAX_TRACE_STATE_MEMBERS], 0);
-        let (mut only, mut compact) = (None, true);
-        for line in lines.clone() {
-            let (bytes, before) = (line.as_bytes(), count);
-            let mut at = 0;
-            while at <= bytes.len() {
-                let (member, next) = scan(bytes, at)?;
-                at = next;
-                // Empty members are allowed and mean nothing; the limit is for the others.
-                let Some(member) = member else {
-                    compact = false;
-                    continue;
-                };
-                let seen = keys.get(..count).unwrap_or_default();
-                if seen.contains(&member.key()) {
-                    return Err(TraceStateError::Duplicate);
-                }
-                *keys.get_mut(count).ok_or(TraceStateError::TooMany)? = member.key();
-                count += 1;
-            }
-            if count > before {
-                // a second line that says something, or the only one so far
-                only = if before == 0 { Some(line) } else { None };
-            }
-        }
-        match only {
-            _ if count == 0 => Ok((Self(None), 0)),
-            Some(line) if compact && line.as_bytes().len() <= MAX_TRACE_STATE_BYTES => {
-                Ok((Self(line.to_header()), 0))
-            }
-            _ => {
-                let mut members: Vec<_> = lines.flat_map(|line| members(line.as_bytes())).collect();
-                shorten(&mut members, 0);
-                Ok((join(&members), count - members.len()))
-            }
-        }
+        let list = lines.map(Line::as_bytes).collect::<Vec<_>>().join(&b',');
+        check(&list)?;
+        Ok(Self::within_limits(&list))
+    }
+
+    /// As much of a valid list as is to be kept, and how many members are not.
+    #[cold]
+    fn within_limits(list: &[u8]) -> (Self, usize) {
+        let mut members: Vec<_> = members(list).collect();
+        let count = members.len();
+        shorten(&mut members, 0);
+        (join(&members), count - members.len())
     }
 
     fn members(&self) -> impl Iterator<Item = Member<'_>> {
@@ -167,7 +150,7 @@ impl FromStr for TraceState {
 
     /// Reads a whole list, as the header has it; what is too long is shortened as when received.
     fn from_str(text: &str) -> Result<Self, TraceStateError> {
-        Self::from_lines([Line::from(text)].into_iter()).map(|(state, _)| state)
+        Self::from_line(Line::from(text)).map(|(state, _)| state)
     }
 }
 
@@ -210,6 +193,40 @@ impl fmt::Display for TraceStateError {
 }
 
 impl std::error::Error for TraceStateError {}
+
+/// The members of a valid list.
+#[derive(PartialEq)]
+enum Members {
+    /// Nothing else, not even empty ones.
+    Compact,
+    /// Empty ones among them, or nothing but those.
+    WithGaps,
+}
+
+/// Whether a whole list is valid: each member, their number, and that there is one for each key.
+#[inline]
+fn check(list: &[u8]) -> Result<Members, TraceStateError> {
+    let mut starts = [0; MAX_TRACE_STATE_MEMBERS];
+    let (mut at, mut count, mut members) = (0, 0, Members::Compact);
+    while at <= list.len() {
+        let scanned = scan(list, at)?;
+        at = scanned.next;
+        // Empty members are allowed and mean nothing; the limit is for the others.
+        if scanned.is_empty() {
+            members = Members::WithGaps;
+            continue;
+        }
+        // with its `=`, so that no key is the beginning of another
+        let key = list.get(scanned.start..=scanned.equals).unwrap_or_default();
+        let begins = |start: &usize| list.get(*start..).is_some_and(|rest| rest.starts_with(key));
+        if starts.iter().take(count).any(begins) {
+            return Err(TraceStateError::Duplicate);
+        }
+        *starts.get_mut(count).ok_or(TraceStateError::TooMany)? = scanned.start;
+        count += 1;
+    }
+    Ok(members)
+}
 
 /// Drops whole members until the rest fits, never one of the first `keep` nor the last one left:
 /// the long ones from the end, then any from the end (section 3.3.3.1 "tracestate Limits").

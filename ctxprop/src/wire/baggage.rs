@@ -7,7 +7,8 @@ use super::Dropped;
 use super::carrier::{Extract, Inject};
 use super::fields::{Field, Fields};
 use crate::baggage::{
-    BaggageMap, Item, LineBuilder, Lines, MAX_BAGGAGE_BYTES, MAX_BAGGAGE_MEMBERS, MAX_LINE, scan,
+    BaggageMap, Item, LineBuilder, Lines, MAX_BAGGAGE_BYTES, MAX_BAGGAGE_MEMBERS, MAX_LINE,
+    count_members, is_well_formed, scan,
 };
 use crate::line::Line;
 
@@ -40,33 +41,28 @@ pub fn extract(carrier: &(impl Extract + ?Sized)) -> BaggageMap {
     read(&Fields::of(carrier), &mut Dropped::default())
 }
 
+#[inline]
 pub(super) fn read(fields: &Fields<'_>, dropped: &mut Dropped) -> BaggageMap {
-    let lines = fields.get(Field::Baggage);
-    let kept = match lines.only().filter(|line| is_fit(line.as_bytes())) {
+    if fields.lacks(Field::Baggage) {
+        return BaggageMap::empty();
+    }
+    let kept = match fields.only(Field::Baggage).filter(|line| is_fit(line.as_bytes())) {
         Some(line) => line.to_header().map(Lines::One),
-        None => rebuild(lines.iter(), dropped),
+        None => rebuild(fields.all(Field::Baggage), dropped),
     };
     kept.map_or(BaggageMap::empty(), BaggageMap::received)
 }
 
 /// Whether the line can be sent on as it is: well-formed, short enough, and within limits.
+#[inline]
 fn is_fit(line: &[u8]) -> bool {
-    if line.len() > MAX_LINE {
-        return false;
-    }
-    let (mut at, mut members) = (0, 0);
-    while at <= line.len() {
-        let (item, next) = scan(line, at);
-        members += 1;
-        if !matches!(item, Item::Member(_)) || members > MAX_BAGGAGE_MEMBERS {
-            return false;
-        }
-        at = next;
-    }
-    true
+    // the shortest member and its comma are three bytes
+    let few = || line.len() < 3 * MAX_BAGGAGE_MEMBERS || count_members(line) <= MAX_BAGGAGE_MEMBERS;
+    line.len() <= MAX_LINE && is_well_formed(line) && few()
 }
 
 /// Copies the members that are valid and fit, each as it came but for the white space around it.
+#[cold]
 fn rebuild<'a>(lines: impl Iterator<Item = Line<'a>>, dropped: &mut Dropped) -> Option<Lines> {
     let mut kept = LineBuilder::default();
     let (mut members, mut bytes, mut malformed, mut beyond) = (0, 0, 0, 0);

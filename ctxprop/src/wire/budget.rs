@@ -87,6 +87,7 @@ pub(super) enum Transit {
     Queued,
 }
 
+#[inline]
 pub(super) fn read(
     fields: &Fields<'_>,
     transit: Transit,
@@ -97,19 +98,24 @@ pub(super) fn read(
         Transit::Immediate => read_relative(fields, dropped),
         Transit::Queued => None,
     };
-    let deadlines = fields.get(Field::Deadline);
     match relative {
         Some(budget) => Some(budget.min(MAX_BUDGET)),
-        None if deadlines.is_empty() => None,
-        None => deadline::read(deadlines, transit, now(), dropped),
+        None if fields.lacks(Field::Deadline) => None,
+        None => deadline::read(fields, transit, now(), dropped),
     }
 }
 
+#[inline]
 fn read_relative(fields: &Fields<'_>, dropped: &mut Dropped) -> Option<Duration> {
+    const ALL: [Field; 4] =
+        [Field::TimeoutMs, Field::GrpcTimeout, Field::ConnectTimeout, Field::EnvoyTimeout];
     let mut least = None;
-    for (field, parse) in &RELATIVE {
+    if fields.lacks_all(&ALL) {
+        return None;
+    }
+    for (field, parse) in RELATIVE.iter().filter(|(field, _)| !fields.lacks(*field)) {
         let mut malformed = 0;
-        for line in fields.get(*field).iter() {
+        for line in fields.all(*field) {
             match parse(line.trimmed()) {
                 Some(budget) => least = smaller(least, budget),
                 None => malformed += 1,

@@ -3,8 +3,6 @@
 //! A message is walked over once, because a walk costs less than looking up nine names of which
 //! few are there.
 
-use std::slice;
-
 use ::http::header::HeaderName;
 
 use super::carrier::Extract;
@@ -52,6 +50,27 @@ pub(super) enum Field {
 }
 
 impl Field {
+    /// The field of this name, in whatever case.
+    #[inline]
+    fn named(name: &str) -> Option<Field> {
+        // constants, so that each comparison is one of a few words
+        Some(match name {
+            "traceparent" => Field::TraceParent,
+            "tracestate" => Field::TraceState,
+            "x-trace-id" => Field::TraceId,
+            "baggage" => Field::Baggage,
+            "x-timeout-ms" => Field::TimeoutMs,
+            "grpc-timeout" => Field::GrpcTimeout,
+            "connect-timeout-ms" => Field::ConnectTimeout,
+            "x-envoy-expected-rq-timeout-ms" => Field::EnvoyTimeout,
+            "x-deadline" => Field::Deadline,
+            _ if name.bytes().any(|byte| byte.is_ascii_uppercase()) => {
+                return Field::named(&name.to_ascii_lowercase());
+            }
+            _ => return None,
+        })
+    }
+
     pub(super) fn name(self) -> &'static str {
         FIELDS[self as usize]
     }
@@ -63,57 +82,73 @@ impl Field {
 
 /// The lines of one message, by field.
 #[derive(Debug, Default)]
-pub(super) struct Fields<'a>([Lines<'a>; FIELDS.len()]);
+pub(super) struct Fields<'a> {
+    /// Which fields have a line, a bit each.
+    present: u16,
+    /// The first line of each, and the only one in most messages.
+    first: [Option<Line<'a>>; FIELDS.len()],
+    more: Vec<(Field, Line<'a>)>,
+}
 
 impl<'a> Fields<'a> {
+    #[inline]
     pub(super) fn of(carrier: &'a (impl Extract + ?Sized)) -> Self {
         let mut fields = Self::default();
         for (name, line) in carrier.lines() {
-            if let Some(index) = position(name) {
-                fields.0[index].push(line);
+            let Some(field) = Field::named(name) else { continue };
+            if fields.lacks(field) {
+                fields.present |= 1 << field as u16;
+                fields.first[field as usize] = Some(line);
+            } else {
+                fields.more.push((field, line));
             }
         }
         fields
     }
 
-    pub(super) fn get(&self, field: Field) -> &Lines<'a> {
-        &self.0[field as usize]
+    /// Whether there is no line of the field.
+    #[inline]
+    pub(super) fn lacks(&self, field: Field) -> bool {
+        self.lacks_all(&[field])
+    }
+
+    /// Whether there is no line of any of them.
+    #[inline]
+    pub(super) fn lacks_all(&self, fields: &[Field]) -> bool {
+        self.present & fields.iter().fold(0, |mask, field| mask | 1 << *field as u16) == 0
+    }
+
+    /// The line of the field, where there is exactly one.
+    #[inline]
+    pub(super) fn only(&self, field: Field) -> Option<Line<'a>> {
+        self.first[field as usize].filter(|_| self.more_of(field).next().is_none())
+    }
+
+    /// All lines of the field, in order.
+    pub(super) fn all(&self, field: Field) -> impl Iterator<Item = Line<'a>> + Clone {
+        self.first[field as usize].into_iter().chain(self.more_of(field))
+    }
+
+    #[inline]
+    fn more_of(&self, field: Field) -> impl Iterator<Item = Line<'a>> + Clone {
+        self.more.iter().filter(move |(of, _)| *of == field).map(|(_, line)| *line)
     }
 }
 
-/// Which field this is the name of, in whatever case.
-fn position(name: &str) -> Option<usize> {
-    FIELDS.iter().position(|field| {
-        field.len() == name.len() && (*field == name || field.eq_ignore_ascii_case(name))
-    })
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// The lines of one field, in order. One alone, which is what messages have, is kept in place.
-#[derive(Debug, Default)]
-pub(super) struct Lines<'a> {
-    first: Option<Line<'a>>,
-    rest: Vec<Line<'a>>,
-}
-
-impl<'a> Lines<'a> {
-    fn push(&mut self, line: Line<'a>) {
-        match self.first {
-            None => self.first = Some(line),
-            Some(_) => self.rest.push(line),
+    #[test]
+    fn a_field_is_found_by_its_name_and_has_it() {
+        for (index, name) in FIELDS.into_iter().enumerate() {
+            for name in [name.to_owned(), name.to_ascii_uppercase()] {
+                let field = Field::named(&name).unwrap();
+                assert_eq!((field as usize, field.name()), (index, FIELDS[index]));
+                assert_eq!(field.header(), FIELDS[index]);
+            }
+            assert_eq!(Field::named(&format!("{name}x")), None);
         }
-    }
-
-    /// The line, where there is exactly one.
-    pub(super) fn only(&self) -> Option<Line<'a>> {
-        self.first.filter(|_| self.rest.is_empty())
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.first.is_none()
-    }
-
-    pub(super) fn iter(&self) -> impl Iterator<Item = Line<'a>> + Clone {
-        let rest: slice::Iter<'_, _> = self.rest.iter();
-        self.first.into_iter().chain(rest.copied())
+        assert_eq!(Field::named(""), None);
     }
 }

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 use super::carrier::{Extract, Inject};
 use super::fields::Fields;
 use super::{Dropped, Expired, Incoming, Outgoing, baggage, budget, trace_context};
+use crate::baggage::BaggageMap;
 
 /// Which formats to read and to write.
 ///
@@ -141,18 +142,18 @@ impl Formats {
     pub fn extract(&self, carrier: &(impl Extract + ?Sized)) -> Incoming {
         let fields = Fields::of(carrier);
         let mut dropped = Dropped::default();
-        let mut incoming = Incoming::default();
-        if self.trace {
-            incoming.span = trace_context::read(&fields, &mut dropped);
+        Incoming {
+            span: if self.trace { trace_context::read(&fields, &mut dropped) } else { None },
+            baggage: match self.baggage {
+                true => baggage::read(&fields, &mut dropped),
+                false => BaggageMap::empty(),
+            },
+            budget: match self.budget {
+                true => budget::read(&fields, self.transit, SystemTime::now, &mut dropped),
+                false => None,
+            },
+            dropped: dropped.0,
         }
-        if self.baggage {
-            incoming.baggage = baggage::read(&fields, &mut dropped);
-        }
-        if self.budget {
-            incoming.budget = budget::read(&fields, self.transit, SystemTime::now, &mut dropped);
-        }
-        incoming.dropped = dropped.0;
-        incoming
     }
 
     /// Writes what the next hop is to know, in place of whatever lines the carrier has.
@@ -169,6 +170,11 @@ impl Formats {
         if outgoing.remaining.is_some_and(|remaining| remaining < budget::MIN_BUDGET) {
             return Err(Expired);
         }
+        // The budget first: where there is none it only removes, which costs least while a new
+        // map is still empty.
+        if self.budget {
+            budget::write(outgoing.remaining, SystemTime::now, self.written, carrier);
+        }
         if self.trace {
             trace_context::write(outgoing.span, carrier);
             if self.send_trace_id {
@@ -177,9 +183,6 @@ impl Formats {
         }
         if self.baggage {
             baggage::write(outgoing.baggage, carrier);
-        }
-        if self.budget {
-            budget::write(outgoing.remaining, SystemTime::now, self.written, carrier);
         }
         Ok(())
     }

@@ -43,39 +43,52 @@ pub fn extract(carrier: &(impl Extract + ?Sized)) -> Option<SpanContext> {
     read(&Fields::of(carrier), &mut Dropped::default())
 }
 
+#[inline]
 pub(super) fn read(fields: &Fields<'_>, dropped: &mut Dropped) -> Option<SpanContext> {
-    let lines = fields.get(Field::TraceParent);
-    if lines.is_empty() {
+    if fields.lacks(Field::TraceParent) {
         return read_trace_id(fields, dropped);
     }
-    let Some(line) = lines.only() else {
+    let Some(line) = fields.only(Field::TraceParent) else {
         dropped.note("traceparent", "more than one line", 1);
         return None;
     };
-    let Some(span) = parse(line.trimmed()) else {
+    let Some((trace_id, span_id, flags)) = parse(line.trimmed()) else {
         dropped.note("traceparent", "not a valid traceparent", 1);
         return None;
     };
-    let span = span.with_remote(true);
-    match TraceState::from_lines(fields.get(Field::TraceState).iter()) {
+    Some(SpanContext::remote(trace_id, span_id, flags, read_state(fields, dropped)))
+}
+
+#[inline]
+fn read_state(fields: &Fields<'_>, dropped: &mut Dropped) -> TraceState {
+    if fields.lacks(Field::TraceState) {
+        return TraceState::empty();
+    }
+    let state = match fields.only(Field::TraceState) {
+        Some(line) => TraceState::from_line(line),
+        None => TraceState::from_lines(fields.all(Field::TraceState)),
+    };
+    match state {
         Ok((trace_state, left_out)) => {
             if left_out > 0 {
                 dropped.note("tracestate", "members beyond 512 characters", left_out);
             }
-            Some(span.with_trace_state(trace_state))
+            trace_state
         }
         Err(error) => {
             dropped.note("tracestate", error.reason(), 1);
-            Some(span)
+            TraceState::empty()
         }
     }
 }
 
 /// `version "-" trace-id "-" parent-id "-" trace-flags`, and for a later version whatever comes
 /// behind another dash (section "Versioning of traceparent").
-fn parse(line: &[u8]) -> Option<SpanContext> {
+#[inline]
+fn parse(line: &[u8]) -> Option<(TraceId, SpanId, TraceFlags)> {
     let (fields, rest) = line.split_first_chunk::<55>()?;
-    let [version] = decode_hex(&fields[..2])?;
+    let around = [fields[0], fields[1], fields[53], fields[54]];
+    let [version, flags] = decode_hex(&around)?;
     let end = match version {
         0 => rest.is_empty(),
         0xff => false,
@@ -86,21 +99,20 @@ fn parse(line: &[u8]) -> Option<SpanContext> {
     }
     let trace_id = TraceId::from_hex(&fields[3..35])?;
     let span_id = SpanId::from_hex(&fields[36..52])?;
-    let [flags] = decode_hex(&fields[53..])?;
-    Some(SpanContext::new(trace_id, span_id, TraceFlags::from_bits(flags)))
+    Some((trace_id, span_id, TraceFlags::from_bits(flags)))
 }
 
+#[cold]
 fn read_trace_id(fields: &Fields<'_>, dropped: &mut Dropped) -> Option<SpanContext> {
-    let lines = fields.get(Field::TraceId);
-    if lines.is_empty() {
+    if fields.lacks(Field::TraceId) {
         return None;
     }
-    let Some(id) = lines.only().and_then(|line| TraceId::from_hex(line.trimmed())) else {
+    let only = fields.only(Field::TraceId);
+    let Some(id) = only.and_then(|line| TraceId::from_hex(line.trimmed())) else {
         dropped.note("x-trace-id", "not one line of 32 hexadecimal digits", 1);
         return None;
     };
-    let span = SpanContext::new(id, SpanId::random(), TraceFlags::SAMPLED);
-    Some(span.with_remote(true))
+    Some(SpanContext::remote(id, SpanId::random(), TraceFlags::SAMPLED, TraceState::empty()))
 }
 
 /// Writes `traceparent` and `tracestate`, or removes what there is nothing to say of.

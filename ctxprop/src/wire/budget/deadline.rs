@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::super::Dropped;
-use super::super::fields::{Field, Lines};
+use super::super::fields::{Field, Fields};
 use super::{MAX_BUDGET, Transit, smaller};
 
 /// How far apart the clocks of two hops may be. Beyond, a deadline says more of them than of the
@@ -19,14 +19,14 @@ const MAX_SKEW: Duration = Duration::from_secs(60);
 
 /// The earliest of all valid lines, as a budget from `now` on.
 pub(super) fn read(
-    lines: &Lines<'_>,
+    fields: &Fields<'_>,
     transit: Transit,
     now: SystemTime,
     dropped: &mut Dropped,
 ) -> Option<Duration> {
     let now = unix_nanos(now);
     let (mut least, mut malformed, mut skewed) = (None, 0, 0);
-    for line in lines.iter() {
+    for line in fields.all(Field::Deadline) {
         match parse(line.trimmed()).map(|deadline| budget(deadline - now, transit)) {
             Some(Some(budget)) => least = smaller(least, Some(budget)),
             Some(None) => skewed += 1,

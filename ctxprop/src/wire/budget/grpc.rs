@@ -70,11 +70,10 @@ pub fn extract_grpc_timeout(
     carrier: &(impl Extract + ?Sized),
 ) -> Result<Option<Duration>, InvalidTimeout> {
     let fields = Fields::of(carrier);
-    let lines = fields.get(Field::GrpcTimeout);
-    if lines.is_empty() {
+    if fields.lacks(Field::GrpcTimeout) {
         return Ok(None);
     }
-    let line = lines.only().ok_or(InvalidTimeout)?;
+    let line = fields.only(Field::GrpcTimeout).ok_or(InvalidTimeout)?;
     parse_grpc_timeout(line.as_bytes()).map(Some)
 }
 

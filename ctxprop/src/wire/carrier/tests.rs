@@ -105,7 +105,7 @@ fn what_waits_in_a_queue_has_a_moment_and_no_number() {
     let mut message = Vec::new();
     Formats::queued().inject(&outgoing, &mut message).unwrap();
     let names: Vec<_> = message.iter().map(|(name, _)| name.as_str()).collect();
-    assert_eq!(names, ["traceparent", "x-deadline"]);
+    assert_eq!(names, ["x-deadline", "traceparent"]);
 
     // a number that somebody else wrote would grant the time in the queue again
     message.push(("x-timeout-ms".to_owned(), "99999".to_owned()));

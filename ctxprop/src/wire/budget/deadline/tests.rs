@@ -3,7 +3,6 @@
 use http::HeaderMap;
 use proptest::prelude::*;
 
-use super::super::super::fields::Fields;
 use super::*;
 
 /// 2026-11-23T10:00:00Z
@@ -20,7 +19,7 @@ fn budget_in(transit: Transit, lines: &[&str], now: SystemTime) -> (Option<Durat
     }
     let mut dropped = Dropped::default();
     let fields = Fields::of(&headers);
-    (read(fields.get(Field::Deadline), transit, now, &mut dropped), dropped.0)
+    (read(&fields, transit, now, &mut dropped), dropped.0)
 }
 
 fn budget_of(lines: &[&str]) -> (Option<Duration>, usize) {
