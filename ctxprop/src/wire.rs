@@ -7,14 +7,7 @@
 //! Whom to believe is not decided here. A service that faces strangers reads with fewer
 //! [`Formats`], or only one of [`trace_context`], [`baggage`] and [`budget`].
 //!
-//! | what | header | read | written |
-//! | --- | --- | --- | --- |
-//! | trace | `traceparent`, `tracestate` | yes | yes |
-//! | legacy id | `x-trace-id` | without `traceparent` | on request |
-//! | baggage | `baggage` | yes | yes |
-//! | budget | `x-timeout-ms` | yes | yes |
-//! | | `x-deadline` | without any relative header | yes |
-//! | | `grpc-timeout`, `connect-timeout-ms`, `x-envoy-expected-rq-timeout-ms` | yes | on request |
+//! [What goes over the wire](self#what-goes-over-the-wire), below, shows each header as it is written.
 //!
 //! # Examples
 //!
@@ -45,6 +38,7 @@
 //! assert_eq!(headers["baggage"], "tenant=acme");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+#![doc = include_str!("../docs/wire.md")]
 
 pub mod baggage;
 pub mod budget;
