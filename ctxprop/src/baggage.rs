@@ -242,6 +242,7 @@ impl BaggageMap {
     /// Each is at most 8,000 bytes (nginx refuses a line of 8,190), unless a single member is
     /// longer. A line with a private member is marked sensitive.
     #[must_use]
+    #[inline]
     pub fn header_lines(&self) -> &[HeaderValue] {
         match &self.0 {
             Repr::Empty => &[],

@@ -145,6 +145,7 @@ impl Dropped {
 }
 
 /// Makes this the only line of the field; `None` removes all of them.
+#[inline]
 fn set(carrier: &mut impl Inject, name: &HeaderName, line: Option<HeaderValue>) {
     match line {
         Some(line) => carrier.set(name, line),

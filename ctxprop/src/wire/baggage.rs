@@ -97,6 +97,7 @@ fn rebuild<'a>(lines: impl Iterator<Item = Line<'a>>, dropped: &mut Dropped) -> 
 }
 
 /// Writes the map, in as many lines as it needs, or removes the header.
+#[inline]
 pub(super) fn write(map: Option<&BaggageMap>, carrier: &mut impl Inject) {
     let name = Field::Baggage.header();
     let lines = map.map_or(&[] as &[_], BaggageMap::header_lines);

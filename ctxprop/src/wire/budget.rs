@@ -161,6 +161,7 @@ pub(super) struct Written {
 }
 
 /// Writes what remains, which is at least [`MIN_BUDGET`], or removes what other budget there was.
+#[inline]
 pub(super) fn write(
     remaining: Option<Duration>,
     now: impl FnOnce() -> SystemTime,

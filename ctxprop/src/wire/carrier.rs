@@ -105,14 +105,17 @@ impl Extract for HeaderMap {
 
 /// A map refuses beyond 24,576 headers, which no transport would send anyhow.
 impl Inject for HeaderMap {
+    #[inline]
     fn append(&mut self, name: &HeaderName, line: HeaderValue) {
         drop(self.try_append(name, line));
     }
 
+    #[inline]
     fn remove(&mut self, name: &HeaderName) {
         drop(HeaderMap::remove(self, name));
     }
 
+    #[inline]
     fn set(&mut self, name: &HeaderName, line: HeaderValue) {
         drop(self.try_insert(name, line));
     }

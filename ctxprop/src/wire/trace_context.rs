@@ -116,6 +116,7 @@ fn read_trace_id(fields: &Fields<'_>, dropped: &mut Dropped) -> Option<SpanConte
 }
 
 /// Writes `traceparent` and `tracestate`, or removes what there is nothing to say of.
+#[inline]
 pub(super) fn write(span: &SpanContext, carrier: &mut impl Inject) {
     let (parent, state) = (Field::TraceParent.header(), Field::TraceState.header());
     if !span.is_valid() {
