@@ -49,5 +49,12 @@ hidden! {
     pub use crate::field::member;
     pub use crate::field::mistaken;
     pub use crate::needs_ctx::NeedsCtx;
+    pub use crate::rules::Allow;
+    pub use crate::rules::Literal;
+    pub use crate::rules::Module;
+    pub use crate::rules::NotARuntime;
+    pub use crate::rules::NotATimeout;
+    pub use crate::rules::Receiver;
+    pub use crate::rules::no_known_module;
     pub use crate::select::Select;
 }

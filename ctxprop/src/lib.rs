@@ -94,6 +94,9 @@ pub mod field;
 mod leaf;
 mod needs_ctx;
 mod on_done;
+#[doc(hidden)]
+#[allow(missing_docs, reason = "only generated code uses it")]
+pub mod rules;
 mod scope;
 #[doc(hidden)]
 pub mod select;

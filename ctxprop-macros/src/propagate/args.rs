@@ -8,7 +8,7 @@ use syn::parse::{Parse, ParseStream, Parser};
 use syn::punctuated::Punctuated;
 use syn::{Ident, LitStr, Token, parenthesized};
 
-use super::rules::Rule;
+use super::rules::{ALLOW, Allow};
 use crate::errors::Errors;
 use crate::krate::{CRATE, Krate, Private};
 
@@ -21,7 +21,7 @@ pub(crate) struct Args {
     pub(crate) unwind: Option<Ident>,
     /// The parameter that is the context, where its type has another name.
     pub(crate) ctx: Option<Ident>,
-    pub(crate) allowed: Vec<Rule>,
+    pub(crate) allowed: Vec<Allow>,
     krate: Krate,
 }
 
@@ -69,9 +69,7 @@ impl Args {
             ("crate", Value::Is(value)) => {
                 self.krate = errors.ok(Krate::parse(value)).unwrap_or_default();
             }
-            ("allow", Value::List(list)) => {
-                self.allowed.extend(errors.ok(allow.parse2(list)).into_iter().flatten());
-            }
+            ("allow", Value::List(list)) => self.allowed.extend(Allow::parse(list, errors)),
             ("unwind", _) => errors.at(&arg.key, "`unwind` takes no value"),
             ("budget", _) => {
                 errors.at(&arg.key, "expected `budget = \"250ms\"` or `budget = \"40%\"`");
@@ -150,39 +148,3 @@ fn budget(text: &LitStr) -> syn::Result<Budget> {
 }
 
 const BUDGET: &str = "expected `budget = \"250ms\"` or `budget = \"40%\"`";
-
-const ALLOW: &str = "expected `allow(rule, reason = \"why it is right here\")`";
-
-/// `allow(rule, .., reason = "..")`.
-fn allow(input: ParseStream<'_>) -> syn::Result<Vec<Rule>> {
-    let mut rules = Vec::new();
-    let mut reason = false;
-    let start = input.span();
-    while !input.is_empty() {
-        let name: Ident = input.parse().map_err(|error| syn::Error::new(error.span(), ALLOW))?;
-        if name == "reason" {
-            input.parse::<Token![=]>()?;
-            let text: LitStr = input.parse()?;
-            if text.value().trim().is_empty() {
-                return Err(syn::Error::new(
-                    text.span(),
-                    "the reason is for whoever reads this next: say why",
-                ));
-            }
-            reason = true;
-        } else {
-            rules.push(Rule::named(&name)?);
-        }
-        if !input.is_empty() {
-            input.parse::<Token![,]>()?;
-        }
-    }
-    match (rules.last(), reason) {
-        (None, _) => Err(syn::Error::new(start, ALLOW)),
-        (Some(_), false) => Err(syn::Error::new(
-            start,
-            "`allow` needs a reason: `reason = \"why it is right here\"`",
-        )),
-        (Some(_), true) => Ok(rules),
-    }
-}

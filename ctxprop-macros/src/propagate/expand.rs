@@ -182,8 +182,10 @@ fn plain(function: Function, args: &Args) -> TokenStream {
         return quote!(#(#attrs)* #vis #sig;);
     };
     let private = args.private();
-    Rewriter::new(&private, &args.allowed, Kind::Plain).body(&mut body);
-    quote!(#(#attrs)* #vis #sig #body)
+    let mut rewriter = Rewriter::new(&private, &args.allowed, Kind::Plain);
+    rewriter.body(&mut body);
+    let (prelude, stmts) = (rewriter.rules.prelude(), &body.stmts);
+    quote_spanned!(body.brace_token.span.join()=> #(#attrs)* #vis #sig { #prelude #(#stmts)* })
 }
 
 /// The body as an async block that owns the arguments.
@@ -196,7 +198,7 @@ fn inner(sig: &Signature, args: &Args, bindings: &[Binding], body: &mut Block) -
     // all there is.
     body.brace_token = Brace(Span::mixed_site().located_at(body.brace_token.span.join()));
     let prelude =
-        bodies::prelude(&rewriter, &frame, &replace_impls(&output, &parse_quote!(())), args);
+        bodies::prelude(&mut rewriter, &frame, &replace_impls(&output, &parse_quote!(())), args);
     let ty = replace_impls(&output, &parse_quote!(_));
     let returned = bodies::returned(&private, &output, &ty);
     quote_spanned! {Span::mixed_site()=>

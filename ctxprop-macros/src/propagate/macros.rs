@@ -24,7 +24,11 @@ pub(crate) fn rewrite(rewriter: &mut Rewriter<'_>, mac: &mut Macro) -> Option<Ex
             return select::rewrite(rewriter, mac);
         }
     }
-    expressions(rewriter, mac);
+    if expressions(rewriter, mac) {
+        rewriter.rules.expands_a_macro();
+    } else {
+        rewriter.rules.unparsed(&mac.tokens);
+    }
     None
 }
 
@@ -41,15 +45,15 @@ fn is_one_of(path: &Path, names: &[&str]) -> bool {
     }
 }
 
-/// `format!`, `vec!` and all others whose arguments are expressions.
-fn expressions(rewriter: &mut Rewriter<'_>, mac: &mut Macro) {
+/// `format!`, `vec!` and all others whose arguments are expressions. Whether it is one.
+fn expressions(rewriter: &mut Rewriter<'_>, mac: &mut Macro) -> bool {
     let list = Punctuated::<Expr, Token![,]>::parse_terminated;
     if let Ok(mut args) = list.parse2(mac.tokens.clone()) {
         if rewriter.changes(|rewriter| args.iter_mut().for_each(|arg| rewriter.visit_expr_mut(arg)))
         {
             mac.tokens = args.into_token_stream();
         }
-        return;
+        return true;
     }
     let repeat = |input: syn::parse::ParseStream<'_>| {
         let item: Expr = input.parse()?;
@@ -64,5 +68,7 @@ fn expressions(rewriter: &mut Rewriter<'_>, mac: &mut Macro) {
         if rewriter.changes(visit) {
             mac.tokens = quote::quote!(#item #semi #count);
         }
+        return true;
     }
+    false
 }
