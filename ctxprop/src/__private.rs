@@ -12,14 +12,18 @@ macro_rules! hidden {
 hidden! {
     pub use std::clone::Clone;
     pub use std::default::Default;
-    pub use std::fmt::Display;
+    pub use std::fmt;
     pub use std::future::Future;
     pub use std::marker::Send;
+    pub use std::option::Option;
+    pub use std::option::Option::None;
     pub use std::option::Option::Some;
+    pub use std::primitive::str;
+    pub use std::primitive::usize;
     pub use std::result::Result;
     pub use std::result::Result::Err;
     pub use std::result::Result::Ok;
-    pub use std::str::FromStr;
+    pub use std::string::String;
 
     pub use crate::baggage::Baggage;
     pub use crate::baggage::BaggageError;
@@ -45,7 +49,14 @@ hidden! {
     pub use crate::detached::DeriveFromTheCurrentContext;
     pub use crate::detached::NotOurs;
     pub use crate::detached::Root;
+    pub use crate::field::Text;
     pub use crate::field::default;
+    pub use crate::field::limits::Keys;
+    pub use crate::field::limits::bounded;
+    pub use crate::field::limits::fits;
+    pub use crate::field::limits::joined;
+    pub use crate::field::limits::longest;
+    pub use crate::field::limits::unique;
     pub use crate::field::member;
     pub use crate::field::mistaken;
     pub use crate::needs_ctx::NeedsCtx;
