@@ -21,9 +21,9 @@ async fn by_another_name() {
 async fn by_an_import_of_an_import() {
     use task::spawn_local;
     use tokio::*;
-    use tokio::{self as runtime, task};
+    use tokio::{self as rt, task};
     spawn_local(async {});
-    runtime::spawn(async {});
+    rt::spawn(async {});
     spawn(async {});
 }
 
