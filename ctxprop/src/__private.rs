@@ -54,7 +54,7 @@ hidden! {
     pub use crate::field::limits::Keys;
     pub use crate::field::limits::bounded;
     pub use crate::field::limits::fits;
-    pub use crate::field::limits::joined;
+    pub use crate::field::limits::total;
     pub use crate::field::limits::longest;
     pub use crate::field::limits::unique;
     pub use crate::field::member;

@@ -19,6 +19,7 @@ pub use error::{BaggageError, BaggageErrorKind};
 pub(crate) use grammar::{Item, encoded_len, scan};
 pub(crate) use lines::{LineBuilder, Lines, MAX_LINE};
 use members::Members;
+pub(crate) use members::PRIVATE;
 
 /// The most members that travel together (W3C Baggage, section 3.2.2 "Limits").
 pub const MAX_BAGGAGE_MEMBERS: usize = 64;

@@ -4,7 +4,7 @@
 use std::fmt::{self, Display, Write as _};
 use std::str::FromStr;
 
-use crate::baggage::{BaggageError, BaggageMap, BaggageMapBuilder};
+use crate::baggage::{BaggageError, BaggageMap, BaggageMapBuilder, PRIVATE};
 
 pub mod limits;
 
@@ -99,10 +99,11 @@ impl<T> Member<T> {
         self
     }
 
-    /// The most bytes of `key=value` on the wire.
+    /// The most bytes of the member on the wire: `key=value`, and `;private` where it is.
     pub const fn max_encoded_len(&self) -> Option<usize> {
+        let mark = if self.private { 1 + PRIVATE.len() } else { 0 };
         match self.max_value {
-            Some(value) => Some(self.key.len() + 1 + value),
+            Some(value) => Some(self.key.len() + 1 + value + mark),
             None => None,
         }
     }

@@ -197,6 +197,7 @@ fn keys_are_made_of_names() {
 struct Bounded {
     #[baggage(max_len = 8)]
     name: String,
+    #[baggage(private)]
     tier: Tier,
     #[baggage(flatten)]
     place: Place,

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! impl Baggage for Caller {
-//!     const MAX_ENCODED_LEN: Option<usize> = joined(&[member::<u64>(..).max_len(20).max_encoded_len(), ..]);
+//!     const MAX_ENCODED_LEN: Option<usize> = total(&[member::<u64>(..).max_len(20).max_encoded_len(), ..]);
 //!     const KEYS: Keys = Keys { own: &["user.id"], flattened: &[<Place as Baggage>::KEYS] };
 //! }
 //! const _: () = unique(<Place as Baggage>::KEYS, Keys { own: &["user.id"], flattened: &[] });
@@ -35,7 +35,7 @@ pub(super) fn constants(item: &Implementation) -> TokenStream {
     let keys = &item.keys;
     let flattened = flattened(item).map(|(_, keys)| keys);
     quote_spanned! {site=>
-        const MAX_ENCODED_LEN: #private::Option<#private::usize> = #private::joined(&[#(#lens),*]);
+        const MAX_ENCODED_LEN: #private::Option<#private::usize> = #private::total(&[#(#lens),*]);
         const KEYS: #private::Keys = #private::Keys { own: &[#(#keys),*], flattened: &[#(#flattened),*] };
     }
 }

@@ -73,7 +73,7 @@ const fn eq(one: &str, two: &str) -> bool {
 }
 
 /// The most bytes of all these members, a comma between each two. `None` if one has no limit.
-pub const fn joined(lens: &[Option<usize>]) -> Option<usize> {
+pub const fn total(lens: &[Option<usize>]) -> Option<usize> {
     let (mut sum, mut index) = (0, 0);
     while index < lens.len() {
         match lens[index] {
