@@ -236,9 +236,17 @@ async fn allowed_on_a_statement() -> Option<usize> {
     tokio::time::timeout(Duration::from_secs(5), async { 1 }).await.ok()
 }
 
+/// The warning is one of rustc's own lint.
+#[allow(deprecated)]
+#[propagate]
+async fn allowed_as_a_lint() -> Option<usize> {
+    tokio::time::timeout(Duration::from_secs(5), async { 1 }).await.ok()
+}
+
 #[tokio::test]
 async fn an_allow_lets_through_what_it_names() {
     let ctx = Ctx::background();
     assert_eq!(allowed_on_the_function().with(&ctx).await, 4);
     assert_eq!(allowed_on_a_statement().with(&ctx).await, Some(1));
+    assert_eq!(allowed_as_a_lint().with(&ctx).await, Some(1));
 }
