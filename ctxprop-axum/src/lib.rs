@@ -47,6 +47,7 @@ mod future;
 mod layer;
 mod policy;
 mod service;
+mod threaded;
 
 pub use body::CtxBody;
 pub use ctxprop::{Ctx, MissingLayer};
@@ -54,6 +55,7 @@ pub use extract::{Baggage, BaggageRejection};
 pub use future::CtxFuture;
 pub use layer::CtxLayer;
 pub use service::CtxService;
+pub use threaded::{Threadable, Threaded, threaded};
 
 /// The response header that tells whose deadline a 504 is about: `caller` or `server`.
 pub const DEADLINE_EXCEEDED: http::HeaderName =

@@ -7,7 +7,7 @@ use syn::{Error, LitStr, Path};
 
 pub(crate) const CRATE: &str = "expected `crate = path::to::ctxprop`";
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Krate(Option<Path>);
 
 impl Krate {
@@ -20,12 +20,23 @@ impl Krate {
         path.map(|path| Krate(Some(path))).map_err(|_| Error::new_spanned(value, CRATE))
     }
 
+    /// The path of the core crate.
+    pub(crate) fn path(&self) -> TokenStream {
+        match &self.0 {
+            Some(path) => quote!(#path),
+            None => quote!(::ctxprop),
+        }
+    }
+
+    /// The argument that says where it is, if one is needed.
+    pub(crate) fn argument(&self) -> Option<TokenStream> {
+        self.0.as_ref().map(|path| quote!(crate = #path))
+    }
+
     /// The path of the core's private module.
     pub(crate) fn private(&self) -> Private {
-        Private(match &self.0 {
-            Some(path) => quote!(#path::__private),
-            None => quote!(::ctxprop::__private),
-        })
+        let path = self.path();
+        Private(quote!(#path::__private))
     }
 }
 

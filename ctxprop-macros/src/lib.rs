@@ -7,6 +7,7 @@ use proc_macro::TokenStream;
 mod baggage;
 mod errors;
 mod krate;
+mod nearest;
 mod propagate;
 
 /// See `ctxprop::propagate`.

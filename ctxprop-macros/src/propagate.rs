@@ -1,30 +1,51 @@
-//! `#[propagate]`: parse the arguments and the item, rewrite the body, write the function anew.
+//! `#[propagate]`: parse the arguments and the item, rewrite the bodies, write the functions anew.
 //!
 //! A mistake never loses the item: what can be expanded is, beside the errors, so that one mistake is one
 //! error.
 
 use proc_macro2::TokenStream;
-use quote::quote;
+use quote::{ToTokens, quote};
 
 use crate::errors::Errors;
 
 mod args;
 mod bodies;
+mod containers;
+mod context;
 mod expand;
+mod lifetimes;
 mod macros;
+mod neighbours;
 mod parse;
 mod rewrite;
 mod rules;
+mod types;
 
 /// What of the caller's code the other files work on.
 pub(crate) use self::args::Args;
 pub(crate) use self::parse::Function;
+use self::parse::Target;
 
 pub(crate) fn expand(args: TokenStream, item: TokenStream) -> TokenStream {
     let mut errors = Errors::default();
     let args = Args::parse(args, &mut errors);
-    let expanded = match Function::parse(item.clone()) {
-        Ok(function) => expand::function(function, &args, &mut errors),
+    if let Some(skip) = &args.skip {
+        errors.at(skip, "`skip` is for an item inside of one that has `#[propagate]`");
+    }
+    let expanded = match Target::parse(item.clone()) {
+        Ok(Target::Function(function)) => expand::function(*function, &args, &mut errors),
+        Ok(Target::Impl(mut item)) => {
+            containers::implementation(&mut item, &args, &mut errors);
+            item.into_token_stream()
+        }
+        Ok(Target::Trait(mut item)) => {
+            containers::interface(&mut item, &args, &mut errors);
+            item.into_token_stream()
+        }
+        Ok(Target::Mod(mut item)) => {
+            containers::module(&mut item, &args, &mut errors);
+            item.into_token_stream()
+        }
         Err(error) => {
             errors.push(error);
             item

@@ -15,6 +15,7 @@ hidden! {
     pub use std::fmt;
     pub use std::future::Future;
     pub use std::marker::Send;
+    pub use std::marker::Sync;
     pub use std::option::Option;
     pub use std::option::Option::None;
     pub use std::option::Option::Some;
@@ -30,11 +31,14 @@ hidden! {
     pub use crate::baggage::BaggageMap;
     pub use crate::baggage::BaggageMapBuilder;
     pub use crate::body::Awaited;
+    pub use crate::body::BoxFuture;
     pub use crate::body::Budget;
     pub use crate::body::CannotSayCancelled;
+    pub use crate::body::Gives;
     pub use crate::body::How;
     pub use crate::body::Kind;
     pub use crate::body::Returns;
+    pub use crate::body::boxed;
     pub use crate::body::joined;
     pub use crate::body::leaf;
     pub use crate::body::needs_ctx;
@@ -59,6 +63,10 @@ hidden! {
     pub use crate::field::limits::unique;
     pub use crate::field::member;
     pub use crate::field::mistaken;
+    pub use crate::in_span::in_span;
+    pub use crate::in_span::open_span;
+    pub use crate::in_span::span_id;
+    pub use crate::in_span::trace_id;
     pub use crate::needs_ctx::NeedsCtx;
     pub use crate::rules::Allow;
     pub use crate::rules::Literal;
@@ -69,3 +77,7 @@ hidden! {
     pub use crate::rules::no_known_module;
     pub use crate::select::Select;
 }
+
+/// For the spans of `#[propagate(span)]`, so that users need not depend on it.
+#[doc(hidden)]
+pub use tracing;

@@ -272,6 +272,24 @@ pub fn scope<T, F: Future<Output = T>>(ctx: Ctx, body: F) -> Scope<F> {
     Scope::new(ctx, body)
 }
 
+/// The future of a function that is `boxed`.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// The body of a function that is `boxed`.
+#[inline]
+pub fn boxed<'a, T, F: Future<Output = T> + Send + 'a>(body: F) -> BoxFuture<'a, T> {
+    Box::pin(body)
+}
+
+/// What a function pointer gives: the one way to write `!` as a type that stable Rust knows.
+pub trait Gives {
+    type Output;
+}
+
+impl<T> Gives for fn() -> T {
+    type Output = T;
+}
+
 /// Nothing, of type `T`. Returned at the start of a body, where it never is, it tells the compiler what the body
 /// returns before it sees anything else, so that a mismatch is shown where it is.
 #[inline]

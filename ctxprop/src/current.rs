@@ -127,7 +127,7 @@ impl Drop for Entered<'_> {
 /// Runs `f` on the current context, if one is.
 #[inline]
 #[expect(unsafe_code, reason = "invariant 3")]
-fn with<R>(f: impl FnOnce(&Ctx) -> R) -> Option<R> {
+pub(crate) fn with<R>(f: impl FnOnce(&Ctx) -> R) -> Option<R> {
     let ctx = CURRENT.get();
     // SAFETY: null, or a `Ctx` that a call of `enter` further up the stack of this thread borrows (invariant 3). That
     // call does not end before `f` does, and `f` cannot keep the reference.

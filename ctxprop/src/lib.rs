@@ -92,6 +92,9 @@ pub mod detached;
 #[doc(hidden)]
 #[allow(missing_docs, reason = "only generated code uses it")]
 pub mod field;
+#[doc(hidden)]
+#[allow(missing_docs, reason = "only generated code uses it")]
+pub mod in_span;
 mod leaf;
 #[doc = include_str!("../docs/messages.md")]
 #[cfg(feature = "macros")]

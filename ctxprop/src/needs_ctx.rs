@@ -2,6 +2,9 @@
 
 use std::fmt;
 use std::future::{Future, IntoFuture};
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use crate::ctx::Ctx;
 use crate::scope::Scope;
@@ -59,6 +62,33 @@ impl<F> NeedsCtx<F> {
 impl<F> fmt::Debug for NeedsCtx<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("NeedsCtx")
+    }
+}
+
+/// A type of its own, because rustc tells what lacks for the innermost type that lacks it.
+#[derive(Debug)]
+pub struct Call<F>(PhantomData<F>);
+
+/// What a call would have to be to be a future. Implemented by nothing: its absence is the message.
+#[diagnostic::on_unimplemented(
+    message = "`NeedsCtx` is not a future: this call of a `#[propagate]` function was given no context",
+    label = "give it one with `.with(&ctx)`",
+    note = "in a `#[propagate]` function an `.await` gives it the context of that function",
+    note = "to run it as a task, use `ctx.spawn(call)`; as an axum handler, `ctxprop_axum::threaded(function)`"
+)]
+pub trait HasItsContext {}
+
+/// Never: the bound cannot be met. It is here so that a call that was given no context says what it lacks wherever a
+/// future is asked for.
+#[doc(hidden)]
+impl<F: Future> Future for NeedsCtx<F>
+where
+    Call<F>: HasItsContext,
+{
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<F::Output> {
+        unreachable!("no type meets the bound of this implementation")
     }
 }
 

@@ -4,11 +4,10 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote_spanned};
 use syn::spanned::Spanned;
 use syn::visit_mut::{self, VisitMut};
-use syn::{Attribute, Pat, PatIdent, Token, Type, parse_quote_spanned};
+use syn::{Attribute, Pat, PatIdent, Receiver, Type, parse_quote_spanned};
 
 use super::Args;
 use super::rewrite::{self, Frame, Rewriter};
-use crate::krate::Private;
 
 /// Moves an argument, or what its pattern binds, into the body.
 pub(crate) struct Binding(TokenStream);
@@ -21,9 +20,14 @@ impl ToTokens for Binding {
 
 impl Binding {
     /// `self`, captured whole and as first, though nothing may use it.
-    pub(crate) fn receiver() -> Binding {
-        let receiver = Token![self](Span::call_site());
-        Binding(quote_spanned!(Span::mixed_site()=> let _ = &#receiver;))
+    pub(crate) fn receiver(receiver: &Receiver) -> Binding {
+        Binding::mention(&[], &receiver.self_token)
+    }
+
+    /// What an async block captures before it uses it, so that it captures all in their order.
+    pub(crate) fn mention(attrs: &[Attribute], name: &impl ToTokens) -> Binding {
+        let cfgs = cfgs(attrs);
+        Binding(quote_spanned!(Span::mixed_site()=> #(#cfgs)* let _ = &#name;))
     }
 
     /// An argument of a function that is rewritten whole. Its pattern moves into the body, as that of an
@@ -88,6 +92,20 @@ fn cfgs(attrs: &[Attribute]) -> Vec<&Attribute> {
     attrs.iter().filter(|attr| attr.path().is_ident("cfg")).collect()
 }
 
+/// Whether `pat` moves all of its value into names, so that nothing stays behind that drops later.
+pub(crate) fn takes_all(pat: &Pat) -> bool {
+    match pat {
+        Pat::Ident(pat) => pat.by_ref.is_none() && pat.subpat.is_none(),
+        Pat::Paren(pat) => takes_all(&pat.pat),
+        Pat::Tuple(pat) => pat.elems.iter().all(takes_all),
+        Pat::TupleStruct(pat) => pat.elems.iter().all(takes_all),
+        Pat::Struct(pat) => {
+            pat.rest.is_none() && pat.fields.iter().all(|field| takes_all(&field.pat))
+        }
+        _ => false,
+    }
+}
+
 /// The name that `pat` binds; a pattern that binds none, like `_`, is given one.
 pub(crate) fn name(pat: &mut Pat, default: &str) -> Ident {
     if let Pat::Ident(pat) = pat {
@@ -96,17 +114,6 @@ pub(crate) fn name(pat: &mut Pat, default: &str) -> Ident {
     let name = Ident::new(default, Span::mixed_site());
     *pat = parse_quote_spanned!(pat.span()=> #name);
     name
-}
-
-/// Tells the compiler first what the body returns. `at` is where a mismatch says that it was told.
-pub(crate) fn returned(private: &Private, at: &Type, ty: &Type) -> TokenStream {
-    let site = Span::mixed_site().located_at(at.span());
-    let private = private.at(site);
-    quote_spanned! {site=>
-        if let #private::Some(returned) = #private::returned::<#ty>() {
-            return returned;
-        }
-    }
 }
 
 /// Traits and locals that the rewritten code uses, and only those.

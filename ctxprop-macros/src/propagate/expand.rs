@@ -1,248 +1,282 @@
-//! Writes the function anew, in one of its forms.
+//! Writes the function anew, in the form that its signature asks for.
 //!
 //! | the function | becomes |
 //! | --- | --- |
 //! | `async fn f(ctx: Ctx, ..) -> T` | the same signature; the body runs as a scope of `ctx` |
 //! | `async fn f(..) -> T` | `fn f(..) -> NeedsCtx<impl Future<Output = T>>` |
+//! | the same in a trait | with `+ Send`; where the context is named, `-> impl Future<Output = T> + Send` |
+//! | the same with `boxed` | with `Pin<Box<dyn Future<Output = T> + Send + '_>>` in place of `impl Future` |
 //! | `fn f(ctx: Ctx, ..) -> T` | itself, with the rules applied |
 //!
 //! # Invariants
 //! 1. Arguments move into the body in their order, as an `async fn` moves them, so they drop as there.
 //! 2. Every lifetime and type is captured as an `async fn` captures them, whatever the user's edition: the
 //!    `impl` of the return type carries this crate's.
+//! 3. The body's braces are the user's own, so the rules for temporaries are those of the user's edition.
 
-use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens, quote, quote_spanned};
-use syn::token::Brace;
-use syn::visit_mut::VisitMut;
-use syn::{
-    Block, FnArg, Pat, ReturnType, Signature, Token, Type, parse_quote, parse_quote_spanned,
-};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
+use quote::{ToTokens, quote_spanned};
+use syn::{Block, FnArg, Pat, Token, parse_quote};
 
-use super::args::Budget;
 use super::bodies::{self, Binding};
+use super::context::Context;
 use super::rewrite::{Kind, Rewriter};
-use super::{Args, Function};
+use super::types::Output;
+use super::{Args, Function, lifetimes, neighbours};
 use crate::errors::Errors;
+use crate::krate::Private;
 
+/// Expands a function that has the attribute itself.
 pub(crate) fn function(function: Function, args: &Args, errors: &mut Errors) -> TokenStream {
     let context = Context::find(&function.sig, args, errors);
+    if let (Some(name), None) = (&args.ctx, &context) {
+        errors.at(name, format_args!("no parameter is named `{name}`"));
+    }
+    if function.sig.asyncness.is_none() && context.is_some() {
+        for name in ["budget", "span", "unwind", "boxed"] {
+            if let Some(key) = args.key(name) {
+                errors.at(key, format_args!("`{name}` needs an `async fn`"));
+            }
+        }
+    }
+    expand(function, context, args, errors)
+}
+
+/// Expands a function inside of what has the attribute.
+pub(crate) fn function_inside(function: Function, args: &Args, errors: &mut Errors) -> TokenStream {
+    let context = Context::find(&function.sig, args, errors);
+    expand(function, context, args, errors)
+}
+
+/// Whether an attribute around it means this function too.
+pub(crate) fn is_meant(function: &Function, args: &Args) -> bool {
+    Context::is_named(&function.sig, args)
+        || function.sig.asyncness.is_some() && !neighbours::is_entry(&function.attrs)
+}
+
+fn expand(
+    function: Function,
+    context: Option<Context>,
+    args: &Args,
+    errors: &mut Errors,
+) -> TokenStream {
+    if let Some(abi) = &function.sig.abi
+        && abi.name.as_ref().is_none_or(|name| name.value() != "Rust")
+    {
+        errors.at(abi.extern_token, "a function for another language has no caller with a context");
+        return function.into_token_stream();
+    }
+    if let Some(error) = neighbours::refused(&function, context.is_some()) {
+        errors.push(error);
+        return function.into_token_stream();
+    }
+    if let Some(tokens) = neighbours::after_instrument(&function, args) {
+        return tokens;
+    }
+    let private = args.private();
+    let writer = Writer {
+        // errors that are about the function as a whole are shown at its name
+        site: Span::mixed_site().located_at(function.sig.ident.span()),
+        output: Output::of(&function.sig, &private),
+        args,
+        private,
+    };
     match (&function.sig.asyncness, context) {
-        (Some(_), Some(context)) => given(function, &context, args),
-        (Some(_), None) => threaded(function, args),
-        (None, Some(_)) => {
-            for (given, name) in
-                [(args.budget.is_some(), "budget"), (args.unwind.is_some(), "unwind")]
-            {
-                if given {
-                    errors.at(function.sig.fn_token, format_args!("`{name}` needs an `async fn`"));
-                }
-            }
-            plain(function, args)
-        }
-        (None, None) => {
-            errors.at(
-                function.sig.fn_token,
-                "`#[propagate]` needs an `async fn`, or a parameter of type `Ctx` or `&Ctx`: this function has no \
-                 context to propagate",
-            );
-            plain(function, args)
-        }
+        (Some(_), Some(context)) => writer.given(function, &context),
+        (Some(_), None) => writer.threaded(function),
+        (None, _) => writer.plain(function),
     }
 }
 
-/// The parameter that is the context.
-struct Context {
-    index: usize,
-    by_ref: bool,
+struct Writer<'a> {
+    args: &'a Args,
+    private: Private,
+    output: Output,
+    site: Span,
 }
 
-impl Context {
-    fn find(sig: &Signature, args: &Args, errors: &mut Errors) -> Option<Context> {
-        let mut found: Option<Context> = None;
-        for (index, input) in sig.inputs.iter().enumerate() {
-            let FnArg::Typed(input) = input else { continue };
-            let (by_ref, ty) = match &*input.ty {
-                Type::Reference(reference) => (reference.mutability.is_none(), &*reference.elem),
-                ty => (false, ty),
-            };
-            let is_context = match &args.ctx {
-                Some(name) => matches!(&*input.pat, Pat::Ident(pat) if pat.ident == *name),
-                None => {
-                    matches!(ty, Type::Path(ty) if ty.path.segments.last().is_some_and(|last| last.ident == "Ctx"))
-                }
-            };
-            if !is_context {
-                continue;
-            }
-            if found.is_some() {
-                errors.at(
-                    &input.ty,
-                    "a second context: say which one the body runs under with `ctx = name`",
-                );
-                break;
-            }
-            found = Some(Context { index, by_ref });
+impl Writer<'_> {
+    /// The body runs as a scope of the context it is given.
+    fn given(&self, mut function: Function, context: &Context) -> TokenStream {
+        let as_future = self.args.boxed.is_some() || function.is_of_a_trait();
+        if as_future {
+            let future = self.future(&mut function, true);
+            function.sig.asyncness = None;
+            function.sig.output = parse_quote!(-> #future);
         }
-        if let (Some(name), None) = (&args.ctx, &found) {
-            errors.at(name, format_args!("no parameter is named `{name}`"));
-        }
-        found
-    }
-}
-
-/// The signature stays as written; the body runs as a scope of the context it is given.
-fn given(function: Function, context: &Context, args: &Args) -> TokenStream {
-    let Function { attrs, vis, mut sig, body } = function;
-    let Some(mut body) = body else {
-        return quote!(#(#attrs)* #vis #sig;);
-    };
-    let site = Span::mixed_site();
-    let private = args.private().at(site);
-    let budgeted = Ident::new("budgeted", site);
-    let mut bindings = Vec::new();
-    let mut given = TokenStream::new();
-    for (index, input) in sig.inputs.iter_mut().enumerate() {
-        let FnArg::Typed(input) = input else { continue };
-        if index == context.index {
-            let name = bodies::name(&mut input.pat, "ctx");
-            given = name.to_token_stream();
-            // With a budget the name means the context that the body runs under.
-            let value = match (&args.budget, context.by_ref) {
-                (None, _) => given.clone(),
-                (Some(_), true) => quote_spanned!(site=> &#budgeted),
-                (Some(_), false) => budgeted.to_token_stream(),
-            };
-            bindings.push(Binding::of_context(&input.attrs, &mut input.pat, &value));
-        } else {
-            bindings.extend(Binding::of_pattern(&input.attrs, &mut input.pat));
-        }
-    }
-    let scope_of = match (context.by_ref, &args.budget) {
-        (_, Some(_)) => quote_spanned!(site=> &#budgeted),
-        (true, None) => given.clone(),
-        (false, None) => quote_spanned!(site=> &#given),
-    };
-    let budget = args.budget.map(|budget| {
-        let budget = self::budget(budget, &private);
-        let parent = if context.by_ref { given.clone() } else { quote_spanned!(site=> &#given) };
-        quote_spanned!(site=> let #budgeted = #budget.of(#parent);)
-    });
-    let (output, inner) = (output(&sig), self::inner(&sig, args, &bindings, &mut body));
-    let ty = replace_impls(&output, &parse_quote!(_));
-    quote_spanned! {site=>
-        #(#attrs)* #vis #sig {
-            #budget
-            #private::scope::<#ty, _>(#private::Clone::clone(#scope_of), #inner).await
-        }
-    }
-}
-
-/// The function gives a `NeedsCtx`, which runs the body once it has a context.
-fn threaded(function: Function, args: &Args) -> TokenStream {
-    let Function { attrs, vis, mut sig, body } = function;
-    let site = Span::mixed_site();
-    let private = args.private().at(site);
-    let output = output(&sig);
-    let (impl_token, future) = (Token![impl](site), quote_spanned!(site=> #private::Future));
-    sig.asyncness = None;
-    let Some(mut body) = body else {
-        sig.output = parse_quote!(-> #private::NeedsCtx<#impl_token #future<Output = #output> + #private::Send>);
-        return quote!(#(#attrs)* #vis #sig;);
-    };
-    let mut bindings = Vec::new();
-    for (index, input) in sig.inputs.iter_mut().enumerate() {
-        match input {
-            FnArg::Receiver(_) => bindings.push(Binding::receiver()),
-            FnArg::Typed(input) => {
-                bindings.extend(Binding::of_argument(index, &input.attrs, &mut input.pat));
-            }
-        }
-    }
-    let mut inner = self::inner(&sig, args, &bindings, &mut body);
-    if let Some(budget) = args.budget {
-        let budget = self::budget(budget, &private);
-        inner = quote_spanned! {site=>
-            async move { #private::scope(#budget.of(&#private::Ctx::current()), #inner).await }
+        let Some(body) = function.body.take() else {
+            return function.into_token_stream();
         };
-    }
-    let ty = replace_impls(&output, &parse_quote!(_));
-    sig.output = parse_quote!(-> #private::NeedsCtx<#impl_token #future<Output = #output>>);
-    quote_spanned! {site=>
-        #(#attrs)* #vis #sig {
-            #private::needs_ctx::<#ty, _>(#inner)
-        }
-    }
-}
-
-/// Nothing is rewritten; the rules apply.
-fn plain(function: Function, args: &Args) -> TokenStream {
-    let Function { attrs, vis, sig, body } = function;
-    let Some(mut body) = body else {
-        return quote!(#(#attrs)* #vis #sig;);
-    };
-    let private = args.private();
-    let mut rewriter = Rewriter::new(&private, &args.allowed, Kind::Plain);
-    rewriter.body(&mut body);
-    let (prelude, stmts) = (rewriter.rules.prelude(), &body.stmts);
-    quote_spanned!(body.brace_token.span.join()=> #(#attrs)* #vis #sig { #prelude #(#stmts)* })
-}
-
-/// The body as an async block that owns the arguments.
-fn inner(sig: &Signature, args: &Args, bindings: &[Binding], body: &mut Block) -> TokenStream {
-    let output = output(sig);
-    let private = args.private();
-    let mut rewriter = Rewriter::new(&private, &args.allowed, Kind::Function);
-    let frame = rewriter.body(body);
-    // Braces of the macro's own, so that rustc does not call the user's unneeded where one expression is
-    // all there is.
-    body.brace_token = Brace(Span::mixed_site().located_at(body.brace_token.span.join()));
-    let prelude =
-        bodies::prelude(&mut rewriter, &frame, &replace_impls(&output, &parse_quote!(())), args);
-    let ty = replace_impls(&output, &parse_quote!(_));
-    let returned = bodies::returned(&private, &output, &ty);
-    quote_spanned! {Span::mixed_site()=>
-        async move {
-            #returned
-            #(#bindings)*
-            #prelude
-            #body
-        }
-    }
-}
-
-/// The type that the function's `return` gives.
-fn output(sig: &Signature) -> Type {
-    match &sig.output {
-        ReturnType::Default => parse_quote_spanned!(sig.ident.span()=> ()),
-        ReturnType::Type(_, ty) => (**ty).clone(),
-    }
-}
-
-/// `ty` with each `impl Trait` in it, which no expression can name, replaced.
-fn replace_impls(ty: &Type, with: &Type) -> Type {
-    struct Replace<'a>(&'a Type);
-    impl VisitMut for Replace<'_> {
-        fn visit_type_mut(&mut self, ty: &mut Type) {
-            if matches!(ty, Type::ImplTrait(_)) {
-                *ty = self.0.clone();
+        let site = self.site;
+        let private = self.private.at(site);
+        let derived = Ident::new("derived", site);
+        let is_derived = self.args.budget.is_some() || self.args.span.is_some();
+        let (mut captures, mut bindings) = (Vec::new(), Vec::new());
+        let mut given = TokenStream::new();
+        for (index, input) in function.sig.inputs.iter_mut().enumerate() {
+            let input = match input {
+                FnArg::Typed(input) => input,
+                FnArg::Receiver(receiver) => {
+                    captures.push(Binding::receiver(receiver));
+                    bindings.push(Binding::receiver(receiver));
+                    continue;
+                }
+            };
+            if index == context.index {
+                given = bodies::name(&mut input.pat, "ctx").into_token_stream();
+                // With a budget or a span the name means the context that the body runs under.
+                let value = match (is_derived, context.by_ref) {
+                    (false, _) => given.clone(),
+                    (true, true) => quote_spanned!(site=> &#derived),
+                    (true, false) => derived.to_token_stream(),
+                };
+                captures.push(Binding::mention(&input.attrs, &given));
+                bindings.push(Binding::of_context(&input.attrs, &mut input.pat, &value));
+            } else if !as_future && bodies::takes_all(&input.pat) {
+                // The signature stays as written.
+                bindings.extend(Binding::of_pattern(&input.attrs, &mut input.pat));
             } else {
-                syn::visit_mut::visit_type_mut(self, ty);
+                bindings.extend(Binding::of_argument(index, &input.attrs, &mut input.pat));
+                if let Pat::Ident(pat) = &*input.pat {
+                    captures.push(Binding::mention(&input.attrs, &pat.ident));
+                }
             }
         }
+        let parent = if context.by_ref { given } else { quote_spanned!(site=> &#given) };
+        let derive = self.derived(&parent).map(|ctx| quote_spanned!(site=> let #derived = #ctx;));
+        let scope_of = if is_derived { quote_spanned!(site=> &#derived) } else { parent };
+        let (ty, inner) = (self.output.inferred(), self.inner(&function, &bindings, body));
+        let run = quote_spanned! {site=>
+            #derive
+            #private::scope::<#ty, _>(#private::Clone::clone(#scope_of), #inner).await
+        };
+        if !as_future {
+            return function.with_block(&run);
+        }
+        let future = quote_spanned!(site=> async move { #(#captures)* #run });
+        function.with_block(&self.maybe_boxed(future))
     }
-    let mut ty = ty.clone();
-    Replace(with).visit_type_mut(&mut ty);
-    ty
-}
 
-fn budget(budget: Budget, private: &TokenStream) -> TokenStream {
-    let site = Span::mixed_site();
-    match budget {
-        Budget::Share(share) => quote_spanned!(site=> #private::Budget::Share(#share)),
-        Budget::Time(time) => {
-            let (secs, nanos) = (time.as_secs(), time.subsec_nanos());
-            quote_spanned!(site=> #private::Budget::time(#secs, #nanos))
+    /// The function gives a `NeedsCtx`, which runs the body once it has a context.
+    fn threaded(&self, mut function: Function) -> TokenStream {
+        let site = self.site;
+        let private = self.private.at(site);
+        let is_send = function.is_of_a_trait();
+        let future = self.future(&mut function, is_send);
+        function.sig.asyncness = None;
+        function.sig.output = parse_quote!(-> #private::NeedsCtx<#future>);
+        let Some(body) = function.body.take() else {
+            return function.into_token_stream();
+        };
+        let mut bindings = Vec::new();
+        for (index, input) in function.sig.inputs.iter_mut().enumerate() {
+            match input {
+                FnArg::Receiver(receiver) => bindings.push(Binding::receiver(receiver)),
+                FnArg::Typed(input) => {
+                    bindings.extend(Binding::of_argument(index, &input.attrs, &mut input.pat));
+                }
+            }
+        }
+        let mut inner = self.inner(&function, &bindings, body);
+        let current = quote_spanned!(site=> &#private::Ctx::current());
+        if let Some(ctx) = self.derived(&current) {
+            inner = quote_spanned!(site=> async move { #private::scope(#ctx, #inner).await });
+        }
+        let (ty, inner) = (self.output.inferred(), self.maybe_boxed(inner));
+        function.with_block(&match self.args.boxed {
+            Some(_) => quote_spanned!(site=> #private::NeedsCtx::new(#inner)),
+            None => quote_spanned!(site=> #private::needs_ctx::<#ty, _>(#inner)),
+        })
+    }
+
+    /// Nothing is rewritten; the rules apply.
+    fn plain(&self, mut function: Function) -> TokenStream {
+        if let Some(body) = &mut function.body {
+            let mut rewriter = Rewriter::new(&self.private, &self.args.allowed, Kind::Plain);
+            rewriter.body(body);
+            let (prelude, stmts) = (rewriter.rules.prelude(), &body.stmts);
+            let block = body.brace_token.span.join();
+            *body = syn::parse_quote_spanned!(block=> { #prelude #(#stmts)* });
+        }
+        function.into_token_stream()
+    }
+
+    /// The future in the signature, which comes to name what a box needs.
+    fn future(&self, function: &mut Function, is_send: bool) -> TokenStream {
+        let site = self.site;
+        let (private, output) = (self.private.at(site), &self.output);
+        if is_send || self.args.boxed.is_some() {
+            function.assume_self_is_send(&private);
+        }
+        if self.args.boxed.is_some() {
+            let mut output = output.ty.clone();
+            let around = &function.place.generics;
+            let lifetime = lifetimes::common(&mut function.sig, &mut output, around);
+            return quote_spanned!(site=> #private::BoxFuture<#lifetime, #output>);
+        }
+        // It captures what this crate's edition captures.
+        let impl_token = Token![impl](site);
+        let send = is_send.then(|| quote_spanned!(site=> + #private::Send));
+        quote_spanned!(site=> #impl_token #private::Future<Output = #output> #send)
+    }
+
+    fn maybe_boxed(&self, future: TokenStream) -> TokenStream {
+        let Some(boxed) = &self.args.boxed else { return future };
+        // Where it is not `Send`, the word that demands it is to blame.
+        let site = Span::mixed_site().located_at(boxed.span());
+        let (private, ty) = (self.private.at(site), self.output.inferred());
+        quote_spanned!(site=> #private::boxed::<#ty, _>(#future))
+    }
+
+    /// The context that the body runs under, where that is not its parent.
+    fn derived(&self, parent: &TokenStream) -> Option<TokenStream> {
+        let site = self.site;
+        let private = self.private.at(site);
+        let budgeted = self.args.budget.map(|budget| {
+            let budget = budget.expr(&private);
+            quote_spanned!(site=> #budget.of(#parent))
+        });
+        match (budgeted, &self.args.span) {
+            (budgeted, None) => budgeted,
+            (None, Some(_)) => Some(quote_spanned!(site=> #private::Ctx::child_span(#parent))),
+            (Some(ctx), Some(_)) => Some(quote_spanned!(site=> #private::Ctx::child_span(&#ctx))),
+        }
+    }
+
+    /// The body as an async block that owns the arguments.
+    fn inner(&self, function: &Function, bindings: &[Binding], mut body: Block) -> TokenStream {
+        let site = self.site;
+        let mut rewriter = Rewriter::new(&self.private, &self.args.allowed, Kind::Function);
+        let frame = rewriter.body(&mut body);
+        let returned = self.output.returned(&self.private);
+        let prelude = bodies::prelude(&mut rewriter, &frame, &self.output.shape(), self.args);
+        let span = self.args.span.as_ref();
+        let open = span.map(|span| span.open(&function.sig.ident, &self.private));
+        let stmts = &body.stmts;
+        let mut block = Group::new(
+            Delimiter::Brace,
+            quote_spanned!(site=> #returned #open #prelude #(#stmts)*),
+        );
+        block.set_span(body.brace_token.span.join());
+        let inner = if self.output.never {
+            quote_spanned!(site=> async move { #(#bindings)* #block })
+        } else {
+            // A statement of its own: temporaries of the last expression drop before the arguments.
+            let ty = self.output.inferred();
+            quote_spanned! {site=>
+                async move {
+                    #(#bindings)*
+                    let output: #ty = #block;
+                    output
+                }
+            }
+        };
+        match span {
+            Some(_) => {
+                let private = self.private.at(site);
+                quote_spanned!(site=> #private::in_span(#inner))
+            }
+            None => inner,
         }
     }
 }

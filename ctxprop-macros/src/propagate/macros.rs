@@ -1,51 +1,69 @@
 //! Macros inside a body. Their tokens are the user's own language: what parses is rewritten, what does not is
 //! left as it was written.
 
-use quote::ToTokens;
-use syn::parse::Parser;
+use quote::{ToTokens, quote};
+use syn::parse::{ParseStream, Parser};
 use syn::punctuated::Punctuated;
 use syn::visit_mut::VisitMut;
-use syn::{Expr, Macro, Path, Token};
+use syn::{Block, Expr, Macro, Pat, Path, Token};
 
 use super::rewrite::{Kind, Rewriter};
 
+mod event;
+mod futures_select;
 mod join;
+mod json;
 mod select;
 
 syn::custom_keyword!(biased);
 
 /// Rewrites `mac` in place, or gives what to write instead of it.
 pub(crate) fn rewrite(rewriter: &mut Rewriter<'_>, mac: &mut Macro) -> Option<Expr> {
-    if rewriter.kind() != Kind::Plain {
-        if is_one_of(&mac.path, &["join", "try_join"]) {
+    let awaits = rewriter.kind() != Kind::Plain;
+    match name(&mac.path).as_str() {
+        "join" | "try_join" if awaits && is_of(&mac.path, RUNTIMES) => {
             return join::rewrite(rewriter, mac);
         }
-        if is_one_of(&mac.path, &["select"]) {
-            return select::rewrite(rewriter, mac);
+        "select" if awaits && is_of(&mac.path, &["tokio"]) => {
+            if let Some(rewritten) = select::rewrite(rewriter, mac) {
+                return Some(rewritten);
+            }
+            return futures_select::rewrite(rewriter, mac);
+        }
+        "select" | "select_biased" if awaits && is_of(&mac.path, FUTURES) => {
+            return futures_select::rewrite(rewriter, mac);
+        }
+        "matches" | "assert_matches" | "debug_assert_matches" => matches(rewriter, mac),
+        "pin" => pinned(rewriter, mac),
+        "json" => json::rewrite(rewriter, mac),
+        name if event::NAMES.contains(&name) => event::rewrite(rewriter, mac),
+        _ => {
+            if !expressions(rewriter, mac) {
+                rewriter.rules.unparsed(&mac.tokens);
+            }
         }
     }
-    if expressions(rewriter, mac) {
-        rewriter.rules.expands_a_macro();
-    } else {
-        rewriter.rules.unparsed(&mac.tokens);
-    }
+    rewriter.rules.expands_a_macro();
     None
 }
 
-/// Whether `path` is one of the macros `names` of tokio or futures, or the bare name, as imported.
-fn is_one_of(path: &Path, names: &[&str]) -> bool {
-    let segments: Vec<_> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
-    match &segments[..] {
-        [name] => names.contains(&name.as_str()),
-        [krate, name] => {
-            names.contains(&name.as_str())
-                && ["tokio", "futures", "futures_util"].contains(&krate.as_str())
-        }
+const RUNTIMES: &[&str] = &["tokio", "futures", "futures_util"];
+const FUTURES: &[&str] = &["futures", "futures_util"];
+
+fn name(path: &Path) -> String {
+    path.segments.last().map(|last| last.ident.to_string()).unwrap_or_default()
+}
+
+/// Whether `path` is a macro of one of `crates`, or the bare name, as imported.
+fn is_of(path: &Path, crates: &[&str]) -> bool {
+    match path.segments.len() {
+        1 => true,
+        2 => crates.iter().any(|krate| path.segments[0].ident == *krate),
         _ => false,
     }
 }
 
-/// `format!`, `vec!` and all others whose arguments are expressions. Whether it is one.
+/// `format!`, `vec!` and all others whose arguments are expressions. Says whether they were.
 fn expressions(rewriter: &mut Rewriter<'_>, mac: &mut Macro) -> bool {
     let list = Punctuated::<Expr, Token![,]>::parse_terminated;
     if let Ok(mut args) = list.parse2(mac.tokens.clone()) {
@@ -55,20 +73,57 @@ fn expressions(rewriter: &mut Rewriter<'_>, mac: &mut Macro) -> bool {
         }
         return true;
     }
-    let repeat = |input: syn::parse::ParseStream<'_>| {
+    let repeat = |input: ParseStream<'_>| {
         let item: Expr = input.parse()?;
         let semi: Token![;] = input.parse()?;
         Ok((item, semi, input.parse::<Expr>()?))
     };
-    if let Ok((mut item, semi, mut count)) = repeat.parse2(mac.tokens.clone()) {
-        let visit = |rewriter: &mut Rewriter<'_>| {
-            rewriter.visit_expr_mut(&mut item);
-            rewriter.visit_expr_mut(&mut count);
-        };
-        if rewriter.changes(visit) {
-            mac.tokens = quote::quote!(#item #semi #count);
-        }
-        return true;
+    let Ok((mut item, semi, mut count)) = repeat.parse2(mac.tokens.clone()) else { return false };
+    let visit = |rewriter: &mut Rewriter<'_>| {
+        rewriter.visit_expr_mut(&mut item);
+        rewriter.visit_expr_mut(&mut count);
+    };
+    if rewriter.changes(visit) {
+        mac.tokens = quote!(#item #semi #count);
     }
-    false
+    true
+}
+
+/// `matches!(value, pattern if guard)`
+fn matches(rewriter: &mut Rewriter<'_>, mac: &mut Macro) {
+    let parser = |input: ParseStream<'_>| {
+        let value: Expr = input.parse()?;
+        let comma: Token![,] = input.parse()?;
+        let pat = Pat::parse_multi_with_leading_vert(input)?;
+        let guard = match input.parse::<Option<Token![if]>>()? {
+            Some(token) => Some((token, input.parse::<Expr>()?)),
+            None => None,
+        };
+        Ok((value, comma, pat, guard, input.parse::<proc_macro2::TokenStream>()?))
+    };
+    let Ok((mut value, comma, pat, mut guard, rest)) = parser.parse2(mac.tokens.clone()) else {
+        return;
+    };
+    let visit = |rewriter: &mut Rewriter<'_>| {
+        rewriter.visit_expr_mut(&mut value);
+        guard.iter_mut().for_each(|(_, guard)| rewriter.visit_expr_mut(guard));
+    };
+    if rewriter.changes(visit) {
+        let guard = guard.map(|(token, guard)| quote!(#token #guard));
+        mac.tokens = quote!(#value #comma #pat #guard #rest);
+    }
+}
+
+/// `pin!(future)`, and `pin! { let name = future; .. }` of tokio.
+fn pinned(rewriter: &mut Rewriter<'_>, mac: &mut Macro) {
+    if expressions(rewriter, mac) {
+        return;
+    }
+    let Ok(mut statements) = Block::parse_within.parse2(mac.tokens.clone()) else { return };
+    let visit = |rewriter: &mut Rewriter<'_>| {
+        statements.iter_mut().for_each(|statement| rewriter.visit_stmt_mut(statement));
+    };
+    if rewriter.changes(visit) {
+        mac.tokens = quote!(#(#statements)*);
+    }
 }

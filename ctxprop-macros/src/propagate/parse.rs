@@ -1,10 +1,22 @@
-//! The item under `#[propagate]`: a function or method, or the reason why it is none.
+//! The item under `#[propagate]`: what it may be, and the reason why another may not.
 
-use proc_macro2::TokenStream;
-use quote::ToTokens;
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::parse::{Parse, ParseStream};
-use syn::spanned::Spanned;
-use syn::{Attribute, Block, Error, Item, Signature, Token, Visibility};
+use syn::punctuated::Punctuated;
+use syn::{
+    AttrStyle, Attribute, Block, Error, Expr, Generics, ImplItemFn, Item, ItemFn, ItemImpl,
+    ItemMod, ItemTrait, ReceiverKind, Signature, Stmt, Token, TraitItemFn, TypeParamBound,
+    Visibility, braced, parse_quote,
+};
+
+/// What `#[propagate]` goes on.
+pub(crate) enum Target {
+    Function(Box<Function>),
+    Impl(ItemImpl),
+    Trait(ItemTrait),
+    Mod(ItemMod),
+}
 
 /// A free function, an inherent method or a trait's method, with or without a body.
 pub(crate) struct Function {
@@ -12,56 +24,178 @@ pub(crate) struct Function {
     pub(crate) vis: Visibility,
     pub(crate) sig: Signature,
     pub(crate) body: Option<Block>,
+    pub(crate) place: Place,
+}
+
+/// Where a function stands, as far as the macro sees.
+#[derive(Default)]
+pub(crate) struct Place {
+    /// The generics of the `impl` block or trait around it.
+    pub(crate) generics: Generics,
+    /// What the trait around it, if one is, demands of its types.
+    pub(crate) supertraits: Option<Punctuated<TypeParamBound, Token![+]>>,
+}
+
+impl Target {
+    pub(crate) fn parse(item: TokenStream) -> syn::Result<Target> {
+        match syn::parse2::<Function>(item.clone()) {
+            Ok(function) => Ok(Target::Function(Box::new(function))),
+            Err(error) => match syn::parse2::<Item>(item.clone()) {
+                Ok(Item::Impl(item)) => Ok(Target::Impl(item)),
+                Ok(Item::Trait(item)) => Ok(Target::Trait(item)),
+                Ok(Item::Mod(item)) if item.content.is_some() => Ok(Target::Mod(item)),
+                Ok(item) => Err(misplaced(&item)),
+                Err(_) => Err(no_item(item).unwrap_or(error)),
+            },
+        }
+    }
 }
 
 impl Function {
-    pub(crate) fn parse(item: TokenStream) -> syn::Result<Function> {
-        syn::parse2::<Function>(item.clone()).map_err(|error| match syn::parse2::<Item>(item) {
-            Ok(item) => misplaced(&item),
-            // rustc's own error for broken code is at least as good; ours says where the macro stopped.
-            Err(_) => error,
-        })
+    fn new(
+        mut attrs: Vec<Attribute>,
+        vis: Visibility,
+        sig: Signature,
+        body: Option<Block>,
+    ) -> Function {
+        // those from inside the body mean the same outside
+        attrs.iter_mut().for_each(|attr| attr.style = AttrStyle::Outer);
+        Function { attrs, vis, sig, body, place: Place::default() }
+    }
+
+    /// Whether a trait demands it: its future is then promised to be `Send`.
+    pub(crate) fn is_of_a_trait(&self) -> bool {
+        self.body.is_none() || self.place.supertraits.is_some()
+    }
+
+    /// The body that a trait gives it is for every `Self`, which has to be such that the future is `Send`.
+    pub(crate) fn assume_self_is_send(&mut self, private: &TokenStream) {
+        let (Some(supertraits), Some(_)) = (&self.place.supertraits, &self.body) else { return };
+        let bounds: &[&str] = match self.sig.receiver().map(|receiver| &receiver.kind) {
+            None => return,
+            Some(ReceiverKind::Reference(_, _, None)) => &["Sync"],
+            Some(ReceiverKind::Value | ReceiverKind::Reference(..)) => &["Send"],
+            Some(_) => &["Send", "Sync"],
+        };
+        let is_demanded = |name: &str| {
+            supertraits.iter().any(|bound| match bound {
+                TypeParamBound::Trait(bound) => {
+                    bound.path.segments.last().is_some_and(|last| last.ident == name)
+                }
+                _ => false,
+            })
+        };
+        for name in bounds.iter().filter(|name| !is_demanded(name)) {
+            let name = Ident::new(name, Span::mixed_site());
+            let predicates = &mut self.sig.generics.make_where_clause().predicates;
+            predicates.push(parse_quote!(Self: #private::#name));
+        }
+    }
+
+    /// The function with another body.
+    pub(crate) fn with_block(&self, block: &TokenStream) -> TokenStream {
+        let Function { attrs, vis, sig, .. } = self;
+        quote_spanned!(Span::mixed_site()=> #(#attrs)* #vis #sig { #block })
+    }
+}
+
+impl ToTokens for Function {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        let Function { attrs, vis, sig, body, .. } = self;
+        let end = body.is_none().then(|| quote!(;));
+        tokens.extend(quote!(#(#attrs)* #vis #sig #body #end));
     }
 }
 
 impl Parse for Function {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        let attrs = input.call(Attribute::parse_outer)?;
+        let mut attrs = input.call(Attribute::parse_outer)?;
         let vis = input.parse()?;
         let sig = input.parse()?;
         let body = if input.peek(Token![;]) {
             input.parse::<Token![;]>()?;
             None
         } else {
-            Some(input.parse()?)
+            let content;
+            let brace_token = braced!(content in input);
+            attrs.extend(content.call(Attribute::parse_inner)?);
+            Some(Block { brace_token, stmts: content.call(Block::parse_within)? })
         };
-        Ok(Function { attrs, vis, sig, body })
+        Ok(Function::new(attrs, vis, sig, body))
+    }
+}
+
+impl From<ItemFn> for Function {
+    fn from(item: ItemFn) -> Self {
+        Function::new(item.attrs, item.vis, item.sig, Some(*item.block))
+    }
+}
+
+impl From<ImplItemFn> for Function {
+    fn from(item: ImplItemFn) -> Self {
+        Function::new(item.attrs, item.vis, item.sig, Some(item.block))
+    }
+}
+
+impl From<TraitItemFn> for Function {
+    fn from(item: TraitItemFn) -> Self {
+        Function::new(item.attrs, Visibility::Inherited, item.sig, item.default)
     }
 }
 
 fn misplaced(item: &Item) -> Error {
     let (token, what): (TokenStream, &str) = match item {
-        Item::Impl(item) => (item.impl_token.to_token_stream(), "an `impl` block"),
-        Item::Trait(item) => (item.trait_token.to_token_stream(), "a trait"),
-        Item::Mod(item) => (item.mod_token.to_token_stream(), "a module"),
         Item::Struct(item) => (item.struct_token.to_token_stream(), "a struct"),
         Item::Enum(item) => (item.enum_token.to_token_stream(), "an enum"),
         Item::Union(item) => (item.union_token.to_token_stream(), "a union"),
         Item::Const(item) => (item.const_token.to_token_stream(), "a constant"),
         Item::Static(item) => (item.static_token.to_token_stream(), "a static"),
         Item::Type(item) => (item.type_token.to_token_stream(), "a type alias"),
+        Item::TraitAlias(item) => (item.trait_token.to_token_stream(), "a trait alias"),
         Item::Use(item) => (item.use_token.to_token_stream(), "a `use`"),
+        Item::ExternCrate(item) => (item.extern_token.to_token_stream(), "an `extern crate`"),
+        Item::ForeignMod(item) => {
+            let message = "`#[propagate]` goes on functions that run here, not on those of another language: they \
+                           have no body to thread a context through";
+            return Error::new_spanned(item.abi.extern_token, message);
+        }
+        Item::Mod(item) => {
+            let message = "`#[propagate]` sees only modules with their content, `mod name { .. }`: this one's is in \
+                           another file\n  put it on the items there";
+            return Error::new_spanned(item.mod_token, message);
+        }
+        Item::Macro(item) => (item.mac.path.to_token_stream(), "a macro"),
         item => {
             let first = item.to_token_stream().into_iter().next();
             (first.to_token_stream(), "this")
         }
     };
-    let hint = match item {
-        Item::Impl(_) | Item::Trait(_) | Item::Mod(_) => "put it on each `async fn` inside",
-        _ => "it changes how a body awaits",
-    };
-    Error::new(
-        token.span(),
-        format_args!("`#[propagate]` goes on functions and methods, not on {what}: {hint}"),
-    )
+    on(token, what)
+}
+
+/// Where the macro was put on a statement or an expression.
+fn no_item(tokens: TokenStream) -> Option<Error> {
+    let statement = |input: ParseStream<'_>| input.call(Block::parse_within);
+    let statements = syn::parse::Parser::parse2(statement, tokens).ok()?;
+    match statements.into_iter().next()? {
+        Stmt::Local(local) => Some(on(local.let_token.to_token_stream(), "a `let`")),
+        Stmt::Expr(Expr::Closure(closure), _) => {
+            let message = "`#[propagate]` goes on functions, not on a closure: one inside of a `#[propagate]` \
+                           function carries its context already";
+            Some(Error::new_spanned(closure.inputs_begin, message))
+        }
+        Stmt::Expr(expr, _) => {
+            let first = expr.to_token_stream().into_iter().next()?;
+            Some(on(first.to_token_stream(), "an expression"))
+        }
+        _ => None,
+    }
+}
+
+fn on(token: TokenStream, what: &str) -> Error {
+    let message = format_args!(
+        "`#[propagate]` goes on functions, `impl` blocks, traits and modules, not on {what}: it changes how a body \
+         awaits"
+    );
+    Error::new_spanned(token, message)
 }

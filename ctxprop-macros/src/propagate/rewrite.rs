@@ -8,13 +8,16 @@
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote_spanned};
 use syn::spanned::Spanned;
+use syn::token::Brace;
 use syn::visit_mut::{self, VisitMut};
 use syn::{
     Attribute, Block, Expr, ExprAsync, ExprAwait, ExprClosure, Item, ReturnType, Stmt, parse_quote,
     parse_quote_spanned,
 };
 
+use super::bodies::Binding;
 use super::macros;
+use super::neighbours;
 use super::rules::{Allow, Rules};
 use crate::krate::Private;
 
@@ -60,6 +63,16 @@ pub(crate) fn how() -> Ident {
 /// and its hint for a closure that outlives the function is about this one.
 fn ctx(at: Span) -> Ident {
     Ident::new("propagated_ctx", at)
+}
+
+/// What becomes an argument needs no parentheses, and rustc would say so.
+pub(crate) fn strip_parens(expr: &mut Expr) {
+    while let Expr::Paren(paren) = expr
+        && paren.attrs.is_empty()
+    {
+        let inner = std::mem::replace(&mut *paren.expr, Expr::Verbatim(TokenStream::new()));
+        *expr = inner;
+    }
 }
 
 impl<'a> Rewriter<'a> {
@@ -152,9 +165,12 @@ impl<'a> Rewriter<'a> {
     }
 
     fn rewrite_await(&mut self, expr: &mut ExprAwait) -> Expr {
+        strip_parens(&mut expr.base);
         match &mut *expr.base {
             // Polled in place, so its context is current already and it needs no scope.
-            Expr::Async(block) => self.visit_async_body(block),
+            Expr::Async(block) => {
+                self.visit_async_body(block);
+            }
             base => self.visit_expr_mut(base),
         }
         let mut rewritten = self.awaited(&expr.base, expr.await_token.span);
@@ -165,21 +181,25 @@ impl<'a> Rewriter<'a> {
         rewritten
     }
 
-    /// Rewrites what is inside an async block, as a frame of its own.
-    fn visit_async_body(&mut self, block: &mut ExprAsync) {
-        let outer = self.enter(Frame { kind: Kind::Block, ..Frame::default() });
+    /// Rewrites what is inside an async block, as a frame of its own. Says whether it is the function's body, or
+    /// holds it.
+    fn visit_async_body(&mut self, block: &mut ExprAsync) -> bool {
+        let kind = if neighbours::is_whole_body(block) { Kind::Function } else { Kind::Block };
+        let outer = self.enter(Frame { kind, ..Frame::default() });
         self.visit_block_mut(&mut block.block);
         let frame = self.leave(outer);
+        self.frame.uses_how |= frame.uses_how;
         if frame.uses_ctx {
             let local = self.local_ctx(block.async_token.span);
             block.block.stmts.insert(0, local);
         }
+        kind == Kind::Function || frame.uses_how
     }
 
     /// Wraps an async block, where it is made, in a scope of the context there.
-    fn rewrite_async(&mut self, block: &mut ExprAsync) -> Expr {
-        self.visit_async_body(block);
-        self.scoped(block, block.async_token.span)
+    fn rewrite_async(&mut self, block: &mut ExprAsync) -> Option<Expr> {
+        let is_body = self.visit_async_body(block);
+        (!is_body).then(|| self.scoped(block, block.async_token.span))
     }
 
     /// The future `future` in a scope of the context at hand.
@@ -220,16 +240,18 @@ impl<'a> Rewriter<'a> {
         }})
     }
 
-    /// The body of an async closure becomes a scope inside it.
+    /// The body of an async closure becomes a scope inside it. It borrows what the closure captured, so that it can
+    /// be called again, and owns the arguments, so that it is `Send` as before.
     fn rewrite_async_closure(&mut self, closure: &mut ExprClosure) {
-        let capture = &closure.capture;
+        let arguments: Vec<_> =
+            closure.inputs.iter_mut().flat_map(|pat| Binding::of_pattern(&[], pat)).collect();
         let body = &closure.body;
         let mut block: ExprAsync = match &**body {
             Expr::Block(body) if body.label.is_none() => {
-                let block = &body.block;
-                parse_quote!(async #capture #block)
+                let stmts = &body.block.stmts;
+                parse_quote!(async { #(#arguments)* #(#stmts)* })
             }
-            body => parse_quote!(async #capture { #body }),
+            body => parse_quote!(async { #(#arguments)* #body }),
         };
         self.visit_async_body(&mut block);
         let scoped = self.scoped(&block, closure.inputs_begin.span());
@@ -280,7 +302,7 @@ impl VisitMut for Rewriter<'_> {
             Expr::Await(awaited) if self.frame.kind != Kind::Plain => {
                 Some(self.rewrite_await(awaited))
             }
-            Expr::Async(block) if self.frame.kind != Kind::Plain => Some(self.rewrite_async(block)),
+            Expr::Async(block) if self.frame.kind != Kind::Plain => self.rewrite_async(block),
             Expr::Closure(closure) if self.frame.kind != Kind::Plain => {
                 self.rewrite_closure(closure)
             }
@@ -319,10 +341,21 @@ impl VisitMut for Rewriter<'_> {
                 visit_mut::visit_local_mut(self, local);
                 self.rules.end_allow(allow);
             }
-            Stmt::Expr(expr, _) => {
+            Stmt::Expr(expr, semi) => {
                 // syn hangs the attributes of `#[..] a = b` on `a`.
                 let allow = attrs(leftmost(expr)).map(|attrs| self.rules.begin_allow(attrs));
+                let awaited = match (&*expr, semi) {
+                    (Expr::Await(awaited), Some(_)) => {
+                        Some((awaited.base.span(), awaited.await_token.span))
+                    }
+                    _ => None,
+                };
                 self.visit_expr_mut(expr);
+                // What is unused there is shown where the user wrote it.
+                if let (Some((start, end)), Expr::Match(leaf)) = (awaited, expr) {
+                    leaf.match_token.span = start;
+                    leaf.brace_token = Brace(end);
+                }
                 if let Some(allow) = allow {
                     self.rules.end_allow(allow);
                 }

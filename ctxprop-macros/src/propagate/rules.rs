@@ -74,7 +74,7 @@ impl<'a> Rules<'a> {
         Rules {
             private,
             allows_roots: allowed.iter().any(|allow| allow.rule == Rule::DetachedContext),
-            allowed: allowed.to_vec(),
+            allowed: allowed.iter().cloned().map(Allow::wide).collect(),
             unneeded: Vec::new(),
             imports: Imports::default(),
             errors: Errors::default(),

@@ -1,4 +1,4 @@
-//! The same file as in `ctxprop-tests`, in edition 2021.
+//! The same files as in `ctxprop-tests`, in edition 2021.
 
-#[path = "../../tests/shapes.rs"]
+#[path = "../../tests/shapes/main.rs"]
 mod shapes;

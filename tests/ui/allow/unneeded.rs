@@ -1,4 +1,5 @@
-//! An allow that has nothing to allow is a warning, where the macro can tell.
+//! An allow that has nothing to allow in its statement is a warning, where the macro can tell. On a function it may be
+//! wider than what it is for.
 
 #![deny(warnings)]
 

@@ -51,4 +51,60 @@ async fn no_path() {}
 #[propagate("250ms")]
 async fn no_key() {}
 
+#[propagate(timeout = "1s")]
+async fn unknown_and_unlike() {}
+
+#[propagate(span = 1)]
+async fn no_name() {}
+
+#[propagate(span("charge"))]
+async fn no_list() {}
+
+#[propagate(fields(id = 1))]
+async fn no_span() {}
+
+#[propagate(span, fields)]
+async fn no_fields() {}
+
+#[propagate(span, fields())]
+async fn empty_fields() {}
+
+#[propagate(span, fields(1))]
+async fn no_field() {}
+
+#[propagate(span, fields(id = ))]
+async fn no_value() {}
+
+#[propagate(span, fields(id id))]
+async fn no_comma(id: u64) {
+    drop(id);
+}
+
+#[propagate(span, fields(trace_id = 1))]
+async fn taken_field() {}
+
+#[propagate(span, span)]
+async fn doubled_span() {}
+
+#[propagate(boxed = "yes")]
+async fn boxed_with_value() {}
+
+#[propagate(allow())]
+async fn empty_allow() {}
+
+#[propagate(allow(detached_task, reason))]
+async fn reason_without_text() {}
+
+#[propagate(budget = )]
+async fn budget_without_value() {}
+
+#[propagate(budget "1s")]
+async fn no_equals() {}
+
+#[propagate(ctx = 1)]
+async fn no_parameter() {}
+
+#[propagate(unwind; budget = "1s")]
+async fn no_list_at_all() {}
+
 fn main() {}

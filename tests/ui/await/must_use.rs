@@ -14,6 +14,18 @@ async fn checkout() {
     load_cart(1);
 }
 
+#[propagate]
+async fn release(id: u64) -> Result<(), std::fmt::Error> {
+    load_cart(id).await;
+    Ok(())
+}
+
+#[propagate]
+async fn forgets_the_error() {
+    release(1).await;
+}
+
 fn main() {
+    let _ = forgets_the_error();
     let _ = checkout();
 }

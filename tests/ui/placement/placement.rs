@@ -11,26 +11,45 @@ enum State {
 }
 
 #[propagate]
-impl Cart {
-    async fn load() {}
+union Either {
+    one: u8,
+    two: i8,
 }
 
 #[propagate]
-trait Store {}
-
-#[propagate]
-mod handlers {}
-
-#[propagate]
 const LIMIT: u32 = 1;
+
+#[propagate]
+static COUNT: u32 = 1;
+
+#[propagate]
+type Id = u64;
+
+#[propagate]
+use std::fmt::Debug;
+
+#[propagate]
+unsafe extern "C" {
+    fn abs(n: i32) -> i32;
+}
+
+#[propagate]
+macro_rules! nothing {
+    () => {};
+}
 
 #[propagate]
 fn no_context(id: u64) -> u64 {
     id
 }
 
-#[propagate(budget = "1s")]
+#[propagate(budget = "1s", span, boxed)]
 fn not_async(ctx: &Ctx) -> bool {
+    ctx.is_done()
+}
+
+#[propagate]
+extern "C" fn for_another_language(ctx: &Ctx) -> bool {
     ctx.is_done()
 }
 
@@ -39,7 +58,12 @@ async fn two_contexts(one: Ctx, two: &Ctx) {
     drop((one, two.clone()));
 }
 
+#[propagate(skip)]
+async fn nothing_around() {}
+
 fn main() {
-    let _ = (Cart, State::Open, LIMIT, Cart::load());
+    let _ = (Cart, State::Open, Either { one: 1 }, LIMIT, COUNT, nothing_around());
+    let _: (Id, &dyn Debug) = (1, &1);
+    nothing!();
     no_context(1);
 }

@@ -9,7 +9,7 @@ use syn::visit_mut::VisitMut;
 use syn::{Expr, Macro, Token, parse_quote_spanned};
 
 use super::biased;
-use crate::propagate::rewrite::{Kind, Rewriter};
+use crate::propagate::rewrite::{Kind, Rewriter, strip_parens};
 
 /// The arguments are made outside of the join, so that `?` and `return` in them stay the function's; what is
 /// inside only awaits.
@@ -29,6 +29,7 @@ pub(super) fn rewrite(rewriter: &mut Rewriter<'_>, mac: &mut Macro) -> Option<Ex
     }
     for arg in &mut args {
         rewriter.visit_expr_mut(arg);
+        strip_parens(arg);
     }
     let site = Span::mixed_site();
     let numbered = |name: &str| -> Vec<_> {

@@ -63,7 +63,7 @@ impl Parse for Branch {
 }
 
 /// As in a `match` arm: a block needs no comma after it.
-fn handler(input: ParseStream<'_>) -> syn::Result<Expr> {
+pub(super) fn handler(input: ParseStream<'_>) -> syn::Result<Expr> {
     if input.peek(syn::token::Brace) {
         let ahead = input.fork();
         let block =
@@ -89,9 +89,7 @@ fn continues(input: ParseStream<'_>) -> bool {
 }
 
 pub(super) fn rewrite(rewriter: &mut Rewriter<'_>, mac: &mut Macro) -> Option<Expr> {
-    // The `select!` of futures has another grammar and takes futures that are pinned and fused already.
-    let of_tokio = mac.path.segments.len() == 1 || mac.path.segments.first()?.ident == "tokio";
-    let mut select: Select = syn::parse2(mac.tokens.clone()).ok().filter(|_| of_tokio)?;
+    let mut select: Select = syn::parse2(mac.tokens.clone()).ok()?;
     for branch in &mut select.branches {
         rewriter.visit_expr_mut(&mut branch.future);
         branch.precondition.iter_mut().for_each(|condition| rewriter.visit_expr_mut(condition));

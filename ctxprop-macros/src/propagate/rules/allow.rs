@@ -1,12 +1,14 @@
 //! `allow(rule, reason = "..")`, on the function and on one statement.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Group, Span};
 use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
 use syn::{Attribute, Error, Ident, LitStr, Meta, Token};
 
 use super::Rule;
 use crate::errors::Errors;
+use crate::nearest;
+use crate::propagate::args::inside;
 
 /// One rule that is switched off.
 #[derive(Clone)]
@@ -23,13 +25,12 @@ pub(crate) const ALLOW: &str = "expected `allow(rule, reason = \"why it is right
 impl Allow {
     /// What stands in `allow(..)`. If it cannot be read, nobody knows what was meant, and the code below it is not a
     /// second mistake: all is allowed.
-    pub(crate) fn parse(list: TokenStream, errors: &mut Errors) -> Vec<Allow> {
-        or_all(parse.parse2(list), errors)
+    pub(crate) fn parse(list: &Group, errors: &mut Errors) -> Vec<Allow> {
+        or_all(inside(list, parse), errors)
     }
 
-    /// An allow for many functions says nothing about each: no one of them has to need it.
-    #[allow(dead_code, reason = "for `#[propagate]` on whole `impl` blocks, traits and modules")]
-    pub(crate) fn inherited(self) -> Allow {
+    /// An allow on a function, or on all in an `impl` block or module: it may be wider than what it is for.
+    pub(super) fn wide(self) -> Allow {
         Allow { used: true, ..self }
     }
 }
@@ -60,9 +61,7 @@ fn parse_on_a_statement(attr: &Attribute) -> syn::Result<Vec<Allow>> {
             if name != "allow" || !input.peek(syn::token::Paren) {
                 return Err(Error::new(name.span(), if name == "allow" { ALLOW } else { ONLY }));
             }
-            let list;
-            syn::parenthesized!(list in input);
-            allowed.extend(parse(&list)?);
+            allowed.extend(inside(&input.parse()?, parse)?);
             if !input.is_empty() {
                 input.parse::<Token![,]>()?;
             }
@@ -120,16 +119,9 @@ fn rule(name: &Ident, input: ParseStream<'_>) -> syn::Result<Rule> {
     if let Some(rule) = Rule::ALL.into_iter().find(|rule| rule.name() == given) {
         return Ok(rule);
     }
-    let words = given.replace('-', "_");
-    let alike =
-        |rule: &Rule| rule.name().bytes().zip(words.bytes()).take_while(|(a, b)| a == b).count();
-    let meant = Rule::ALL.into_iter().max_by_key(alike).filter(|rule| alike(rule) >= 4);
-    let message = match meant {
-        Some(rule) => format!("unknown rule `{given}`: did you mean `{}`?", rule.name()),
-        None => {
-            let names = Rule::ALL.map(|rule| format!("`{}`", rule.name()));
-            format!("unknown rule `{given}`: the rules are {}", names.join(", "))
-        }
-    };
+    let names = Rule::ALL.map(Rule::name);
+    let hint = nearest::hint(&given.replace('-', "_"), &names)
+        .unwrap_or_else(|| format!("\n  the rules are `{}`", names.join("`, `")));
+    let message = format!("unknown rule `{given}`{hint}");
     Err(Error::new(name.span(), message))
 }

@@ -1,0 +1,139 @@
+//! `impl` blocks, traits and modules: the attribute goes to each function inside that it can mean.
+//!
+//! | inside | becomes |
+//! | --- | --- |
+//! | `async fn`, or a trait's without a body | what it would with the attribute |
+//! | `fn` with a parameter of type `Ctx` or `&Ctx` | itself, with the rules applied |
+//! | what has a `#[propagate(..)]` of its own | what that says; `#[propagate(skip)]` leaves it as it is |
+//! | an entry point (`#[tokio::main]`, `#[tokio::test]`, ..) | itself: it makes the context |
+//! | another `fn`, a type, a constant, a macro | itself |
+
+use proc_macro2::TokenStream;
+use syn::{Attribute, ImplItem, Item, ItemImpl, ItemMod, ItemTrait, Meta, TraitItem};
+
+use super::parse::Place;
+use super::{Args, Function, expand, neighbours};
+use crate::errors::Errors;
+
+pub(crate) fn implementation(item: &mut ItemImpl, args: &Args, errors: &mut Errors) {
+    let methods = item.items.iter().filter_map(|inner| match inner {
+        ImplItem::Fn(method) => Some(&method.sig),
+        _ => None,
+    });
+    if neighbours::refuse_container(&item.attrs, methods, errors) {
+        return;
+    }
+    for inner in &mut item.items {
+        let ImplItem::Fn(method) = inner else { continue };
+        if method.modifiers.defaultness.is_some() {
+            continue;
+        }
+        let own = Own::take(&mut method.attrs, args, errors);
+        let mut function = Function::from(method.clone());
+        function.place.generics = item.generics.clone();
+        if let Some(tokens) = one(function, &own, args, errors) {
+            *inner = ImplItem::Verbatim(tokens);
+        }
+    }
+}
+
+pub(crate) fn interface(item: &mut ItemTrait, args: &Args, errors: &mut Errors) {
+    let methods = item.items.iter().filter_map(|inner| match inner {
+        TraitItem::Fn(method) => Some(&method.sig),
+        _ => None,
+    });
+    if neighbours::refuse_container(&item.attrs, methods, errors) {
+        return;
+    }
+    for inner in &mut item.items {
+        let TraitItem::Fn(method) = inner else { continue };
+        let own = Own::take(&mut method.attrs, args, errors);
+        let mut function = Function::from(method.clone());
+        function.place =
+            Place { generics: item.generics.clone(), supertraits: Some(item.supertraits.clone()) };
+        if let Some(tokens) = one(function, &own, args, errors) {
+            *inner = TraitItem::Verbatim(tokens);
+        }
+    }
+}
+
+pub(crate) fn module(item: &mut ItemMod, args: &Args, errors: &mut Errors) {
+    for inner in item.content.iter_mut().flat_map(|(_, items)| items) {
+        let attrs = match inner {
+            Item::Fn(item) => &mut item.attrs,
+            Item::Impl(item) => &mut item.attrs,
+            Item::Trait(item) => &mut item.attrs,
+            Item::Mod(item) => &mut item.attrs,
+            _ => continue,
+        };
+        let own = Own::take(attrs, args, errors);
+        if let Own::Skip = own {
+            continue;
+        }
+        match inner {
+            Item::Fn(function) => {
+                let function = Function::from(function.clone());
+                if let Some(tokens) = one(function, &own, args, errors) {
+                    *inner = Item::Verbatim(tokens);
+                }
+            }
+            Item::Impl(item) => implementation(item, own.or(args), errors),
+            Item::Trait(item) => interface(item, own.or(args), errors),
+            Item::Mod(item) => module(item, own.or(args), errors),
+            _ => {}
+        }
+    }
+}
+
+/// What becomes of a function, if anything does.
+fn one(function: Function, own: &Own, outer: &Args, errors: &mut Errors) -> Option<TokenStream> {
+    match own {
+        // It was asked for, so a reason why it cannot be is an error.
+        Own::Args(own) => Some(expand::function(function, own, errors)),
+        Own::Outer if expand::is_meant(&function, outer) => {
+            Some(expand::function_inside(function, outer, errors))
+        }
+        Own::Outer | Own::Skip => None,
+    }
+}
+
+/// What an item inside says of itself.
+enum Own {
+    /// Nothing.
+    Outer,
+    Args(Box<Args>),
+    Skip,
+}
+
+impl Own {
+    /// Takes the item's own attribute off.
+    fn take(attrs: &mut Vec<Attribute>, outer: &Args, errors: &mut Errors) -> Own {
+        let Some(at) = attrs.iter().position(is_ours) else { return Own::Outer };
+        let attr = attrs.remove(at);
+        if let Some(second) = attrs.iter().find(|attr| is_ours(attr)) {
+            errors.at(second.path(), "`#[propagate]` was given twice: put the arguments into one");
+            attrs.retain(|attr| !is_ours(attr));
+        }
+        let tokens = match attr.meta {
+            Meta::Path(_) => TokenStream::new(),
+            Meta::List(list) => list.tokens,
+            Meta::NameValue(meta) => {
+                errors.at(meta.eq_token, "expected `#[propagate(..)]`");
+                TokenStream::new()
+            }
+        };
+        let args = Args::parse(tokens, errors).inside(outer);
+        if args.skip.is_some() { Own::Skip } else { Own::Args(Box::new(args)) }
+    }
+
+    fn or<'a>(&'a self, outer: &'a Args) -> &'a Args {
+        match self {
+            Own::Args(args) => args,
+            Own::Outer | Own::Skip => outer,
+        }
+    }
+}
+
+fn is_ours(attr: &Attribute) -> bool {
+    attr.path().segments.last().is_some_and(|last| last.ident == "propagate")
+}

@@ -1,0 +1,156 @@
+//! One lifetime for a boxed future: that of everything the function takes, as `async_trait` has it.
+
+use proc_macro2::Span;
+use syn::visit_mut::{self, VisitMut};
+use syn::{
+    FnArg, GenericParam, Generics, Lifetime, LifetimeParam, ParenthesizedGenericArguments,
+    ReceiverKind, Signature, Token, Type, TypeFnPtr, TypeReference, WherePredicate, parse_quote,
+};
+
+/// Names what is left out in the parameters of `sig` and in its `output`, and bounds all of it by the lifetime that it
+/// gives.
+///
+/// A function that takes nothing borrowed but its `&self`, or nothing at all, stays as it is: the lifetime is `'_` or
+/// `'static`.
+pub(crate) fn common(sig: &mut Signature, output: &mut Type, around: &Generics) -> Lifetime {
+    let mut named = Named::default();
+    let mut probe = sig.clone();
+    probe.inputs.iter_mut().for_each(|input| named.visit_fn_arg_mut(input));
+    let owns_self = sig
+        .receiver()
+        .is_some_and(|receiver| !matches!(receiver.kind, ReceiverKind::Reference(..)));
+    let is_generic = |generics: &Generics| {
+        generics.params.iter().any(|param| !matches!(param, GenericParam::Const(_)))
+    };
+    if !owns_self && !is_generic(around) && !is_generic(&sig.generics) {
+        match (named.elided.len(), named.written.len()) {
+            (0, 0) => return Lifetime::new("'static", Span::mixed_site()),
+            (1, 0) => return Lifetime::new("'_", Span::mixed_site()),
+            _ => {}
+        }
+    }
+    let all = Lifetime::new("'propagated", Span::mixed_site());
+    sig.inputs = probe.inputs;
+    if let Some(lifetime) = named.of_the_output() {
+        Elided(lifetime.clone()).visit_type_mut(output);
+    }
+    let has_self = sig.receiver().is_some();
+    for param in &mut sig.generics.params {
+        match param {
+            GenericParam::Lifetime(param) => param.bounds.push(all.clone()),
+            GenericParam::Type(param) => param.bounds.push(parse_quote!(#all)),
+            GenericParam::Const(_) => {}
+        }
+    }
+    for (n, elided) in named.elided.into_iter().enumerate() {
+        let mut param = LifetimeParam::new(elided);
+        param.colon_token = Some(Token![:](Span::mixed_site()));
+        param.bounds.push(all.clone());
+        sig.generics.params.insert(n, GenericParam::Lifetime(param));
+    }
+    sig.generics.params.insert(0, GenericParam::Lifetime(LifetimeParam::new(all.clone())));
+    let of_self: Option<WherePredicate> = has_self.then(|| parse_quote!(Self: #all));
+    let of_around = around.params.iter().filter_map(|param| -> Option<WherePredicate> {
+        match param {
+            GenericParam::Lifetime(param) => {
+                let lifetime = &param.lifetime;
+                Some(parse_quote!(#lifetime: #all))
+            }
+            GenericParam::Type(param) => {
+                let ident = &param.ident;
+                Some(parse_quote!(#ident: #all))
+            }
+            GenericParam::Const(_) => None,
+        }
+    });
+    sig.generics.make_where_clause().predicates.extend(of_self.into_iter().chain(of_around));
+    all
+}
+
+#[derive(Default)]
+struct Named {
+    /// The names of those that are left out.
+    elided: Vec<Lifetime>,
+    /// Those that the user names, as often as they are named.
+    written: Vec<Lifetime>,
+    /// That of `&self`.
+    receiver: Option<Lifetime>,
+}
+
+impl Named {
+    fn next(&mut self) -> Lifetime {
+        let name = format!("'borrowed{}", self.elided.len());
+        let lifetime = Lifetime::new(&name, Span::mixed_site());
+        self.elided.push(lifetime.clone());
+        lifetime
+    }
+
+    fn reference(&mut self, lifetime: &mut Option<Lifetime>) -> Lifetime {
+        let mut named = lifetime.take().unwrap_or_else(|| Lifetime::new("'_", Span::mixed_site()));
+        self.visit_lifetime_mut(&mut named);
+        lifetime.insert(named).clone()
+    }
+
+    /// What one that is left out in the output means.
+    fn of_the_output(&self) -> Option<&Lifetime> {
+        self.receiver.as_ref().or(match (&self.elided[..], &self.written[..]) {
+            ([one], []) | ([], [one]) => Some(one),
+            _ => None,
+        })
+    }
+}
+
+impl VisitMut for Named {
+    fn visit_fn_arg_mut(&mut self, input: &mut FnArg) {
+        match input {
+            FnArg::Receiver(receiver) => match &mut receiver.kind {
+                ReceiverKind::Reference(_, lifetime, _) => {
+                    self.receiver = Some(self.reference(lifetime));
+                }
+                ReceiverKind::Typed(_, ty) => self.visit_type_mut(ty),
+                _ => {}
+            },
+            FnArg::Typed(input) => self.visit_type_mut(&mut input.ty),
+        }
+    }
+
+    fn visit_type_reference_mut(&mut self, ty: &mut TypeReference) {
+        self.reference(&mut ty.lifetime);
+        self.visit_type_mut(&mut ty.elem);
+    }
+
+    fn visit_lifetime_mut(&mut self, lifetime: &mut Lifetime) {
+        if lifetime.ident == "_" {
+            *lifetime = self.next();
+        } else if lifetime.ident != "static" {
+            self.written.push(lifetime.clone());
+        }
+    }
+
+    // those in `fn(&T)` and `Fn(&T)` are their own
+    fn visit_type_fn_ptr_mut(&mut self, _: &mut TypeFnPtr) {}
+
+    fn visit_parenthesized_generic_arguments_mut(&mut self, _: &mut ParenthesizedGenericArguments) {
+    }
+}
+
+/// Gives those that are left out in the output their name.
+struct Elided(Lifetime);
+
+impl VisitMut for Elided {
+    fn visit_type_reference_mut(&mut self, ty: &mut TypeReference) {
+        ty.lifetime.get_or_insert_with(|| self.0.clone());
+        visit_mut::visit_type_reference_mut(self, ty);
+    }
+
+    fn visit_lifetime_mut(&mut self, lifetime: &mut Lifetime) {
+        if lifetime.ident == "_" {
+            *lifetime = self.0.clone();
+        }
+    }
+
+    fn visit_type_fn_ptr_mut(&mut self, _: &mut TypeFnPtr) {}
+
+    fn visit_parenthesized_generic_arguments_mut(&mut self, _: &mut ParenthesizedGenericArguments) {
+    }
+}

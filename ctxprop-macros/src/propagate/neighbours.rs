@@ -1,0 +1,152 @@
+//! Other attribute macros on the same item. What runs above `#[propagate]` has changed the item already; what
+//! stands below it will see what this macro made of the item.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::{
+    Attribute, Error, Expr, ExprAsync, GenericArgument, GenericParam, Local, Pat, PathArguments,
+    ReturnType, Signature, Stmt, Type, TypeParamBound,
+};
+
+use super::{Args, Function};
+use crate::errors::Errors;
+
+/// Attributes that make a function an entry point: nobody is there to give it a context.
+const ENTRIES: &[&str] = &["main", "test", "rstest", "test_case", "wasm_bindgen_test", "bench"];
+
+/// Lifetimes that tell which macro has been at work, and is to go.
+const BOXING: &[&str] = &["async_trait", "async_recursion"];
+
+pub(crate) fn is_entry(attrs: &[Attribute]) -> bool {
+    entry(attrs).is_some()
+}
+
+fn entry(attrs: &[Attribute]) -> Option<&Attribute> {
+    attrs.iter().find(|attr| name_is_one_of(attr, ENTRIES))
+}
+
+fn name_is_one_of(attr: &Attribute, names: &[&str]) -> bool {
+    attr.path().segments.last().is_some_and(|last| names.iter().any(|name| last.ident == name))
+}
+
+/// Reports what cannot be on, or have been at work on, a container. If there is anything, the container stays as it is.
+pub(crate) fn refuse_container<'a>(
+    attrs: &[Attribute],
+    mut methods: impl Iterator<Item = &'a Signature>,
+    errors: &mut Errors,
+) -> bool {
+    if let Some(attr) = attrs.iter().find(|attr| name_is_one_of(attr, BOXING)) {
+        errors.at(
+            attr.path(),
+            "leave `#[async_trait]` out: `#[propagate(boxed)]` does its work, on the trait and on each `impl`",
+        );
+        return true;
+    }
+    match methods.find_map(boxed_by_another) {
+        Some(error) => {
+            errors.push(error);
+            true
+        }
+        None => false,
+    }
+}
+
+/// The reason why `function` cannot be what it is, with the attributes that it has.
+pub(crate) fn refused(function: &Function, names_a_context: bool) -> Option<Error> {
+    let Function { attrs, sig, .. } = function;
+    if let Some(error) = boxed_by_another(sig) {
+        return Some(error);
+    }
+    if let Some(attr) = attrs.iter().find(|attr| name_is_one_of(attr, BOXING)) {
+        let message = "leave this attribute out: `#[propagate(boxed)]` does its work";
+        return Some(Error::new_spanned(attr.path(), message));
+    }
+    if names_a_context {
+        return None;
+    }
+    if let Some(attr) = entry(attrs) {
+        let message = "an entry point makes its context itself: leave `#[propagate]` out, and give what is called here \
+                       one with `.with(&Ctx::background())`";
+        // what another macro wrote there is at no place of its own
+        return Some(match attr.path().leading_colon {
+            Some(_) => Error::new_spanned(&sig.ident, message),
+            None => Error::new_spanned(attr.path(), message),
+        });
+    }
+    if let Some(attr) = attrs.iter().find(|attr| name_is_one_of(attr, &["debug_handler"])) {
+        let message = "`debug_handler` checks a handler that names its context: add a parameter `ctx: Ctx`\n  without \
+                       one this function is a handler through `ctxprop_axum::threaded(..)`, and nothing for this \
+                       attribute";
+        return Some(Error::new_spanned(attr.path(), message));
+    }
+    if sig.asyncness.is_some() {
+        return None;
+    }
+    let message = if sig.ident == "main" {
+        "`main` makes its context itself: leave `#[propagate]` out, and give what is called here one with \
+         `.with(&Ctx::background())`"
+    } else if returns_a_boxed_future(&sig.output) {
+        "`#[propagate]` needs an `async fn`, and this function only returns a future\n  write `async fn` with \
+         `#[propagate(boxed)]`, which boxes the future as this does"
+    } else {
+        "`#[propagate]` needs an `async fn`, or a parameter of type `Ctx` or `&Ctx`: this function has no context to \
+         propagate"
+    };
+    Some(Error::new_spanned(sig.fn_token, message))
+}
+
+fn boxed_by_another(sig: &Signature) -> Option<Error> {
+    sig.generics.params.iter().find_map(|param| match param {
+        GenericParam::Lifetime(param)
+            if BOXING.iter().any(|name| param.lifetime.ident == *name) =>
+        {
+            let message = format_args!(
+                "`#[{}]` has rewritten this function already: leave it out, `#[propagate(boxed)]` does its work",
+                param.lifetime.ident
+            );
+            Some(Error::new_spanned(&sig.ident, message))
+        }
+        _ => None,
+    })
+}
+
+fn returns_a_boxed_future(output: &ReturnType) -> bool {
+    fn is_future(ty: &Type) -> bool {
+        match ty {
+            Type::TraitObject(ty) => ty.bounds.iter().any(|bound| match bound {
+                TypeParamBound::Trait(bound) => {
+                    bound.path.segments.last().is_some_and(|last| last.ident == "Future")
+                }
+                _ => false,
+            }),
+            Type::Path(ty) => ty.path.segments.last().is_some_and(|last| match &last.arguments {
+                PathArguments::AngleBracketed(args) => args
+                    .args
+                    .iter()
+                    .any(|arg| matches!(arg, GenericArgument::Type(ty) if is_future(ty))),
+                _ => last.ident == "BoxFuture",
+            }),
+            _ => false,
+        }
+    }
+    matches!(output, ReturnType::Type(_, ty) if is_future(ty))
+}
+
+/// Whether `#[tracing::instrument]` made `block` of the function's whole body: what it returns is what the function
+/// returns. It is known by its first statement, which tells rustc what that is.
+pub(crate) fn is_whole_body(block: &ExprAsync) -> bool {
+    let Some(Stmt::Expr(Expr::If(first), _)) = block.block.stmts.first() else { return false };
+    matches!(first.then_branch.stmts.first(), Some(Stmt::Local(Local { pat: Pat::Type(pat), .. }))
+        if matches!(&*pat.pat, Pat::Ident(name) if name.ident == "__tracing_attr_fake_return"))
+}
+
+/// `#[tracing::instrument]` reads the body of an `async fn`, so it goes first and `#[propagate]` last: its work is known
+/// to the rewriter.
+pub(crate) fn after_instrument(function: &Function, args: &Args) -> Option<TokenStream> {
+    let at = function.attrs.iter().position(|attr| name_is_one_of(attr, &["instrument"]))?;
+    function.sig.asyncness?;
+    let (Function { attrs, vis, sig, body, .. }, ours) = (function, args.attribute());
+    let (instrument, body) = (&attrs[at], body.as_ref()?);
+    let others = attrs.iter().enumerate().filter(|(n, _)| *n != at).map(|(_, attr)| attr);
+    Some(quote!(#instrument #(#others)* #ours #vis #sig #body))
+}

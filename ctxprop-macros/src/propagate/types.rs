@@ -1,0 +1,80 @@
+//! The type that a function gives, as the forms write it down.
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote_spanned};
+use syn::spanned::Spanned;
+use syn::visit_mut::VisitMut;
+use syn::{ReturnType, Signature, Type, parse_quote, parse_quote_spanned};
+
+use crate::krate::Private;
+
+/// The type that the function's `return` gives.
+pub(crate) struct Output {
+    /// As it was written; `!` in a form that may stand anywhere.
+    pub(crate) ty: Type,
+    pub(crate) never: bool,
+}
+
+impl Output {
+    pub(crate) fn of(sig: &Signature, private: &Private) -> Output {
+        let ty = match &sig.output {
+            ReturnType::Default => parse_quote_spanned!(sig.ident.span()=> ()),
+            ReturnType::Type(_, ty) => (**ty).clone(),
+        };
+        let never = matches!(ty, Type::Never(_));
+        let ty = if never {
+            // Stable Rust knows `!` only as what a function gives.
+            let private = private.at(ty.span());
+            parse_quote_spanned!(ty.span()=> <fn() -> ! as #private::Gives>::Output)
+        } else {
+            ty
+        };
+        Output { ty, never }
+    }
+
+    /// For a place where `impl Trait` is inferred.
+    pub(crate) fn inferred(&self) -> Type {
+        replace_impls(&self.ty, &parse_quote!(_))
+    }
+
+    /// For a place where nothing is inferred and only the type's shape counts.
+    pub(crate) fn shape(&self) -> Type {
+        replace_impls(&self.ty, &parse_quote!(()))
+    }
+
+    /// Tells the compiler first what the body returns, so that a mismatch is shown where it is.
+    pub(crate) fn returned(&self, private: &Private) -> Option<TokenStream> {
+        let site = proc_macro2::Span::mixed_site().located_at(self.ty.span());
+        let (private, ty) = (private.at(site), self.inferred());
+        (!self.never).then(|| {
+            quote_spanned! {site=>
+                if let #private::Some(returned) = #private::returned::<#ty>() {
+                    return returned;
+                }
+            }
+        })
+    }
+}
+
+impl ToTokens for Output {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        self.ty.to_tokens(tokens);
+    }
+}
+
+/// `ty` with each `impl Trait` in it, which no expression can name, replaced.
+fn replace_impls(ty: &Type, with: &Type) -> Type {
+    struct Replace<'a>(&'a Type);
+    impl VisitMut for Replace<'_> {
+        fn visit_type_mut(&mut self, ty: &mut Type) {
+            if matches!(ty, Type::ImplTrait(_)) {
+                *ty = self.0.clone();
+            } else {
+                syn::visit_mut::visit_type_mut(self, ty);
+            }
+        }
+    }
+    let mut ty = ty.clone();
+    Replace(with).visit_type_mut(&mut ty);
+    ty
+}

@@ -1,0 +1,5 @@
+//! `main` makes its context itself.
+
+#[ctxprop::propagate]
+#[tokio::main]
+async fn main() {}
