@@ -66,12 +66,17 @@ impl Policy {
         }
         let asked = incoming.budget;
         incoming.budget = self.budget(asked);
-        let granted = if asked.is_some() && incoming.budget == asked {
-            Granted::Caller
-        } else {
-            Granted::Server
+        let granted = match asked {
+            Some(asked) if incoming.budget == Some(asked) && self.root_lasts(asked) => {
+                Granted::Caller
+            }
+            _ => Granted::Server,
         };
         (incoming, granted)
+    }
+
+    fn root_lasts(&self, budget: Duration) -> bool {
+        self.root.remaining().is_none_or(|left| budget <= left)
     }
 
     /// The budget for a caller that asked for `asked`.
@@ -94,6 +99,8 @@ impl Policy {
 
 #[cfg(test)]
 mod tests {
+    use ctxprop::Background;
+
     use super::*;
     use crate::CtxLayer;
 
@@ -173,6 +180,10 @@ mod tests {
         assert_eq!(layer.policy.admit(&headers).1, Granted::Caller);
         headers.insert("x-timeout-ms", "250".parse().unwrap());
         assert_eq!(layer.policy.admit(&headers).1, Granted::Server);
+        // A root that ends before the caller does is ours.
+        headers.insert("x-timeout-ms", "150".parse().unwrap());
+        let root = Ctx::background().with_timeout(ms(100));
+        assert_eq!(layer.under(&root).policy.admit(&headers).1, Granted::Server);
     }
 
     #[test]

@@ -19,6 +19,8 @@ mod neighbours;
 mod parse;
 mod rewrite;
 mod rules;
+#[cfg(test)]
+mod tests;
 mod types;
 
 /// What of the caller's code the other files work on.

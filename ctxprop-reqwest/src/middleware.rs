@@ -1,7 +1,7 @@
 //! The same for who has a chain of [`reqwest_middleware`] already: a middleware that hands the context on.
 //!
 //! It writes the headers of each hop, keeps the budget, and ends the request with its context, as the
-//! [crate](crate) says. Redirects are its business too: only so baggage stays in the mesh. So it comes
+//! [crate] says. Redirects are its business too: only so baggage stays in the mesh. So it comes
 //! together with the reqwest client that must be below it and follows none by itself.
 //!
 //! Put it last in the chain: a middleware outside of it that repeats a request has each attempt sent with a

@@ -48,6 +48,23 @@ use crate::error::redacted;
 /// # drop(client);
 /// # Ok::<(), ctxprop_reqwest::Error>(())
 /// ```
+///
+/// One that lets no stranger send us into the mesh, where it cannot go itself:
+///
+/// ```
+/// use ctxprop::trust::Mesh;
+/// use ctxprop_reqwest::{Client, Url, redirect::Policy};
+///
+/// let mesh = Mesh::new();
+/// let zone = move |url: &Url| mesh.zone(url.host_str().unwrap_or_default());
+/// let never_inwards = Policy::custom(move |attempt| match attempt.previous().last() {
+///     Some(from) if zone(attempt.url()) < zone(from) => attempt.error("a redirect into the mesh"),
+///     _ => Policy::default().redirect(attempt),
+/// });
+/// let client = Client::builder().redirect(never_inwards).build()?;
+/// # drop(client);
+/// # Ok::<(), ctxprop_reqwest::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Policy(Kind);
 

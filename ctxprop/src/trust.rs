@@ -1,30 +1,4 @@
-//! Whom baggage may be sent to: which hosts are inside the mesh.
-//!
-//! Baggage names people: user ids, tenants, whatever a service put in so that the services behind it
-//! know whom they work for. A client that sends it with every request hands it to every payment
-//! provider, webhook and redirect target too. So it goes to peers only, and a peer is told by its
-//! host: [`Mesh`] holds the rules. Trace and budget name nobody and are not its business.
-//!
-//! | host | zone |
-//! | --- | --- |
-//! | loopback: `localhost`, `*.localhost`, 127.0.0.0/8, `::1` | [`Inside`](Zone::Inside) |
-//! | private addresses: 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, `fc00::/7` | [`Inside`](Zone::Inside) |
-//! | link-local addresses: 169.254.0.0/16, `fe80::/10` | [`Inside`](Zone::Inside) |
-//! | single-label names: `payments` | [`Inside`](Zone::Inside) |
-//! | `*.local`, `*.internal`, `*.svc.cluster.local` | [`Inside`](Zone::Inside) |
-//! | what [`Mesh::inside`] names | [`Inside`](Zone::Inside) |
-//! | what [`Mesh::allow`] names | [`Allowed`](Zone::Allowed): baggage, but nothing private |
-//! | all else, and all that is no host | [`Outside`](Zone::Outside): no baggage |
-//!
-//! An IPv4 address in IPv6 clothes (`::ffff:10.0.0.1`) is taken as the IPv4 address. Nothing is
-//! looked up: a name is judged by its letters, whatever address it has today.
-//!
-//! # What to hand in
-//!
-//! The host that the connection goes to, as a URL *parser* gives it: `Url::host_str`, `Uri::host`.
-//! Not what somebody cut out of the text: the host of `https://localhost@evil.example/` is
-//! `evil.example`, and a parser also knows that `http://2130706433/` is 127.0.0.1. Text that is not
-//! a host alone (a port, a user, a slash) is outside.
+#![doc = include_str!("../docs/trust.md")]
 
 mod host;
 mod pattern;

@@ -1,5 +1,7 @@
 //! One context through three real services, over HTTP/1 and HTTP/2: budget, trace, baggage and cancellation.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests may panic")]
+
 use std::time::Duration;
 
 use axum::extract::State;

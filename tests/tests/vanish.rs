@@ -1,6 +1,8 @@
 //! 10,000 clients vanish midway: in the request, in the handler, in a shield, in the body. Afterwards no
 //! context, task or connection is left.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests may panic")]
+
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;

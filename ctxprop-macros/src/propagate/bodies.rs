@@ -12,6 +12,15 @@ use super::rewrite::{self, Frame, Rewriter};
 /// Moves an argument, or what its pattern binds, into the body.
 pub(crate) struct Binding(TokenStream);
 
+/// An argument called `_name` is unused, and has to be moved all the same.
+fn allow(name: &Ident) -> Option<TokenStream> {
+    name.to_string().starts_with('_').then(|| {
+        quote_spanned! {Span::mixed_site()=>
+            #[allow(clippy::no_effect_underscore_binding, clippy::used_underscore_binding)]
+        }
+    })
+}
+
 impl ToTokens for Binding {
     fn to_tokens(&self, tokens: &mut TokenStream) {
         self.0.to_tokens(tokens);
@@ -21,13 +30,13 @@ impl ToTokens for Binding {
 impl Binding {
     /// `self`, captured whole and as first, though nothing may use it.
     pub(crate) fn receiver(receiver: &Receiver) -> Binding {
-        Binding::mention(&[], &receiver.self_token)
+        Binding::mention(&[], &Ident::new("self", receiver.self_token.span))
     }
 
     /// What an async block captures before it uses it, so that it captures all in their order.
-    pub(crate) fn mention(attrs: &[Attribute], name: &impl ToTokens) -> Binding {
-        let cfgs = cfgs(attrs);
-        Binding(quote_spanned!(Span::mixed_site()=> #(#cfgs)* let _ = &#name;))
+    pub(crate) fn mention(attrs: &[Attribute], name: &Ident) -> Binding {
+        let (cfgs, allow) = (cfgs(attrs), allow(name));
+        Binding(quote_spanned!(Span::mixed_site()=> #(#cfgs)* #allow let _ = &#name;))
     }
 
     /// An argument of a function that is rewritten whole. Its pattern moves into the body, as that of an
@@ -38,7 +47,10 @@ impl Binding {
         match pat {
             Pat::Ident(pat) if pat.by_ref.is_none() && pat.subpat.is_none() => {
                 let (mutability, ident) = (pat.mutability.take(), &pat.ident);
-                vec![Binding(quote_spanned!(site=> #(#cfgs)* let #mutability #ident = #ident;))]
+                let allow = allow(ident);
+                vec![Binding(
+                    quote_spanned!(site=> #(#cfgs)* #allow let #mutability #ident = #ident;),
+                )]
             }
             pat => {
                 let name = format_ident!("arg{}", index, span = site);
@@ -75,10 +87,10 @@ impl Binding {
             fn visit_pat_ident_mut(&mut self, pat: &mut PatIdent) {
                 // `ref mut` stays where the value is; the reference itself moves.
                 let mutability = if pat.by_ref.is_some() { None } else { pat.mutability.take() };
-                let (cfgs, ident) = (&self.cfgs, &pat.ident);
-                self.bindings.push(Binding(
-                    quote_spanned!(Span::mixed_site()=> #(#cfgs)* let #mutability #ident = #ident;),
-                ));
+                let (cfgs, ident, allow) = (&self.cfgs, &pat.ident, allow(&pat.ident));
+                self.bindings.push(Binding(quote_spanned! {Span::mixed_site()=>
+                    #(#cfgs)* #allow let #mutability #ident = #ident;
+                }));
                 visit_mut::visit_pat_ident_mut(self, pat);
             }
         }

@@ -123,14 +123,15 @@ impl Writer<'_> {
                 }
             };
             if index == context.index {
-                given = bodies::name(&mut input.pat, "ctx").into_token_stream();
+                let name = bodies::name(&mut input.pat, "ctx");
+                captures.push(Binding::mention(&input.attrs, &name));
+                given = name.into_token_stream();
                 // With a budget or a span the name means the context that the body runs under.
                 let value = match (is_derived, context.by_ref) {
                     (false, _) => given.clone(),
                     (true, true) => quote_spanned!(site=> &#derived),
                     (true, false) => derived.to_token_stream(),
                 };
-                captures.push(Binding::mention(&input.attrs, &given));
                 bindings.push(Binding::of_context(&input.attrs, &mut input.pat, &value));
             } else if !as_future && bodies::takes_all(&input.pat) {
                 // The signature stays as written.
@@ -247,6 +248,7 @@ impl Writer<'_> {
     fn inner(&self, function: &Function, bindings: &[Binding], mut body: Block) -> TokenStream {
         let site = self.site;
         let mut rewriter = Rewriter::new(&self.private, &self.args.allowed, Kind::Function);
+        rewriter.never = self.output.never;
         let frame = rewriter.body(&mut body);
         let returned = self.output.returned(&self.private);
         let prelude = bodies::prelude(&mut rewriter, &frame, &self.output.shape(), self.args);
@@ -257,20 +259,11 @@ impl Writer<'_> {
             Delimiter::Brace,
             quote_spanned!(site=> #returned #open #prelude #(#stmts)*),
         );
-        block.set_span(body.brace_token.span.join());
-        let inner = if self.output.never {
-            quote_spanned!(site=> async move { #(#bindings)* #block })
-        } else {
-            // A statement of its own: temporaries of the last expression drop before the arguments.
-            let ty = self.output.inferred();
-            quote_spanned! {site=>
-                async move {
-                    #(#bindings)*
-                    let output: #ty = #block;
-                    output
-                }
-            }
-        };
+        if !self.output.never {
+            block.set_span(body.brace_token.span.join());
+        }
+        // The outer block is of this crate's edition: temporaries of the inner one drop before the arguments.
+        let inner = quote_spanned!(site=> async move { #(#bindings)* #block });
         match span {
             Some(_) => {
                 let private = self.private.at(site);

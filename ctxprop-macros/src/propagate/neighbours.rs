@@ -66,7 +66,8 @@ pub(crate) fn refused(function: &Function, names_a_context: bool) -> Option<Erro
     }
     if let Some(attr) = entry(attrs) {
         let message = "an entry point makes its context itself: leave `#[propagate]` out, and give what is called here \
-                       one with `.with(&Ctx::background())`";
+                       one with `.with(&Ctx::background())`\n  a test that is given its context has `#[propagate]` \
+                       above all other attributes";
         // what another macro wrote there is at no place of its own
         return Some(match attr.path().leading_colon {
             Some(_) => Error::new_spanned(&sig.ident, message),

@@ -29,6 +29,8 @@ pub(crate) struct Rewriter<'a> {
     in_closure: bool,
     /// How many places were changed: macros whose content did not are left as they were written.
     changes: usize,
+    /// Whether the function gives `!`.
+    pub(crate) never: bool,
 }
 
 /// One body that is polled on its own: the function's, or that of an async block.
@@ -83,6 +85,7 @@ impl<'a> Rewriter<'a> {
             frame: Frame { kind, ..Frame::default() },
             in_closure: false,
             changes: 0,
+            never: false,
         }
     }
 
@@ -123,7 +126,9 @@ impl<'a> Rewriter<'a> {
     pub(crate) fn bail(&mut self, end: &TokenStream) -> TokenStream {
         self.frame.uses_how = true;
         let how = how();
-        quote_spanned!(Span::mixed_site()=> return #how.bail(#end))
+        let bail = quote_spanned!(Span::mixed_site()=> #how.bail(#end));
+        // What gives `!` has nothing to return, and never bails.
+        if self.never { bail } else { quote_spanned!(Span::mixed_site()=> return #bail) }
     }
 
     /// What awaits `awaited`: as a leaf in the function, threaded in a block. Errors are shown at `at`.
@@ -355,6 +360,8 @@ impl VisitMut for Rewriter<'_> {
                 if let (Some((start, end)), Expr::Match(leaf)) = (awaited, expr) {
                     leaf.match_token.span = start;
                     leaf.brace_token = Brace(end);
+                    // What looks like the user's `match` is an await, which has its semicolon by right.
+                    leaf.attrs.push(parse_quote!(#[allow(clippy::unnecessary_semicolon)]));
                 }
                 if let Some(allow) = allow {
                     self.rules.end_allow(allow);

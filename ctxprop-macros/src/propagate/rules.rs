@@ -177,9 +177,9 @@ impl<'a> Rules<'a> {
             prelude
                 .extend(quote_spanned!(site=> #[allow(unused_imports)] use #private::#name as _;));
         };
-        if self.checked_roots {
+        if self.checked_roots || self.allows_roots {
             bring("NotOurs");
-        } else if !self.allows_roots {
+        } else {
             // For roots made by macros that cannot be looked into. It would make the calls that were checked, and
             // those that are allowed, ambiguous.
             bring("DeriveFromTheCurrentContext");

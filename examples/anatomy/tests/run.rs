@@ -1,5 +1,7 @@
 //! Runs the program as a user does, and reads what it prints for scripts.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests may panic")]
+
 use std::process::{Command, Output};
 
 use serde_json::Value;

@@ -19,6 +19,13 @@ mod taken {
     pub(crate) const fn Err() {}
     pub(crate) const fn Some() {}
     pub(crate) enum Send {}
+    pub(crate) enum Sync {}
+    pub(crate) enum Box {}
+    pub(crate) enum Pin {}
+    pub(crate) enum IntoFuture {}
+    pub(crate) enum NeedsCtx {}
+    pub(crate) mod tracing {}
+    pub(crate) const fn drop() {}
     pub(crate) enum Future {}
     pub(crate) enum Clone {}
     pub(crate) enum String {}
@@ -70,6 +77,10 @@ pub async fn threads(n: u32) -> bool {
     unwinds(n, 1, (2, 3)).await.is_ok()
 }
 
+/// Leaves its arguments alone.
+#[propagate(crate = ::context)]
+pub async fn unused(_: u32, _unused: u32, (_also, _): (u32, u32)) {}
+
 /// Methods.
 #[derive(Debug)]
 pub struct Store;
@@ -81,6 +92,191 @@ impl Store {
         threads(1).await;
         text
     }
+}
+
+/// In a span, with a budget.
+///
+/// # Errors
+///
+/// When its context ends.
+#[propagate(crate = ::context, span, fields(n, twice = n * 2, named = ?pair.0), budget = "40%")]
+pub async fn in_a_span(n: u32, pair: (u32, u32)) -> Said<u32> {
+    unwinds(n, pair.1, pair).await?;
+    threads(n).await;
+    ::std::result::Result::Ok(n)
+}
+
+/// In a span of another name, under a context that it names.
+#[propagate(crate = ::context, span = "another name")]
+pub async fn in_a_named_span(ctx: &Ctx, _: u32, _unused: u32, (_also, _): (u32, u32)) -> bool {
+    threads(1).await && ctx.is_done()
+}
+
+/// Boxed, and recursive.
+#[propagate(crate = ::context, boxed)]
+pub async fn boxed(n: u64) -> u64 {
+    if n == 0 { 1 } else { n * boxed(n - 1).await }
+}
+
+/// Boxed, with lifetimes.
+#[propagate(crate = ::context, boxed)]
+pub async fn boxed_given<'a>(ctx: &Ctx, one: &'a str, _two: &str) -> (&'a str, bool) {
+    threads(1).await;
+    (one, ctx.is_done())
+}
+
+/// Never returns.
+#[propagate(crate = ::context)]
+pub async fn never() -> ! {
+    loop {
+        threads(1).await;
+    }
+}
+
+/// Diverges.
+///
+/// # Panics
+///
+/// Always.
+#[propagate(crate = ::context)]
+pub async fn diverges() -> u32 {
+    threads(1).await;
+    ::std::panic!("as it says")
+}
+
+/// Keeps what rustfmt would break over lines.
+macro_rules! as_written {
+    ($($item:tt)*) => { $($item)* };
+}
+
+as_written! {
+    /// One expression.
+    #[propagate(crate = ::context)]
+    pub async fn one_expression() -> u32 { never().await }
+
+    /// One expression that never ends.
+    #[propagate(crate = ::context)]
+    pub async fn one_expression_that_never_ends() -> ! { loop { threads(1).await; } }
+}
+
+/// Holds something that drops.
+#[propagate(crate = ::context)]
+#[must_use]
+pub async fn opaque(text: &str) -> impl ::std::fmt::Display {
+    const LONG: usize = 3;
+    threads(1).await;
+    text.len() + LONG
+}
+
+/// Counts.
+#[propagate(crate = ::context)]
+pub trait Counts: ::std::fmt::Debug {
+    /// Counts.
+    async fn count(&mut self, by: u32) -> u32;
+
+    /// Counts twice.
+    async fn twice(&mut self, by: u32) -> u32 {
+        self.count(by).await + self.count(by).await
+    }
+
+    /// Says whether the context has ended.
+    async fn named(&self, ctx: &Ctx, _: (u32, u32)) -> bool {
+        threads(1).await && ctx.is_done()
+    }
+}
+
+#[propagate(crate = ::context)]
+impl Counts for Store {
+    async fn count(&mut self, by: u32) -> u32 {
+        threads(by).await;
+        by
+    }
+}
+
+/// Can be a trait object.
+#[propagate(crate = ::context, boxed)]
+pub trait Loads {
+    /// Loads.
+    async fn load(&self, key: &str) -> u32;
+
+    /// Stores.
+    async fn store<T: ::std::marker::Send>(
+        &mut self,
+        key: &str,
+        value: T,
+    ) -> ::std::option::Option<&str>
+    where
+        Self: ::std::marker::Sized;
+
+    /// Twice.
+    #[propagate(unwind, boxed)]
+    async fn twice(&self, key: &str) -> Said<u32> {
+        ::std::result::Result::Ok(self.load(key).await + self.load(key).await)
+    }
+}
+
+#[propagate(crate = ::context, boxed)]
+impl Loads for Store {
+    async fn load(&self, key: &str) -> u32 {
+        threads(1).await;
+        if key.is_empty() { 2 } else { 3 }
+    }
+
+    async fn store<T: ::std::marker::Send>(
+        &mut self,
+        _key: &str,
+        value: T,
+    ) -> ::std::option::Option<&str> {
+        threads(1).await;
+        ::std::mem::drop(value);
+        ::std::option::Option::None
+    }
+}
+
+/// A module of handlers.
+#[propagate(crate = ::context, unwind)]
+pub mod handlers {
+    use super::{Said, Store};
+
+    /// Free.
+    ///
+    /// # Errors
+    ///
+    /// When its context ends.
+    pub async fn free(store: &Store) -> Said<u32> {
+        store.method().await
+    }
+
+    impl Store {
+        /// A method.
+        ///
+        /// # Errors
+        ///
+        /// When its context ends.
+        pub async fn method(&self) -> Said<u32> {
+            super::threads(1).await;
+            ::std::result::Result::Ok(1)
+        }
+    }
+}
+
+/// Macros and closures.
+///
+/// # Errors
+///
+/// When its context ends.
+#[propagate(crate = ::context)]
+pub async fn macros(ctx: Ctx, n: u32) -> Said<u32> {
+    ::std::assert!(
+        ::std::matches!(unwinds(n, 1, (2, 3)).await, ::std::result::Result::Ok(m) if m > n)
+    );
+    let mut one = ::std::pin::pin!(unwinds(n, 1, (2, 3)).with(&ctx));
+    let first = (&mut one).await?;
+    let closure = async move |n: u32| unwinds(n, 1, (2, 3)).await;
+    let called = ctx.scope(closure(first)).await?;
+    let all = ::tokio::try_join!(unwinds(n, 1, (1, 1)), async { unwinds(n, 1, (1, 1)).await })?;
+    unwinds(n, 1, (2, 3)).await?;
+    ::std::result::Result::Ok(called + all.0)
 }
 
 /// A module of a known name.

@@ -10,8 +10,10 @@ mod drops;
 mod forms;
 mod macros;
 mod methods;
+mod returns;
 mod rules;
 mod send;
+mod spans;
 mod traits;
 
 use std::io;

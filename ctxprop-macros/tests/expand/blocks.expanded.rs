@@ -1,0 +1,40 @@
+fn blocks() -> NeedsCtx<impl Future<Output = ()>> {
+    needs_ctx::<
+        (),
+        _,
+    >(async move {
+        {
+            if let Some(returned) = returned::<()>() {
+                return returned;
+            }
+            #[allow(unused_imports)]
+            use DeriveFromTheCurrentContext as _;
+            #[allow(unused_imports)]
+            use Kind as _;
+            #[allow(unused_imports)]
+            use CannotSayCancelled as _;
+            let how = Returns::<()>::new().how();
+            let propagated_ctx = Ctx::current();
+            let block = scope_here(async { thread(load(1)).await });
+            let closure = |n| scope(
+                Clone::clone(&propagated_ctx),
+                async move { thread(load(n)).await },
+            );
+            let asynchronous = async |n| {
+                scope(
+                        Clone::clone(&propagated_ctx),
+                        async {
+                            let n = n;
+                            thread(load(n)).await
+                        },
+                    )
+                    .await
+            };
+            #[allow(clippy::unnecessary_semicolon)]
+            match leaf(Awaited(block).kind(), how).await {
+                Ok(value) => value,
+                Err(end) => return how.bail(end),
+            };
+        }
+    })
+}

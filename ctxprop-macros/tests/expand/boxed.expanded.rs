@@ -1,0 +1,26 @@
+fn walk(tree: &Tree) -> NeedsCtx<BoxFuture<'_, u32>> {
+    NeedsCtx::new(
+        boxed::<
+            u32,
+            _,
+        >(async move {
+            let tree = tree;
+            {
+                if let Some(returned) = returned::<u32>() {
+                    return returned;
+                }
+                #[allow(unused_imports)]
+                use DeriveFromTheCurrentContext as _;
+                #[allow(unused_imports)]
+                use Kind as _;
+                #[allow(unused_imports)]
+                use CannotSayCancelled as _;
+                let how = Returns::<u32>::new().how();
+                (match leaf(Awaited(walk(tree.left())).kind(), how).await {
+                    Ok(value) => value,
+                    Err(end) => return how.bail(end),
+                }) + 1
+            }
+        }),
+    )
+}

@@ -1,0 +1,40 @@
+fn charge(
+    id: u64,
+    amount: Amount,
+) -> NeedsCtx<impl Future<Output = Result<(), AppError>>> {
+    needs_ctx::<
+        Result<(), AppError>,
+        _,
+    >(async move {
+        scope(
+                Ctx::child_span(&Budget::Share(0.4f64).of(&Ctx::current())),
+                in_span(async move {
+                    let id = id;
+                    let amount = amount;
+                    {
+                        if let Some(returned) = returned::<Result<(), AppError>>() {
+                            return returned;
+                        }
+                        open_span(
+                            tracing::info_span!(
+                                "charge", trace_id = % trace_id(), span_id = % span_id(),
+                                id, amount = % amount
+                            ),
+                        );
+                        #[allow(unused_imports)]
+                        use DeriveFromTheCurrentContext as _;
+                        #[allow(unused_imports)]
+                        use Kind as _;
+                        #[allow(unused_imports)]
+                        use CannotSayCancelled as _;
+                        let how = Returns::<Result<(), AppError>>::new().how();
+                        match leaf(Awaited(pay(id, amount)).kind(), how).await {
+                            Ok(value) => value,
+                            Err(end) => return how.bail(end),
+                        }
+                    }
+                }),
+            )
+            .await
+    })
+}

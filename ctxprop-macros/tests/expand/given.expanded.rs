@@ -1,0 +1,30 @@
+async fn handler(ctx: Ctx, Path(id): Path<u64>) -> Result<String, AppError> {
+    scope::<
+        Result<String, AppError>,
+        _,
+    >(
+            Clone::clone(&ctx),
+            async move {
+                #[allow(unused_variables, unused_mut)]
+                let ctx = ctx;
+                let id = id;
+                {
+                    if let Some(returned) = returned::<Result<String, AppError>>() {
+                        return returned;
+                    }
+                    #[allow(unused_imports)]
+                    use DeriveFromTheCurrentContext as _;
+                    #[allow(unused_imports)]
+                    use Kind as _;
+                    #[allow(unused_imports)]
+                    use CannotSayCancelled as _;
+                    let how = Returns::<Result<String, AppError>>::new().how();
+                    match leaf(Awaited(load(id)).kind(), how).await {
+                        Ok(value) => value,
+                        Err(end) => return how.bail(end),
+                    }
+                }
+            },
+        )
+        .await
+}

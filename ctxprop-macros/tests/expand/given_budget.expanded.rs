@@ -1,0 +1,31 @@
+async fn charge(ctx: &Ctx, id: u64) -> Result<(), AppError> {
+    let derived = Budget::time(0u64, 250000000u32).of(ctx);
+    scope::<
+        Result<(), AppError>,
+        _,
+    >(
+            Clone::clone(&derived),
+            async move {
+                #[allow(unused_variables, unused_mut)]
+                let ctx = &derived;
+                let id = id;
+                {
+                    if let Some(returned) = returned::<Result<(), AppError>>() {
+                        return returned;
+                    }
+                    #[allow(unused_imports)]
+                    use DeriveFromTheCurrentContext as _;
+                    #[allow(unused_imports)]
+                    use Kind as _;
+                    #[allow(unused_imports)]
+                    use CannotSayCancelled as _;
+                    let how = Returns::<Result<(), AppError>>::new().how();
+                    match leaf(Awaited(pay(id)).kind(), how).await {
+                        Ok(value) => value,
+                        Err(end) => return how.bail(end),
+                    }
+                }
+            },
+        )
+        .await
+}

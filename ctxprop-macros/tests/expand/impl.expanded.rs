@@ -1,0 +1,37 @@
+impl Store for Memory {
+    fn get(
+        &self,
+        key: &str,
+    ) -> NeedsCtx<impl Future<Output = Result<String, AppError>>> {
+        needs_ctx::<
+            Result<String, AppError>,
+            _,
+        >(async move {
+            let _ = &self;
+            let key = key;
+            {
+                if let Some(returned) = returned::<Result<String, AppError>>() {
+                    return returned;
+                }
+                #[allow(unused_imports)]
+                use DeriveFromTheCurrentContext as _;
+                #[allow(unused_imports)]
+                use Kind as _;
+                says_cancelled::<Result<String, AppError>>();
+                #[allow(unused_imports)]
+                use CannotSayCancelled as _;
+                let how = Returns::<Result<String, AppError>>::new().how();
+                match leaf(Awaited(self.find(key)).kind(), how).await {
+                    Ok(value) => value,
+                    Err(end) => return how.bail(end),
+                }
+            }
+        })
+    }
+    async fn left(&self) -> u32 {
+        self.size().await
+    }
+    fn plain(&self) -> u32 {
+        3
+    }
+}

@@ -1,0 +1,53 @@
+fn macros() -> NeedsCtx<impl Future<Output = Result<(), AppError>>> {
+    needs_ctx::<
+        Result<(), AppError>,
+        _,
+    >(async move {
+        {
+            if let Some(returned) = returned::<Result<(), AppError>>() {
+                return returned;
+            }
+            #[allow(unused_imports)]
+            use DeriveFromTheCurrentContext as _;
+            #[allow(unused_imports)]
+            use Kind as _;
+            #[allow(unused_imports)]
+            use CannotSayCancelled as _;
+            let how = Returns::<Result<(), AppError>>::new().how();
+            let (one, two) = match (
+                part(Awaited(load(1)).kind()),
+                part(Awaited(load(2)).kind()),
+            ) {
+                ((joined0, exempt0), (joined1, exempt1)) => {
+                    match joined(
+                            async move { tokio::join!(joined0, joined1) },
+                            exempt0 & exempt1,
+                            how,
+                        )
+                        .await
+                    {
+                        Ok(value) => value,
+                        Err(end) => return how.bail(end),
+                    }
+                }
+            };
+            {
+                if let Some(end) = How::end_before(how) {
+                    return how.bail(end);
+                }
+                let select = Select::new(how, false);
+                tokio::select! {
+                    value = select.branch(thread(load(3))) => println!("{}", value ?), _
+                    = select.guarded(thread(left())), if select.enable(one.is_ok()) =>
+                    return Ok(()), Some(end) = select.end() => return how.bail(end),
+                }
+            }
+            println!(
+                "{}", match leaf(Awaited(load(4)).kind(), how). await { Ok(value) =>
+                value, Err(end) => return how.bail(end), } ?
+            );
+            run!(do load(5));
+            Ok(())
+        }
+    })
+}

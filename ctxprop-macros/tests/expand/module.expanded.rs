@@ -1,0 +1,48 @@
+mod handlers {
+    pub fn get(id: u64) -> NeedsCtx<impl Future<Output = Response>> {
+        needs_ctx::<
+            Response,
+            _,
+        >(async move {
+            let id = id;
+            {
+                if let Some(returned) = returned::<Response>() {
+                    return returned;
+                }
+                #[allow(unused_imports)]
+                use DeriveFromTheCurrentContext as _;
+                #[allow(unused_imports)]
+                use Kind as _;
+                #[allow(unused_imports)]
+                use CannotSayCancelled as _;
+                let how = Returns::<Response>::new().how();
+                match leaf(Awaited(find(id)).kind(), how).await {
+                    Ok(value) => value,
+                    Err(end) => return how.bail(end),
+                }
+            }
+        })
+    }
+    pub struct Cart;
+    impl Cart {
+        fn clear(&mut self) -> NeedsCtx<impl Future<Output = ()>> {
+            needs_ctx::<
+                (),
+                _,
+            >(async move {
+                let _ = &self;
+                {
+                    if let Some(returned) = returned::<()>() {
+                        return returned;
+                    }
+                    #[allow(unused_imports)]
+                    use DeriveFromTheCurrentContext as _;
+                }
+            })
+        }
+    }
+    #[tokio::test]
+    async fn a_test() {
+        get(1).with(&Ctx::background()).await;
+    }
+}

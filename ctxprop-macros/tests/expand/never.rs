@@ -1,0 +1,6 @@
+#[propagate]
+async fn serve() -> ! {
+    loop {
+        next().await;
+    }
+}

@@ -1,0 +1,4 @@
+#[propagate]
+fn left(ctx: &Ctx) -> Option<Duration> {
+    ctx.remaining()
+}

@@ -1,0 +1,33 @@
+trait Store {
+    fn get(&self, key: &str) -> NeedsCtx<impl Future<Output = Option<String>> + Send>;
+    fn has(&self, key: &str) -> NeedsCtx<impl Future<Output = bool> + Send>
+    where
+        Self: Sync,
+    {
+        needs_ctx::<
+            bool,
+            _,
+        >(async move {
+            let _ = &self;
+            let key = key;
+            {
+                if let Some(returned) = returned::<bool>() {
+                    return returned;
+                }
+                #[allow(unused_imports)]
+                use DeriveFromTheCurrentContext as _;
+                #[allow(unused_imports)]
+                use Kind as _;
+                #[allow(unused_imports)]
+                use CannotSayCancelled as _;
+                let how = Returns::<bool>::new().how();
+                match leaf(Awaited(self.get(key)).kind(), how).await {
+                    Ok(value) => value,
+                    Err(end) => return how.bail(end),
+                }
+                    .is_some()
+            }
+        })
+    }
+    fn named(&self, ctx: &Ctx) -> impl Future<Output = u32> + Send;
+}

@@ -1,0 +1,17 @@
+fn release(id: u64) -> NeedsCtx<impl Future<Output = Result<(), AppError>>> {
+    needs_ctx::<
+        Result<(), AppError>,
+        _,
+    >(async move {
+        let id = id;
+        {
+            if let Some(returned) = returned::<Result<(), AppError>>() {
+                return returned;
+            }
+            #[allow(unused_imports)]
+            use DeriveFromTheCurrentContext as _;
+            says_cancelled::<Result<(), AppError>>();
+            Ok(())
+        }
+    })
+}

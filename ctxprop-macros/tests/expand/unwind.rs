@@ -1,0 +1,4 @@
+#[propagate(unwind)]
+async fn release(id: u64) -> Result<(), AppError> {
+    Ok(())
+}
