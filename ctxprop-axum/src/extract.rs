@@ -56,8 +56,8 @@ pub enum BaggageRejection {
 impl fmt::Display for BaggageRejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            BaggageRejection::Baggage(error) => write!(f, "{error}"),
-            BaggageRejection::MissingLayer => f.write_str("this request has no context"),
+            BaggageRejection::Baggage(error) => error.fmt(f),
+            BaggageRejection::MissingLayer => MissingLayer::default().fmt(f),
         }
     }
 }

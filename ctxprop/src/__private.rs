@@ -12,15 +12,19 @@ macro_rules! hidden {
 hidden! {
     pub use std::clone::Clone;
     pub use std::default::Default;
-    pub use std::fmt::Display;
+    pub use std::fmt;
     pub use std::future::Future;
     pub use std::marker::Send;
     pub use std::marker::Sync;
+    pub use std::option::Option;
+    pub use std::option::Option::None;
     pub use std::option::Option::Some;
+    pub use std::primitive::str;
+    pub use std::primitive::usize;
     pub use std::result::Result;
     pub use std::result::Result::Err;
     pub use std::result::Result::Ok;
-    pub use std::str::FromStr;
+    pub use std::string::String;
 
     pub use crate::baggage::Baggage;
     pub use crate::baggage::BaggageError;
@@ -49,7 +53,14 @@ hidden! {
     pub use crate::detached::DeriveFromTheCurrentContext;
     pub use crate::detached::NotOurs;
     pub use crate::detached::Root;
+    pub use crate::field::Text;
     pub use crate::field::default;
+    pub use crate::field::limits::Keys;
+    pub use crate::field::limits::bounded;
+    pub use crate::field::limits::fits;
+    pub use crate::field::limits::total;
+    pub use crate::field::limits::longest;
+    pub use crate::field::limits::unique;
     pub use crate::field::member;
     pub use crate::field::mistaken;
     pub use crate::in_span::in_span;
@@ -57,6 +68,13 @@ hidden! {
     pub use crate::in_span::span_id;
     pub use crate::in_span::trace_id;
     pub use crate::needs_ctx::NeedsCtx;
+    pub use crate::rules::Allow;
+    pub use crate::rules::Literal;
+    pub use crate::rules::Module;
+    pub use crate::rules::NotARuntime;
+    pub use crate::rules::NotATimeout;
+    pub use crate::rules::Receiver;
+    pub use crate::rules::no_known_module;
     pub use crate::select::Select;
 }
 

@@ -18,9 +18,10 @@ use http::HeaderValue;
 pub use builder::BaggageMapBuilder;
 pub use error::{BaggageError, BaggageErrorKind};
 pub(crate) use fit::{count_members, is_well_formed};
-pub(crate) use grammar::{Item, scan};
+pub(crate) use grammar::{Item, encoded_len, scan};
 pub(crate) use lines::{LineBuilder, Lines, MAX_LINE};
 use members::Members;
+pub(crate) use members::PRIVATE;
 
 /// The most members that travel together (W3C Baggage, section 3.2.2 "Limits").
 pub const MAX_BAGGAGE_MEMBERS: usize = 64;
@@ -67,7 +68,24 @@ pub const MAX_BAGGAGE_BYTES: usize = 8192;
 /// assert_eq!(Caller::from_baggage(&out.build())?, caller);
 /// # Ok::<(), BaggageError>(())
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not baggage",
+    label = "this needs `ctxprop::Baggage`",
+    note = "derive it on a struct with named fields: `#[derive(ctxprop::Baggage)]`",
+    note = "an enum that derives it, and whatever is text, is the value of a field of such a struct"
+)]
 pub trait Baggage: Sized {
+    /// The most bytes this takes on the wire, keys, commas and percent-encoding included. `None` where a field
+    /// has no limit, and for what does not say.
+    ///
+    /// The derive knows it where each field has a `max_len`, is an enum that derives `Baggage`, or is a flattened
+    /// struct that knows its own.
+    const MAX_ENCODED_LEN: Option<usize> = None;
+
+    /// The keys, as far as they are known at compile time.
+    #[doc(hidden)]
+    const KEYS: crate::field::limits::Keys = crate::field::limits::Keys::UNKNOWN;
+
     /// Reads the value from what the request carries.
     ///
     /// # Errors

@@ -53,16 +53,15 @@ pub(crate) fn made_a_root(place: &'static Location<'static>) {
     }
 }
 
-/// What makes a root, asked by a `#[propagate]` body that sees the call: [`check`](Root::check) is inherent for
-/// `Ctx`, with a bound that nothing meets, and a trait method without one for all other types.
+/// What a call gave, asked by a `#[propagate]` body that sees it: [`check`](Root::check) is inherent for `Ctx`, with
+/// a bound that nothing meets, and a trait method without one for all other types.
 #[doc(hidden)]
 #[derive(Debug)]
-pub struct Root<T: ?Sized>(PhantomData<fn() -> T>);
+pub struct Root<T>(PhantomData<fn() -> T>);
 
-impl<T: ?Sized> Root<T> {
+impl<T> Root<T> {
     #[allow(missing_docs)]
-    #[expect(clippy::new_without_default, reason = "only macros make one")]
-    pub const fn new() -> Self {
+    pub const fn of(_: &T) -> Self {
         Root(PhantomData)
     }
 }
@@ -83,7 +82,7 @@ pub trait NotOurs: Sized {
     fn check(self) {}
 }
 
-impl<T: ?Sized> NotOurs for Root<T> {}
+impl<T> NotOurs for Root<T> {}
 
 /// The type whose `background()` makes a root of ours.
 #[doc(hidden)]
@@ -98,7 +97,7 @@ impl Ours for Ctx {}
     label = "derive from `Ctx::current()` instead",
     note = "it would start without the caller's deadline, cancellation, trace and baggage",
     note = "for work that must outlive the request: `Ctx::current().detach(\"why\")`",
-    note = "if a new root is meant: `#[propagate(allow(detached_context, reason = \"..\"))]` on the function"
+    note = "if a new root is meant: `#[propagate(allow(detached_context, reason = \"..\"))]` on the function or the statement"
 )]
 pub trait StaysInItsContext {}
 

@@ -4,19 +4,36 @@
 use std::fmt::{self, Display, Write as _};
 use std::str::FromStr;
 
-use crate::baggage::{BaggageError, BaggageMap, BaggageMapBuilder};
+use crate::baggage::{BaggageError, BaggageMap, BaggageMapBuilder, PRIVATE};
 
-/// What a field can be: read from text and written as text.
+pub mod limits;
+
+/// What a field can be: read from text and written as text. Enums derive it.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot travel as baggage",
     label = "needs `FromStr` to be read and `Display` to be written",
     note = "baggage is text: implement `std::str::FromStr` and `std::fmt::Display`, on a newtype if the type is not yours",
+    note = "or derive `ctxprop::Baggage`: on an enum without fields, or on a struct for `#[baggage(flatten)]`",
     note = "or leave the field out of the baggage with `#[baggage(skip)]`"
 )]
-pub trait Text: FromStr + Display {}
+pub trait Text: Sized {
+    /// The most bytes of the value on the wire, where the type alone tells.
+    const MAX_ENCODED_LEN: Option<usize> = None;
+
+    fn parse(text: &str) -> Option<Self>;
+    fn as_text(&self, out: &mut String) -> fmt::Result;
+}
 
 #[diagnostic::do_not_recommend]
-impl<T: FromStr + Display> Text for T {}
+impl<T: FromStr + Display> Text for T {
+    fn parse(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+
+    fn as_text(&self, out: &mut String) -> fmt::Result {
+        write!(out, "{self}")
+    }
+}
 
 /// Demanded by `skip`, and by `default` without a value.
 #[diagnostic::on_unimplemented(
@@ -39,6 +56,7 @@ pub struct Member<T> {
     key: &'static str,
     expected: &'static str,
     max_len: usize,
+    max_value: Option<usize>,
     private: bool,
     parse: fn(&str) -> Option<T>,
     print: fn(&T, &mut String) -> fmt::Result,
@@ -46,14 +64,15 @@ pub struct Member<T> {
 
 /// The member under `key`, whose value is a valid `expected`.
 #[inline]
-pub fn member<T: Text>(key: &'static str, expected: &'static str) -> Member<T> {
+pub const fn member<T: Text>(key: &'static str, expected: &'static str) -> Member<T> {
     Member {
         key,
         expected,
         max_len: usize::MAX,
+        max_value: T::MAX_ENCODED_LEN,
         private: false,
-        parse: |text| text.parse().ok(),
-        print: |value, text| write!(text, "{value}"),
+        parse: T::parse,
+        print: T::as_text,
     }
 }
 
@@ -61,15 +80,32 @@ impl<T> Member<T> {
     /// No value is of more bytes, decoded.
     #[inline]
     #[must_use]
-    pub fn max_len(self, max_len: usize) -> Self {
-        Member { max_len, ..self }
+    pub const fn max_len(mut self, max_len: usize) -> Self {
+        self.max_len = max_len;
+        // Each byte may have to be encoded as three.
+        let encoded = 3 * max_len;
+        self.max_value = match self.max_value {
+            Some(known) if known < encoded => Some(known),
+            _ => Some(encoded),
+        };
+        self
     }
 
     /// It must not leave the mesh.
     #[inline]
     #[must_use]
-    pub fn private(self) -> Self {
-        Member { private: true, ..self }
+    pub const fn private(mut self) -> Self {
+        self.private = true;
+        self
+    }
+
+    /// The most bytes of the member on the wire: `key=value`, and `;private` where it is.
+    pub const fn max_encoded_len(&self) -> Option<usize> {
+        let mark = if self.private { 1 + PRIVATE.len() } else { 0 };
+        match self.max_value {
+            Some(value) => Some(self.key.len() + 1 + value + mark),
+            None => None,
+        }
     }
 
     #[inline]

@@ -69,6 +69,7 @@
 //! | say where in the trace we are | [`SpanContext`] |
 //! | read and write headers | [`wire`], [`trust`] |
 //! | find roots that should not be | [`detached`] |
+//! | understand what the compiler says | [`messages`] |
 //!
 //! # Features
 //!
@@ -96,8 +97,14 @@ pub mod field;
 pub mod in_span;
 mod leaf;
 mod line;
+#[doc = include_str!("../docs/messages.md")]
+#[cfg(feature = "macros")]
+pub mod messages {}
 mod needs_ctx;
 mod on_done;
+#[doc(hidden)]
+#[allow(missing_docs, reason = "only generated code uses it")]
+pub mod rules;
 mod scope;
 #[doc(hidden)]
 pub mod select;

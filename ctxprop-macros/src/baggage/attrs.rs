@@ -1,20 +1,28 @@
-//! `#[baggage(..)]` on the struct and on its fields: what is written there, and what of it cannot be read.
+//! `#[baggage(..)]` on the item, on its fields and on its variants: what is written there, and what of it cannot be
+//! read.
 //!
 //! What makes no sense together, or for the field it is on, is for `validate.rs`.
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
-use syn::parse::{Parse, ParseStream, Parser};
+use syn::parse::Parser;
 use syn::punctuated::Punctuated;
-use syn::{Attribute, Error, Expr, ExprLit, Ident, ItemStruct, Lit, LitInt, LitStr, Meta, Token};
+use syn::{Attribute, Error, Expr, Ident, LitInt, LitStr, Meta, Token};
 
+use self::arg::{Arg, Value};
+use super::case::Case;
 use crate::errors::Errors;
 use crate::krate::{CRATE, Krate};
 
+mod arg;
+
 #[derive(Default)]
-pub(super) struct StructAttrs {
+pub(super) struct ItemAttrs {
     pub(super) krate: Krate,
+    pub(super) rename_all: Option<Case>,
+    pub(super) prefix: Option<LitStr>,
+    pub(super) max_bytes: Option<Given<LitInt>>,
     /// The lints that what is derived must not raise either, although it names the user's types and fields.
     pub(super) allowed: Vec<TokenStream>,
 }
@@ -27,6 +35,7 @@ pub(super) struct FieldAttrs {
     pub(super) default: Option<Given<Option<Expr>>>,
     pub(super) private: Option<Given<()>>,
     pub(super) skip: Option<Given<()>>,
+    pub(super) flatten: Option<Given<()>>,
     /// Something could not be read, so nobody knows what the field was meant to be.
     pub(super) unreadable: bool,
 }
@@ -37,32 +46,72 @@ pub(super) struct Given<T> {
     pub(super) value: T,
 }
 
-const ON_STRUCT: &str = "`crate`";
-const ON_FIELD: &str = "`key`, `max_len`, `default`, `private` or `skip`";
+const ON_STRUCT: &str = "`rename_all`, `prefix`, `max_bytes` or `crate`";
+const ON_FIELD: &str = "`key`, `max_len`, `default`, `private`, `flatten` or `skip`";
+const ON_ENUM: &str = "`rename_all` or `crate`";
+const ON_VARIANT: &str = "`value`";
 
-pub(super) fn of_struct(item: &ItemStruct, errors: &mut Errors) -> StructAttrs {
-    let mut read = StructAttrs { allowed: allowed(item), ..StructAttrs::default() };
-    for_each(&item.attrs, ON_STRUCT, errors, |name, arg| {
-        match (name, arg.value) {
-            ("crate", Value::Is(value)) => read.krate = Krate::parse(value.into_token_stream())?,
-            ("crate", _) => return Err(Error::new(arg.name.span(), CRATE)),
-            ("key" | "max_len" | "default" | "private" | "skip", _) => {
-                let message = format_args!("`{name}` goes on a field");
-                return Err(Error::new(arg.name.span(), message));
+const KEY: &str = "expected the key as a string, such as `key = \"user.id\"`";
+const MAX_LEN: &str = "expected a number of bytes, such as `max_len = 32`";
+const DEFAULT: &str = "expected `default`, or `default = value`";
+const PREFIX: &str = "expected what all keys begin with, such as `prefix = \"shop.\"`";
+const MAX_BYTES: &str = "expected a number of bytes, such as `max_bytes = 512`";
+const VALUE: &str = "expected the value as a string, such as `value = \"gold\"`";
+
+/// What is wrong with an argument that is not expected where it is.
+fn misplaced(name: &Ident, known: &str, expected: &str) -> Error {
+    let home = match known {
+        "key" | "max_len" | "default" | "private" | "skip" | "flatten" => "a field",
+        "prefix" | "max_bytes" => "the struct",
+        "rename_all" | "crate" => "the struct or enum",
+        "value" => "a variant",
+        _ => {
+            let message = format_args!("unknown attribute `{name}`: expected {expected}");
+            return Error::new(name.span(), message);
+        }
+    };
+    Error::new(name.span(), format_args!("`{name}` goes on {home}"))
+}
+
+pub(super) fn of_struct(attrs: &[Attribute], errors: &mut Errors) -> ItemAttrs {
+    let mut read = ItemAttrs::default();
+    for_each(attrs, ON_STRUCT, errors, |known, arg| {
+        match known {
+            "prefix" => read.prefix = Some(arg.string(PREFIX)?),
+            "max_bytes" => {
+                let value = arg.integer(MAX_BYTES)?;
+                read.max_bytes = Some(Given { name: arg.name, value });
             }
-            _ => return Err(unknown(&arg.name, ON_STRUCT)),
+            _ => read.take(known, &arg, ON_STRUCT)?,
         }
         Ok(())
     });
     read
 }
 
+pub(super) fn of_enum(attrs: &[Attribute], errors: &mut Errors) -> ItemAttrs {
+    let mut read = ItemAttrs::default();
+    for_each(attrs, ON_ENUM, errors, |known, arg| read.take(known, &arg, ON_ENUM));
+    read
+}
+
+impl ItemAttrs {
+    fn take(&mut self, known: &str, arg: &Arg, expected: &str) -> syn::Result<()> {
+        match known {
+            "crate" => self.krate = Krate::parse(arg.is(CRATE)?.into_token_stream())?,
+            "rename_all" => self.rename_all = Some(Case::parse(&arg.string(Case::EXPECTED)?)?),
+            _ => return Err(misplaced(&arg.name, known, expected)),
+        }
+        Ok(())
+    }
+}
+
 pub(super) fn of_field(attrs: &[Attribute], errors: &mut Errors) -> FieldAttrs {
     let mut read = FieldAttrs::default();
-    let all_read = for_each(attrs, ON_FIELD, errors, |name, arg| {
-        let taken = read.take(name, arg);
+    let all_read = for_each(attrs, ON_FIELD, errors, |known, arg| {
+        let taken = read.take(known, arg);
         // without these two it is still clear what the field is
-        read.unreadable |= taken.is_err() && !matches!(name, "max_len" | "default");
+        read.unreadable |= taken.is_err() && !matches!(known, "max_len" | "default");
         taken
     });
     read.unreadable |= !all_read;
@@ -70,35 +119,52 @@ pub(super) fn of_field(attrs: &[Attribute], errors: &mut Errors) -> FieldAttrs {
 }
 
 impl FieldAttrs {
-    fn take(&mut self, known: &str, Arg { name, value }: Arg) -> syn::Result<()> {
-        let at = name.span();
-        match (known, value) {
-            ("key", Value::Is(value)) => {
-                let value = string(&value)?;
-                self.key = Some(Given { name, value });
+    fn take(&mut self, known: &str, arg: Arg) -> syn::Result<()> {
+        match known {
+            "key" => {
+                let value = arg.string(KEY)?;
+                self.key = Some(Given { name: arg.name, value });
             }
-            ("max_len", Value::Is(value)) => {
-                let value = integer(&value)?;
-                self.max_len = Some(Given { name, value });
+            "max_len" => {
+                let value = arg.integer(MAX_LEN)?;
+                self.max_len = Some(Given { name: arg.name, value });
             }
-            ("default", Value::Is(value)) => {
-                let value = Some(value);
-                self.default = Some(Given { name, value });
+            "default" => {
+                let value = match arg.value {
+                    Value::Is(value) => Some(value),
+                    Value::None => None,
+                    Value::List => return Err(Error::new(arg.name.span(), DEFAULT)),
+                };
+                self.default = Some(Given { name: arg.name, value });
             }
-            ("default", Value::None) => self.default = Some(Given { name, value: None }),
-            ("private", Value::None) => self.private = Some(Given { name, value: () }),
-            ("skip", Value::None) => self.skip = Some(Given { name, value: () }),
-            ("key", _) => return Err(Error::new(at, KEY)),
-            ("max_len", _) => return Err(Error::new(at, MAX_LEN)),
-            ("default", _) => return Err(Error::new(at, DEFAULT)),
-            ("private" | "skip", _) => {
-                return Err(Error::new(at, format_args!("`{name}` takes no value")));
-            }
-            ("crate", _) => return Err(Error::new(at, "`crate` goes on the struct")),
-            _ => return Err(unknown(&name, ON_FIELD)),
+            "private" => self.private = Some(alone(arg)?),
+            "skip" => self.skip = Some(alone(arg)?),
+            "flatten" => self.flatten = Some(alone(arg)?),
+            _ => return Err(misplaced(&arg.name, known, ON_FIELD)),
         }
         Ok(())
     }
+}
+
+fn alone(arg: Arg) -> syn::Result<Given<()>> {
+    arg.alone()?;
+    Ok(Given { name: arg.name, value: () })
+}
+
+/// The value of a variant, if it has one of its own; `Err` if that cannot be read.
+pub(super) fn of_variant(attrs: &[Attribute], errors: &mut Errors) -> Result<Option<LitStr>, ()> {
+    let mut read = None;
+    let mut taken = true;
+    let all_read = for_each(attrs, ON_VARIANT, errors, |known, arg| {
+        let value = match known {
+            "value" => arg.string(VALUE),
+            _ => Err(misplaced(&arg.name, known, ON_VARIANT)),
+        };
+        taken &= value.is_ok();
+        read = Some(value?);
+        Ok(())
+    });
+    if all_read && taken { Ok(read) } else { Err(()) }
 }
 
 /// Hands each argument to `take`, with its name, and says whether there were only arguments.
@@ -135,12 +201,14 @@ fn for_each(
     all_read
 }
 
-/// The lints that the struct allows, and that of what is deprecated.
-fn allowed(item: &ItemStruct) -> Vec<TokenStream> {
-    let fields = item.fields.iter().flat_map(|field| &field.attrs);
+/// The lints that the item allows, and that of what is deprecated, itself or inside.
+pub(super) fn allowed<'a>(
+    item: &'a [Attribute],
+    inside: impl Iterator<Item = &'a Attribute>,
+) -> Vec<TokenStream> {
     let is_deprecated = |attr: &Attribute| attr.path().is_ident("deprecated");
-    let deprecated = item.attrs.iter().chain(fields).any(is_deprecated);
-    let lints = item.attrs.iter().filter_map(|attr| match &attr.meta {
+    let deprecated = item.iter().chain(inside).any(is_deprecated);
+    let lints = item.iter().filter_map(|attr| match &attr.meta {
         // of an `expect` nothing may be left to expect there
         Meta::List(list) if list.path.is_ident("allow") || list.path.is_ident("expect") => {
             Some(list.tokens.clone())
@@ -148,77 +216,4 @@ fn allowed(item: &ItemStruct) -> Vec<TokenStream> {
         _ => None,
     });
     lints.chain(deprecated.then(|| quote!(deprecated))).collect()
-}
-
-fn unknown(name: &Ident, expected: &str) -> Error {
-    let message = format_args!("unknown attribute `{name}`: expected {expected}");
-    Error::new(name.span(), message)
-}
-
-/// `name`, `name = value` or `name(list)`.
-struct Arg {
-    name: Ident,
-    value: Value,
-}
-
-enum Value {
-    None,
-    Is(Expr),
-    List,
-}
-
-impl Parse for Arg {
-    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        if !input.peek(Ident::peek_any) {
-            return Err(
-                input.error("expected a name, such as `key` in `#[baggage(key = \"user.id\")]`")
-            );
-        }
-        let name = input.call(Ident::parse_any)?;
-        let value = if input.peek(Token![=]) {
-            let equals: Token![=] = input.parse()?;
-            if input.is_empty() || input.peek(Token![,]) {
-                let message = format_args!("expected a value behind `{name} =`");
-                return Err(Error::new_spanned(equals, message));
-            }
-            Value::Is(input.parse()?)
-        } else if input.peek(syn::token::Paren) {
-            let list;
-            syn::parenthesized!(list in input);
-            list.parse::<TokenStream>()?;
-            Value::List
-        } else if input.is_empty() || input.peek(Token![,]) {
-            Value::None
-        } else {
-            return Err(input.error(format_args!("expected `=` or `,` behind `{name}`")));
-        };
-        Ok(Arg { name, value })
-    }
-}
-
-const KEY: &str = "expected the key as a string, such as `key = \"user.id\"`";
-const MAX_LEN: &str = "expected a number of bytes, such as `max_len = 32`";
-const DEFAULT: &str = "expected `default`, or `default = value`";
-
-fn string(value: &Expr) -> syn::Result<LitStr> {
-    match literal(value) {
-        Some(Lit::Str(text)) => Ok(text.clone()),
-        _ => Err(Error::new_spanned(value, KEY)),
-    }
-}
-
-fn integer(value: &Expr) -> syn::Result<LitInt> {
-    match literal(value) {
-        Some(Lit::Int(number)) if matches!(number.suffix(), "" | "usize") => Ok(number.clone()),
-        _ => Err(Error::new_spanned(value, MAX_LEN)),
-    }
-}
-
-/// The literal, also where it came through somebody's `macro_rules`.
-fn literal(value: &Expr) -> Option<&Lit> {
-    match value {
-        Expr::Lit(ExprLit { lit, .. }) => Some(lit),
-        Expr::Group(group) => literal(&group.expr),
-        _ => None,
-    }
 }

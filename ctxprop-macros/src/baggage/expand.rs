@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! impl Baggage for Caller {
+//!     // the constants of `limits.rs`
 //!     fn from_baggage(map: &BaggageMap) -> Result<Self, BaggageError> {
 //!         Ok(Self {
 //!             user_id: member::<u64>("user.id", "u64").max_len(20).read(map)?,
@@ -21,10 +22,11 @@
 //! same place once.
 
 use proc_macro2::{Ident, Literal, Span, TokenStream};
-use quote::{quote, quote_spanned};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Generics, Type, WherePredicate, parse_quote_spanned};
 
+use super::limits;
 use super::validate::{Absent, Implementation, Member, Role};
 use crate::krate::Private;
 
@@ -36,13 +38,28 @@ pub(super) fn implementation(item: &Implementation) -> TokenStream {
     let generics = bounded(item);
     let allowed = &item.allowed;
     let (ident, (params, args, conditions)) = (&item.ident, generics.split_for_impl());
+    let constants = limits::constants(item);
+    let (mut now, mut later) = (TokenStream::new(), TokenStream::new());
+    if item.generics.params.is_empty() {
+        for check in limits::checks(item, &ident.to_token_stream()) {
+            now.extend(quote_spanned!(site=> #(#[allow(#allowed)])* const _: () = #check;));
+        }
+    } else {
+        // What is generic is known where it is used.
+        for check in limits::checks(item, &quote!(Self)) {
+            later.extend(quote_spanned!(site=> const { #check };));
+        }
+    }
     quote_spanned! {site=>
         #[automatically_derived]
         #(#[allow(#allowed)])*
         impl #params #private::Baggage for #ident #args #conditions {
+            #constants
+
             fn from_baggage(
                 #map: &#private::BaggageMap,
             ) -> #private::Result<Self, #private::BaggageError> {
+                #later
                 #read
             }
 
@@ -50,9 +67,12 @@ pub(super) fn implementation(item: &Implementation) -> TokenStream {
                 &self,
                 #out: &mut #private::BaggageMapBuilder,
             ) -> #private::Result<(), #private::BaggageError> {
+                #later
                 #write
             }
         }
+
+        #now
     }
 }
 
@@ -85,6 +105,15 @@ impl Body {
                     body.out = quote_spanned!(site=> out);
                     writes.extend(write(ident, member, &item.private));
                     read(member, &item.private)
+                }
+                Role::Flattened { at, ty } => {
+                    body.map = quote_spanned!(site=> map);
+                    body.out = quote_spanned!(site=> out);
+                    let (at, private) = (self::at(ty), item.private.at(at.span()));
+                    writes.extend(
+                        quote_spanned!(at=> <#ty as #private::Baggage>::to_baggage(&self.#ident, out)?;),
+                    );
+                    quote_spanned!(at=> <#ty as #private::Baggage>::from_baggage(map)?)
                 }
                 Role::Skipped { at, .. } => default(at, &item.private),
                 Role::Mistaken => quote_spanned!(site=> #private::mistaken()),
@@ -121,7 +150,7 @@ fn write(ident: &Ident, member: &Member, private: &Private) -> TokenStream {
 }
 
 /// Where the field travels.
-fn place(member: &Member, private: &Private) -> TokenStream {
+pub(super) fn place(member: &Member, private: &Private) -> TokenStream {
     let Member { key, ty, expected, .. } = member;
     let at = at(ty);
     let private = private.at(at);
@@ -155,11 +184,13 @@ fn bounded(item: &Implementation) -> Generics {
         match role {
             Role::Member(member) if is_param(&member.ty, &item.generics) => {
                 let ty = &member.ty;
-                bounds
-                    .push(parse_quote_spanned!(site=> #ty: #private::FromStr + #private::Display));
+                bounds.push(parse_quote_spanned!(site=> #ty: #private::Text));
                 if let Absent::Default { .. } = member.absent {
                     bounds.push(parse_quote_spanned!(site=> #ty: #private::Default));
                 }
+            }
+            Role::Flattened { ty, .. } if is_param(ty, &item.generics) => {
+                bounds.push(parse_quote_spanned!(site=> #ty: #private::Baggage));
             }
             Role::Skipped { ty, .. } if is_param(ty, &item.generics) => {
                 bounds.push(parse_quote_spanned!(site=> #ty: #private::Default));

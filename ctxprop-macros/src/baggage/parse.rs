@@ -1,16 +1,16 @@
-//! The item under `#[derive(Baggage)]`: its fields with their attributes, or the reason why it has none.
+//! The struct under `#[derive(Baggage)]`: its fields with their attributes, or the reason why it has none.
 
 use quote::{ToTokens, quote};
 use syn::{Fields, Generics, Ident, Item, ItemStruct, Type};
 
-use super::attrs::{self, FieldAttrs, StructAttrs};
+use super::attrs::{self, FieldAttrs, ItemAttrs};
 use super::types;
 use crate::errors::Errors;
 
 pub(super) struct Input {
     pub(super) ident: Ident,
     pub(super) generics: Generics,
-    pub(super) attrs: StructAttrs,
+    pub(super) attrs: ItemAttrs,
     /// `None` if the derive goes on nothing of this shape.
     pub(super) fields: Option<Vec<Field>>,
 }
@@ -26,24 +26,16 @@ impl Input {
     pub(super) fn of(item: Item, errors: &mut Errors) -> Option<Input> {
         match item {
             Item::Struct(item) => Some(of_struct(item, errors)),
-            Item::Enum(item) => {
-                errors.at(
-                    item.enum_token,
-                    "`#[derive(Baggage)]` goes on structs with named fields, not on an enum\n  \
-                     give the enum `FromStr` and `Display` and make it the type of a field",
-                );
-                Some(misplaced(item.ident, item.generics))
-            }
             Item::Union(item) => {
                 errors.at(
                     item.union_token,
-                    "`#[derive(Baggage)]` goes on structs with named fields, not on a union",
+                    "`#[derive(Baggage)]` goes on structs with named fields and on enums, not on a union",
                 );
                 Some(misplaced(item.ident, item.generics))
             }
             item => {
                 let first = item.to_token_stream().into_iter().next();
-                errors.at(quote!(#first), "`#[derive(Baggage)]` goes on structs with named fields");
+                errors.at(quote!(#first), "`#[derive(Baggage)]` goes on structs and enums");
                 None
             }
         }
@@ -51,7 +43,8 @@ impl Input {
 }
 
 fn of_struct(item: ItemStruct, errors: &mut Errors) -> Input {
-    let attrs = attrs::of_struct(&item, errors);
+    let mut attrs = attrs::of_struct(&item.attrs, errors);
+    attrs.allowed = attrs::allowed(&item.attrs, item.fields.iter().flat_map(|field| &field.attrs));
     let fields = match item.fields {
         Fields::Named(fields) => Some(fields.named),
         Fields::Unnamed(fields) => {
@@ -86,5 +79,5 @@ fn of_struct(item: ItemStruct, errors: &mut Errors) -> Input {
 }
 
 fn misplaced(ident: Ident, generics: Generics) -> Input {
-    Input { ident, generics, attrs: StructAttrs::default(), fields: None }
+    Input { ident, generics, attrs: ItemAttrs::default(), fields: None }
 }

@@ -1,12 +1,12 @@
-//! What each field is: a member of the baggage, skipped, or a mistake.
+//! What each field is: a member of the baggage, a struct of members, skipped, or a mistake.
 
 use proc_macro2::TokenStream;
 use quote::ToTokens;
-use syn::ext::IdentExt;
 use syn::visit::Visit;
 use syn::{Expr, Generics, Ident, Lifetime, LitInt, Type};
 
 use super::attrs::{FieldAttrs, Given};
+use super::keys::Keys;
 use super::parse::{Field, Input};
 use super::types;
 use crate::errors::Errors;
@@ -20,11 +20,25 @@ pub(super) struct Implementation {
     pub(super) allowed: Vec<TokenStream>,
     /// In their order; `None` for an item that the derive does not go on.
     pub(super) fields: Option<Vec<(Ident, Role)>>,
+    pub(super) keys: Vec<String>,
+    /// What all of it has at most on the wire, if the struct says so.
+    pub(super) max_bytes: Option<MaxBytes>,
+}
+
+pub(super) struct MaxBytes {
+    pub(super) max: usize,
+    /// The number, as it is written.
+    pub(super) at: LitInt,
 }
 
 #[expect(clippy::large_enum_variant, reason = "a struct has a handful of them")]
 pub(super) enum Role {
     Member(Member),
+    /// The members of another struct; `at` is the word that says so.
+    Flattened {
+        at: Ident,
+        ty: Type,
+    },
     /// Neither read nor written; `at` is the word that says so.
     Skipped {
         at: Ident,
@@ -60,12 +74,16 @@ pub(super) enum Absent {
 
 pub(super) fn implementation(input: Input, errors: &mut Errors) -> Implementation {
     let private = input.attrs.krate.private();
-    let mut keys = Keys::default();
+    let mut keys = Keys::new(&input.attrs, errors);
     let fields = input.fields.map(|fields| {
         fields
             .into_iter()
             .map(|field| (field.ident.clone(), role(field, &input.generics, &mut keys, errors)))
             .collect()
+    });
+    let max_bytes = input.attrs.max_bytes.as_ref().and_then(|given| {
+        let max = bytes(&given.value, "max_bytes = 512", errors)?;
+        Some(MaxBytes { max, at: given.value.clone() })
     });
     Implementation {
         ident: input.ident,
@@ -73,6 +91,8 @@ pub(super) fn implementation(input: Input, errors: &mut Errors) -> Implementatio
         private,
         allowed: input.attrs.allowed,
         fields,
+        keys: keys.taken(),
+        max_bytes,
     }
 }
 
@@ -81,12 +101,21 @@ fn role(field: Field, generics: &Generics, keys: &mut Keys, errors: &mut Errors)
         return Role::Mistaken;
     }
     if let Some(skip) = &field.attrs.skip {
-        if skipped_with(&field.attrs, errors) {
+        let why = "a skipped field is neither read nor written, leave one of them out";
+        if stands_beside("skip", why, &field.attrs, errors) {
             return Role::Mistaken;
         }
         return Role::Skipped { at: skip.name.clone(), ty: field.ty };
     }
-    let max_len = max_len(field.attrs.max_len.as_ref(), errors);
+    if let Some(flatten) = &field.attrs.flatten {
+        let why = "a flattened struct says for each of its own fields how it travels";
+        if stands_beside("flatten", why, &field.attrs, errors) {
+            return Role::Mistaken;
+        }
+        return Role::Flattened { at: flatten.name.clone(), ty: field.ty };
+    }
+    let max_len = field.attrs.max_len.as_ref();
+    let max_len = max_len.and_then(|given| bytes(&given.value, "max_len = 32", errors));
     let key = keys.of(&field, errors);
     let inner = types::of_option(&field.ty).cloned();
     let absent = absent(field.attrs.default, inner.is_some(), errors);
@@ -105,43 +134,42 @@ fn role(field: Field, generics: &Generics, keys: &mut Keys, errors: &mut Errors)
     })
 }
 
-/// Reports what stands beside `skip`, and says whether there was anything.
-fn skipped_with(attrs: &FieldAttrs, errors: &mut Errors) -> bool {
+/// Reports what stands beside `word`, which leaves nothing to say about the field.
+fn stands_beside(word: &str, why: &str, attrs: &FieldAttrs, errors: &mut Errors) -> bool {
     let names = [
         attrs.key.as_ref().map(|key| &key.name),
         attrs.max_len.as_ref().map(|max_len| &max_len.name),
         attrs.default.as_ref().map(|default| &default.name),
         attrs.private.as_ref().map(|private| &private.name),
+        attrs.flatten.as_ref().map(|flatten| &flatten.name).filter(|_| word != "flatten"),
     ];
     let mut found = false;
     for name in names.into_iter().flatten() {
         found = true;
-        errors.at(
-            name,
-            format_args!(
-                "`{name}` beside `skip`: a skipped field is neither read nor written, leave one of them out"
-            ),
-        );
+        errors.at(name, format_args!("`{name}` beside `{word}`: {why}"));
     }
     found
 }
 
 /// What all baggage of a request has at most: `ctxprop::MAX_BAGGAGE_BYTES`.
-const MAX_BYTES: usize = 8192;
+pub(super) const MAX_BYTES: usize = 8192;
 
-fn max_len(given: Option<&Given<LitInt>>, errors: &mut Errors) -> Option<usize> {
-    let literal = &given?.value;
-    let message = match literal.base10_parse() {
-        Ok(0) => {
-            "no value fits into 0 bytes: say how many it may have, such as `max_len = 32`, or leave `max_len` out"
-        }
-        Ok(max_len @ 1..=MAX_BYTES) => return Some(max_len),
-        _ => {
-            "a request carries at most 8192 bytes of baggage: say how many of them one value may have, such as \
-              `max_len = 32`"
-        }
-    };
-    errors.at(literal, message);
+/// A number of bytes that baggage can have.
+fn bytes(literal: &LitInt, example: &str, errors: &mut Errors) -> Option<usize> {
+    match literal.base10_parse() {
+        Ok(bytes @ 1..=MAX_BYTES) => return Some(bytes),
+        Ok(0) => errors.at(
+            literal,
+            format_args!("nothing fits into 0 bytes: say how many there may be, such as `{example}`, or leave it out"),
+        ),
+        _ => errors.at(
+            literal,
+            format_args!(
+                "a request carries at most {MAX_BYTES} bytes of baggage: say how many of them it may be, such as \
+                 `{example}`"
+            ),
+        ),
+    }
     None
 }
 
@@ -160,59 +188,6 @@ fn absent(default: Option<Given<Option<Expr>>>, is_option: bool, errors: &mut Er
         Some(Given { name, value: None }) => Absent::Default { at: name },
         Some(Given { value, .. }) => value.map_or(Absent::Missing, Absent::Value),
     }
-}
-
-/// The keys so far, each with the field that has it.
-#[derive(Default)]
-struct Keys(Vec<(String, Ident)>);
-
-impl Keys {
-    /// The key of the field, unless something is wrong with it.
-    fn of(&mut self, field: &Field, errors: &mut Errors) -> Option<String> {
-        let (key, at) = match &field.attrs.key {
-            Some(key) => (key.value.value(), key.value.to_token_stream()),
-            None => (field.ident.unraw().to_string(), field.ident.to_token_stream()),
-        };
-        if key.is_empty() {
-            errors.at(
-                at,
-                "a key has at least one character: leave `key` out to use the field's name",
-            );
-            return None;
-        }
-        if let Some(wrong) = key.chars().find(|&character| !is_token(character)) {
-            let hint = match field.attrs.key {
-                Some(_) => "",
-                None => "\n  the field can keep its name beside `#[baggage(key = \"..\")]`",
-            };
-            errors.at(
-                at,
-                format_args!(
-                    "`{}` cannot be a key: keys are tokens (RFC 9110), which never have {wrong:?}\n  \
-                     use only ASCII letters, digits and !#$%&'*+-.^_`|~{hint}",
-                    key.escape_debug()
-                ),
-            );
-            return None;
-        }
-        if let Some((_, first)) = self.0.iter().find(|(other, _)| *other == key) {
-            errors.at(
-                at,
-                format_args!(
-                    "the key `{key}` is already that of the field `{first}`: give one of them another with \
-                     `#[baggage(key = \"..\")]`"
-                ),
-            );
-            return None;
-        }
-        self.0.push((key.clone(), field.ident.clone()));
-        Some(key)
-    }
-}
-
-/// RFC 9110, section 5.6.2: `tchar`.
-fn is_token(character: char) -> bool {
-    character.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(character)
 }
 
 /// Reports a type that borrows, and says whether it does: a reference, or what has a lifetime of the struct.

@@ -7,12 +7,11 @@ use syn::parse::{Parse, ParseStream, Parser};
 use syn::punctuated::Punctuated;
 use syn::{Error, Ident, LitStr, Token, parenthesized};
 
-use super::rules::Rule;
+use super::rules::{ALLOW, Allow};
 use crate::errors::Errors;
 use crate::krate::{CRATE, Krate, Private};
 use crate::nearest;
 
-mod allow;
 mod budget;
 mod span;
 
@@ -32,7 +31,7 @@ pub(crate) struct Args {
     pub(crate) unwind: Option<Ident>,
     /// The parameter that is the context, where its type has another name.
     pub(crate) ctx: Option<Ident>,
-    pub(crate) allowed: Vec<Rule>,
+    pub(crate) allowed: Vec<Allow>,
     /// Leaves the item as it is, inside of another that is annotated.
     pub(crate) skip: Option<Ident>,
     pub(crate) krate: Krate,
@@ -100,7 +99,7 @@ impl Args {
                 self.krate = errors.ok(Krate::parse(value)).unwrap_or_default();
             }
             ("allow", Value::List(list)) if !list.stream().is_empty() => {
-                self.allowed.extend(errors.ok(inside(&list, allow::parse)).into_iter().flatten());
+                self.allowed.extend(Allow::parse(&list, errors));
             }
             ("unwind" | "boxed" | "skip", _) => {
                 errors.at(key, format_args!("`{name}` takes no value"));
@@ -109,7 +108,7 @@ impl Args {
             ("budget", _) => errors.at(key, budget::BUDGET),
             ("ctx", _) => errors.at(key, CTX),
             ("crate", _) => errors.at(key, CRATE),
-            ("allow", _) => errors.at(key, allow::ALLOW),
+            ("allow", _) => errors.at(key, ALLOW),
             (unknown, _) => {
                 let hint = nearest::hint(unknown, KEYS).unwrap_or_else(expected);
                 errors.at(&key, format_args!("unknown argument `{unknown}`{hint}"));
@@ -144,7 +143,10 @@ impl Args {
 }
 
 /// Parses what is between the parentheses: where it ends too early, the message is at the closing one.
-fn inside<T>(list: &Group, parse: fn(ParseStream<'_>) -> syn::Result<T>) -> syn::Result<T> {
+pub(crate) fn inside<T>(
+    list: &Group,
+    parse: fn(ParseStream<'_>) -> syn::Result<T>,
+) -> syn::Result<T> {
     let parser = |input: ParseStream<'_>| {
         let content;
         parenthesized!(content in input);

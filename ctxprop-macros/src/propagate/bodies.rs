@@ -8,7 +8,6 @@ use syn::{Attribute, Pat, PatIdent, Receiver, Type, parse_quote_spanned};
 
 use super::Args;
 use super::rewrite::{self, Frame, Rewriter};
-use super::rules::Rule;
 
 /// Moves an argument, or what its pattern binds, into the body.
 pub(crate) struct Binding(TokenStream);
@@ -131,26 +130,16 @@ pub(crate) fn name(pat: &mut Pat, default: &str) -> Ident {
 
 /// Traits and locals that the rewritten code uses, and only those.
 pub(crate) fn prelude(
-    rewriter: &Rewriter<'_>,
+    rewriter: &mut Rewriter<'_>,
     frame: &Frame,
     output: &Type,
     args: &Args,
 ) -> TokenStream {
     let site = Span::mixed_site();
     let private = rewriter.private(site);
-    let mut prelude = TokenStream::new();
+    let mut prelude = rewriter.rules.prelude();
     if frame.awaits {
         prelude.extend(quote_spanned!(site=> #[allow(unused_imports)] use #private::Kind as _;));
-    }
-    if rewriter.checked_roots {
-        prelude.extend(quote_spanned!(site=> #[allow(unused_imports)] use #private::NotOurs as _;));
-    } else if !args.allowed.contains(&Rule::DetachedContext) {
-        // For roots made by macros that cannot be looked into. It would make the calls that were checked
-        // ambiguous on top.
-        prelude.extend(quote_spanned! {site=>
-            #[allow(unused_imports)]
-            use #private::DeriveFromTheCurrentContext as _;
-        });
     }
     if let Some(unwind) = &args.unwind {
         let at = site.located_at(unwind.span());

@@ -193,7 +193,11 @@ impl Writer<'_> {
     /// Nothing is rewritten; the rules apply.
     fn plain(&self, mut function: Function) -> TokenStream {
         if let Some(body) = &mut function.body {
-            Rewriter::new(&self.private, &self.args.allowed, Kind::Plain).body(body);
+            let mut rewriter = Rewriter::new(&self.private, &self.args.allowed, Kind::Plain);
+            rewriter.body(body);
+            let (prelude, stmts) = (rewriter.rules.prelude(), &body.stmts);
+            let block = body.brace_token.span.join();
+            *body = syn::parse_quote_spanned!(block=> { #prelude #(#stmts)* });
         }
         function.into_token_stream()
     }
@@ -246,7 +250,7 @@ impl Writer<'_> {
         rewriter.never = self.output.never;
         let frame = rewriter.body(&mut body);
         let returned = self.output.returned(&self.private);
-        let prelude = bodies::prelude(&rewriter, &frame, &self.output.shape(), self.args);
+        let prelude = bodies::prelude(&mut rewriter, &frame, &self.output.shape(), self.args);
         let span = self.args.span.as_ref();
         let open = span.map(|span| span.open(&function.sig.ident, &self.private));
         let stmts = &body.stmts;

@@ -41,9 +41,12 @@ pub(crate) fn rewrite(rewriter: &mut Rewriter<'_>, mac: &mut Macro) -> Option<Ex
         "json" => json::rewrite(rewriter, mac),
         name if event::NAMES.contains(&name) => event::rewrite(rewriter, mac),
         _ => {
-            expressions(rewriter, mac);
+            if !expressions(rewriter, mac) {
+                rewriter.rules.unparsed(&mac.tokens);
+            }
         }
     }
+    rewriter.rules.expands_a_macro();
     None
 }
 

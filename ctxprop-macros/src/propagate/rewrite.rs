@@ -11,19 +11,19 @@ use syn::spanned::Spanned;
 use syn::token::Brace;
 use syn::visit_mut::{self, VisitMut};
 use syn::{
-    Block, Expr, ExprAsync, ExprAwait, ExprCall, ExprClosure, Item, ReturnType, Stmt, Type,
-    parse_quote, parse_quote_spanned,
+    Attribute, Block, Expr, ExprAsync, ExprAwait, ExprClosure, Item, ReturnType, Stmt, parse_quote,
+    parse_quote_spanned,
 };
 
 use super::bodies::Binding;
 use super::macros;
 use super::neighbours;
-use super::rules::{self, Rule};
+use super::rules::{Allow, Rules};
 use crate::krate::Private;
 
 pub(crate) struct Rewriter<'a> {
     private: &'a Private,
-    allowed: &'a [Rule],
+    pub(crate) rules: Rules<'a>,
     frame: Frame,
     /// Whether the code at hand is in a closure of the frame, and may run where no context is current.
     in_closure: bool,
@@ -31,8 +31,6 @@ pub(crate) struct Rewriter<'a> {
     changes: usize,
     /// Whether the function gives `!`.
     pub(crate) never: bool,
-    /// Whether a call was checked by type that the fallback trait would make ambiguous.
-    pub(crate) checked_roots: bool,
 }
 
 /// One body that is polled on its own: the function's, or that of an async block.
@@ -80,14 +78,13 @@ pub(crate) fn strip_parens(expr: &mut Expr) {
 }
 
 impl<'a> Rewriter<'a> {
-    pub(crate) fn new(private: &'a Private, allowed: &'a [Rule], kind: Kind) -> Self {
+    pub(crate) fn new(private: &'a Private, allowed: &[Allow], kind: Kind) -> Self {
         Rewriter {
             private,
-            allowed,
+            rules: Rules::new(private, allowed),
             frame: Frame { kind, ..Frame::default() },
             in_closure: false,
             changes: 0,
-            checked_roots: false,
             never: false,
         }
     }
@@ -272,40 +269,6 @@ impl<'a> Rewriter<'a> {
         *closure.body = parse_quote!({ #typed });
     }
 
-    /// `P::background()` and `P::todo()`: asked by type whether `P` is ours.
-    fn rewrite_root(&mut self, call: &ExprCall) -> Option<Expr> {
-        if self.allowed.contains(&Rule::DetachedContext) || !call.args.is_empty() {
-            return None;
-        }
-        let Expr::Path(callee) = &*call.func else {
-            return None;
-        };
-        let by_path = callee.qself.is_none() && rules::check(&callee.path, self.allowed).is_some();
-        if by_path || !rules::may_make_a_root(&callee.path) {
-            return None;
-        }
-        let of: Type = match &callee.qself {
-            Some(qself) => (*qself.ty).clone(),
-            None => {
-                let mut path = callee.path.clone();
-                path.segments.pop();
-                path.segments.pop_punct();
-                if path.segments.is_empty() {
-                    return None;
-                }
-                parse_quote!(#path)
-            }
-        };
-        self.checked_roots = true;
-        self.changed();
-        let site = Span::mixed_site().located_at(callee.path.segments.last()?.ident.span());
-        let private = self.private(site);
-        Some(parse_quote_spanned! {site=> {
-            #private::Root::<#of>::new().check();
-            #call
-        }})
-    }
-
     fn enter(&mut self, frame: Frame) -> (Frame, bool) {
         (std::mem::replace(&mut self.frame, frame), std::mem::replace(&mut self.in_closure, false))
     }
@@ -323,26 +286,23 @@ impl<'a> Rewriter<'a> {
     }
 }
 
+/// What the rules say of an expression: an error in its place, so that what follows from it is not reported too, or
+/// the expression with a question about its type.
+impl Rewriter<'_> {
+    fn check(&mut self, expr: &Expr) -> Option<Expr> {
+        match expr {
+            Expr::Path(path) => self.rules.named(path).or_else(|| self.rules.module(path)),
+            Expr::Call(call) => self.rules.root(call).or_else(|| self.rules.timeout(call)),
+            Expr::MethodCall(call) => self.rules.receiver(call),
+            _ => None,
+        }
+    }
+}
+
 impl VisitMut for Rewriter<'_> {
     fn visit_expr_mut(&mut self, expr: &mut Expr) {
+        let allow = attrs(expr).map(|attrs| self.rules.begin_allow(attrs));
         let rewritten = match &mut *expr {
-            Expr::Path(path) => {
-                path.qself.is_none().then(|| rules::check(&path.path, self.allowed)).flatten().map(
-                    |message| {
-                        self.changes += 1;
-                        // In place of the path, so that what follows from it is not reported too.
-                        let error = syn::Error::new_spanned(&path.path, message).to_compile_error();
-                        parse_quote!({ #error })
-                    },
-                )
-            }
-            Expr::Call(call) => match self.rewrite_root(call) {
-                Some(rewritten) => Some(rewritten),
-                None => {
-                    visit_mut::visit_expr_call_mut(self, call);
-                    None
-                }
-            },
             Expr::Macro(mac) => macros::rewrite(self, &mut mac.mac),
             Expr::Await(awaited) if self.frame.kind != Kind::Plain => {
                 Some(self.rewrite_await(awaited))
@@ -353,29 +313,58 @@ impl VisitMut for Rewriter<'_> {
             }
             other => {
                 visit_mut::visit_expr_mut(self, other);
-                None
+                let checked = self.check(other);
+                self.changes += usize::from(checked.is_some());
+                checked
             }
         };
         if let Some(rewritten) = rewritten {
             *expr = rewritten;
         }
+        if let Some(allow) = allow {
+            self.rules.end_allow(allow);
+        }
+    }
+
+    fn visit_block_mut(&mut self, block: &mut Block) {
+        self.rules.enter(block);
+        visit_mut::visit_block_mut(self, block);
+        self.rules.leave();
     }
 
     fn visit_stmt_mut(&mut self, stmt: &mut Stmt) {
         match stmt {
             Stmt::Macro(mac) => {
+                let allow = self.rules.begin_allow(&mut mac.attrs);
                 if let Some(rewritten) = macros::rewrite(self, &mut mac.mac) {
                     *stmt = Stmt::Expr(rewritten, mac.semi_token);
                 }
+                self.rules.end_allow(allow);
             }
-            Stmt::Expr(expr @ Expr::Await(_), Some(_)) if self.frame.kind != Kind::Plain => {
-                let Expr::Await(awaited) = &*expr else { return };
-                let (start, end) = (awaited.base.span(), awaited.await_token.span);
+            Stmt::Local(local) => {
+                let allow = self.rules.begin_allow(&mut local.attrs);
+                visit_mut::visit_local_mut(self, local);
+                self.rules.end_allow(allow);
+            }
+            Stmt::Expr(expr, semi) => {
+                // syn hangs the attributes of `#[..] a = b` on `a`.
+                let allow = attrs(leftmost(expr)).map(|attrs| self.rules.begin_allow(attrs));
+                let awaited = match (&*expr, semi) {
+                    (Expr::Await(awaited), Some(_)) => {
+                        Some((awaited.base.span(), awaited.await_token.span))
+                    }
+                    _ => None,
+                };
                 self.visit_expr_mut(expr);
                 // What is unused there is shown where the user wrote it.
-                if let Expr::Match(leaf) = expr {
+                if let (Some((start, end)), Expr::Match(leaf)) = (awaited, expr) {
                     leaf.match_token.span = start;
                     leaf.brace_token = Brace(end);
+                    // What looks like the user's `match` is an await, which has its semicolon by right.
+                    leaf.attrs.push(parse_quote!(#[allow(clippy::unnecessary_semicolon)]));
+                }
+                if let Some(allow) = allow {
+                    self.rules.end_allow(allow);
                 }
             }
             other => visit_mut::visit_stmt_mut(self, other),
@@ -384,4 +373,30 @@ impl VisitMut for Rewriter<'_> {
 
     /// Another function's business (invariant 1).
     fn visit_item_mut(&mut self, _: &mut Item) {}
+}
+
+/// Where the attributes of a statement are.
+fn leftmost(expr: &mut Expr) -> &mut Expr {
+    match expr {
+        Expr::Assign(assign) => leftmost(&mut assign.left),
+        Expr::Binary(binary) => leftmost(&mut binary.left),
+        Expr::Cast(cast) => leftmost(&mut cast.expr),
+        expr => expr,
+    }
+}
+
+/// The attributes of the expressions that people annotate.
+fn attrs(expr: &mut Expr) -> Option<&mut Vec<Attribute>> {
+    macro_rules! attrs {
+        ($($kind:ident)*) => {
+            match expr {
+                $(Expr::$kind(expr) => Some(&mut expr.attrs),)*
+                _ => None,
+            }
+        };
+    }
+    attrs! {
+        Async Await Block Call Closure Field ForLoop If Let Loop Macro Match MethodCall Paren Path Reference Return Struct
+        Try Tuple Unary Unsafe While
+    }
 }

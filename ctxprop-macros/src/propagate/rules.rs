@@ -1,98 +1,209 @@
 //! The rules of `#[propagate]`: what a body must not call, and what the message says.
 //!
-//! Only full known paths are matched by name. A name that a user could own (`my::spawn`, a method `spawn`, a
-//! `Ctx` of another crate) never fires; `detached-context` is asked by type, in `rewrite.rs`.
+//! Nothing fires by a name that a user could own. A function is known by its full path, as written or through a `use`
+//! of the body itself (`imports.rs`). What a path does not tell is asked by type (`by_type.rs`): a root under any
+//! alias, an imported module `thread` or `task`, a runtime's `block_on`, a timeout. A function that was imported
+//! outside of the body is told by neither; the `clippy.toml` lines of the README see it.
 
-use proc_macro2::Ident;
-use syn::{Error, Path};
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote_spanned};
+use syn::ext::IdentExt;
+use syn::{Attribute, Block, Error, Expr, ExprPath, Path, Type, parse_quote};
+
+use self::imports::Imports;
+use crate::errors::Errors;
+use crate::krate::Private;
+
+mod allow;
+mod by_type;
+mod imports;
+mod known;
+
+pub(crate) use self::allow::{ALLOW, Allow};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Rule {
     DetachedContext,
     DetachedTask,
+    BareClient,
+    BlockingCall,
+    StaticTimeout,
 }
 
 impl Rule {
-    /// The rule that `allow(..)` names.
-    pub(crate) fn named(name: &Ident) -> syn::Result<Rule> {
-        match name.to_string().as_str() {
-            "detached_context" => Ok(Rule::DetachedContext),
-            "detached_task" => Ok(Rule::DetachedTask),
-            _ => Err(Error::new(
-                name.span(),
-                format_args!(
-                    "unknown rule `{name}`: expected `detached_context` or `detached_task`"
-                ),
-            )),
+    const ALL: [Rule; 5] = [
+        Rule::DetachedContext,
+        Rule::DetachedTask,
+        Rule::BareClient,
+        Rule::BlockingCall,
+        Rule::StaticTimeout,
+    ];
+
+    /// As `allow(..)` has it. Messages write it with dashes.
+    const fn name(self) -> &'static str {
+        match self {
+            Rule::DetachedContext => "detached_context",
+            Rule::DetachedTask => "detached_task",
+            Rule::BareClient => "bare_client",
+            Rule::BlockingCall => "blocking_call",
+            Rule::StaticTimeout => "static_timeout",
         }
     }
 }
 
-/// Functions that start work without the context, each with what to write instead.
-const DETACHED_TASKS: &[(&str, &str)] = &[
-    ("tokio::spawn", SPAWN),
-    ("tokio::task::spawn", SPAWN),
-    ("tokio::task::spawn_local", SPAWN),
-    ("tokio::task::spawn_blocking", SPAWN_BLOCKING),
-    ("std::thread::spawn", SPAWN_BLOCKING),
-    ("async_std::task::spawn", SPAWN),
-    ("async_std::task::spawn_local", SPAWN),
-    ("async_std::task::spawn_blocking", SPAWN_BLOCKING),
-    ("smol::spawn", SPAWN),
-    ("smol::unblock", SPAWN_BLOCKING),
-    ("actix_rt::spawn", SPAWN),
-    ("actix_web::rt::spawn", SPAWN),
-    ("actix_web::web::block", SPAWN_BLOCKING),
-];
+/// The rules over one body.
+pub(crate) struct Rules<'a> {
+    private: &'a Private,
+    /// Those of the function, then those of the statements around the code at hand.
+    allowed: Vec<Allow>,
+    /// What allowed nothing, so far.
+    unneeded: Vec<Ident>,
+    imports: Imports,
+    errors: Errors,
+    /// Whether a root is allowed anywhere in the body.
+    allows_roots: bool,
+    /// Whether a call was checked by type that `DeriveFromTheCurrentContext` would make ambiguous.
+    checked_roots: bool,
+    /// Whether a call was asked that the trait of this name answers for other types.
+    asks_receivers: bool,
+    asks_timeouts: bool,
+}
 
-const SPAWN: &str = "spawn";
-const SPAWN_BLOCKING: &str = "spawn_blocking";
-
-/// Functions that make a root by their full path. Through any other path it is asked by type.
-const DETACHED_CONTEXTS: &[&str] = &[
-    "ctxprop::Ctx::background",
-    "ctxprop::Ctx::todo",
-    "ctxprop::Background::background",
-    "ctxprop::Background::todo",
-    "Background::background",
-    "Background::todo",
-];
-
-/// What is wrong with naming `path` in a body, if anything is.
-pub(crate) fn check(path: &Path, allowed: &[Rule]) -> Option<String> {
-    let name = plain(path)?;
-    if !allowed.contains(&Rule::DetachedTask)
-        && let Some((_, instead)) = DETACHED_TASKS.iter().find(|(known, _)| *known == name)
-    {
-        return Some(format!(
-            "[detached-task] `{name}` leaves the request behind: the task would lose its deadline, cancellation, \
-             trace and baggage\n  use `ctx.{instead}(..)`, where `ctx` is the function's context or \
-             `Ctx::current()`\n  for work that must outlive the request: `ctx.detach(\"why\").{instead}(..)`\n  \
-             if it is right as it is: `#[propagate(allow(detached_task, reason = \"..\"))]`"
-        ));
+impl<'a> Rules<'a> {
+    pub(crate) fn new(private: &'a Private, allowed: &[Allow]) -> Self {
+        Rules {
+            private,
+            allows_roots: allowed.iter().any(|allow| allow.rule == Rule::DetachedContext),
+            allowed: allowed.iter().cloned().map(Allow::wide).collect(),
+            unneeded: Vec::new(),
+            imports: Imports::default(),
+            errors: Errors::default(),
+            checked_roots: false,
+            asks_receivers: false,
+            asks_timeouts: false,
+        }
     }
-    if !allowed.contains(&Rule::DetachedContext) && DETACHED_CONTEXTS.contains(&name.as_str()) {
-        return Some(
-            "[detached-context] a new root context inside `#[propagate]`\n  it would start without the caller's \
-             deadline, cancellation, trace and baggage\n  derive from `Ctx::current()` instead\n  \
-             for work that must outlive the request: `Ctx::current().detach(\"why\")`\n  \
-             if a new root is meant: `#[propagate(allow(detached_context, reason = \"..\"))]`"
-                .to_owned(),
+
+    /// Makes the `use`s of `block` known until [`leave`](Self::leave).
+    pub(crate) fn enter(&mut self, block: &Block) {
+        self.imports.enter(block);
+    }
+
+    pub(crate) fn leave(&mut self) {
+        self.imports.leave();
+    }
+
+    /// Takes `#[propagate(allow(..))]` out of the attributes of a statement or expression. What it gives goes to
+    /// [`end_allow`](Self::end_allow) behind it.
+    pub(crate) fn begin_allow(&mut self, attrs: &mut Vec<Attribute>) -> usize {
+        let outside = self.allowed.len();
+        attrs.retain(|attr| {
+            let ours = attr.path().segments.last().is_some_and(|last| last.ident == "propagate");
+            if ours {
+                self.allowed.extend(allow::on_a_statement(attr, &mut self.errors));
+            }
+            !ours
+        });
+        let inside = self.allowed.get(outside..).unwrap_or_default();
+        self.allows_roots |= inside.iter().any(|allow| allow.rule == Rule::DetachedContext);
+        outside
+    }
+
+    pub(crate) fn end_allow(&mut self, outside: usize) {
+        let over = self.allowed.drain(outside..);
+        self.unneeded.extend(over.filter(|allow| !allow.used).map(|allow| allow.at));
+    }
+
+    /// Whether code that breaks `rule`, or may, is right where it is.
+    fn allows(&mut self, rule: Rule) -> bool {
+        let allow = self.allowed.iter_mut().rev().find(|allow| allow.rule == rule);
+        allow.map(|allow| allow.used = true).is_some()
+    }
+
+    /// What is wrong with naming this path in a body, if its name tells.
+    pub(crate) fn named(&mut self, path: &ExprPath) -> Option<Expr> {
+        let (rule, message) = self.full_names(path).iter().find_map(|name| known::message(name))?;
+        if self.allows(rule) {
+            return None;
+        }
+        let error = Error::new_spanned(path, message).to_compile_error();
+        // An import of the body is used, as far as it is right.
+        let of = match path.qself.as_ref().map(|qself| &*qself.ty) {
+            Some(Type::Path(of)) => &of.path,
+            _ => &path.path,
+        };
+        let import = of.segments.first().map(|first| &first.ident);
+        let used = import.filter(|name| self.imports.has(name)).map(
+            |name| quote_spanned!(Span::mixed_site()=> #[allow(unused_imports)] use #name as _;),
         );
+        Some(parse_quote!({ #used #error }))
     }
-    None
+
+    /// `a::b::c` as it is known everywhere, without generics; `<a::B>::c` and `<a::B as D>::c` alike.
+    fn full_names(&self, path: &ExprPath) -> Vec<String> {
+        let of = match path.qself.as_ref().map(|qself| &*qself.ty) {
+            None => return self.imports.resolve(&path.path),
+            Some(Type::Path(of)) if of.qself.is_none() => self.imports.resolve(&of.path),
+            Some(_) => return Vec::new(),
+        };
+        let last = names(&path.path).pop().unwrap_or_default();
+        of.into_iter().map(|of| format!("{of}::{last}")).collect()
+    }
+
+    /// Looks for calls by full path in what nobody can parse. The macro is left as it is.
+    pub(crate) fn unparsed(&mut self, tokens: &TokenStream) {
+        // A root in there is seen by rustc alone.
+        self.allows(Rule::DetachedContext);
+        for (path, rule, message) in known::calls(tokens) {
+            if !self.allows(rule) {
+                self.errors.at(path, message);
+            }
+        }
+    }
+
+    /// What a macro that is looked into may still do.
+    pub(crate) fn expands_a_macro(&mut self) {
+        self.allows(Rule::DetachedContext);
+    }
+
+    /// What stands first in the body: errors that have no place in it, and the traits that answer for other types.
+    pub(crate) fn prelude(&mut self) -> TokenStream {
+        self.end_allow(0);
+        let site = Span::mixed_site();
+        let private = self.private.at(site);
+        let mut prelude = self.errors.to_token_stream();
+        let mut bring = |name: &str| {
+            let name = Ident::new(name, site);
+            prelude
+                .extend(quote_spanned!(site=> #[allow(unused_imports)] use #private::#name as _;));
+        };
+        if self.checked_roots || self.allows_roots {
+            bring("NotOurs");
+        } else {
+            // For roots made by macros that cannot be looked into. It would make the calls that were checked, and
+            // those that are allowed, ambiguous.
+            bring("DeriveFromTheCurrentContext");
+        }
+        if self.asks_receivers {
+            bring("NotARuntime");
+        }
+        if self.asks_timeouts {
+            bring("NotATimeout");
+        }
+        for at in &self.unneeded {
+            let private = self.private.at(at.span());
+            prelude.extend(quote_spanned!(at.span()=> #private::Allow::unneeded();));
+        }
+        prelude
+    }
 }
 
-/// Whether the last segment is one of the names that make a root.
-pub(crate) fn may_make_a_root(path: &Path) -> bool {
-    path.segments.last().is_some_and(|last| last.ident == "background" || last.ident == "todo")
+/// The names of the path, without generics.
+fn names(path: &Path) -> Vec<String> {
+    path.segments.iter().map(|segment| segment.ident.unraw().to_string()).collect()
 }
 
-/// `a::b::c`, without a leading `::` and without generics, unless it is a single name.
-fn plain(path: &Path) -> Option<String> {
-    if path.segments.len() < 2 {
-        return None;
-    }
-    let names: Vec<_> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
-    Some(names.join("::"))
+/// Whether the token is this punctuation.
+fn is_punct(token: Option<&TokenTree>, of: char) -> bool {
+    matches!(token, Some(TokenTree::Punct(punct)) if punct.as_char() == of)
 }

@@ -8,9 +8,9 @@ fn blocks() -> NeedsCtx<impl Future<Output = ()>> {
                 return returned;
             }
             #[allow(unused_imports)]
-            use Kind as _;
-            #[allow(unused_imports)]
             use DeriveFromTheCurrentContext as _;
+            #[allow(unused_imports)]
+            use Kind as _;
             #[allow(unused_imports)]
             use CannotSayCancelled as _;
             let how = Returns::<()>::new().how();
@@ -30,6 +30,7 @@ fn blocks() -> NeedsCtx<impl Future<Output = ()>> {
                     )
                     .await
             };
+            #[allow(clippy::unnecessary_semicolon)]
             match leaf(Awaited(block).kind(), how).await {
                 Ok(value) => value,
                 Err(end) => return how.bail(end),

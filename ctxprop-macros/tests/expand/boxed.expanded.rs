@@ -10,9 +10,9 @@ fn walk(tree: &Tree) -> NeedsCtx<BoxFuture<'_, u32>> {
                     return returned;
                 }
                 #[allow(unused_imports)]
-                use Kind as _;
-                #[allow(unused_imports)]
                 use DeriveFromTheCurrentContext as _;
+                #[allow(unused_imports)]
+                use Kind as _;
                 #[allow(unused_imports)]
                 use CannotSayCancelled as _;
                 let how = Returns::<u32>::new().how();

@@ -22,9 +22,9 @@ fn charge(
                             ),
                         );
                         #[allow(unused_imports)]
-                        use Kind as _;
-                        #[allow(unused_imports)]
                         use DeriveFromTheCurrentContext as _;
+                        #[allow(unused_imports)]
+                        use Kind as _;
                         #[allow(unused_imports)]
                         use CannotSayCancelled as _;
                         let how = Returns::<Result<(), AppError>>::new().how();

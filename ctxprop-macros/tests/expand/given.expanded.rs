@@ -13,9 +13,9 @@ async fn handler(ctx: Ctx, Path(id): Path<u64>) -> Result<String, AppError> {
                         return returned;
                     }
                     #[allow(unused_imports)]
-                    use Kind as _;
-                    #[allow(unused_imports)]
                     use DeriveFromTheCurrentContext as _;
+                    #[allow(unused_imports)]
+                    use Kind as _;
                     #[allow(unused_imports)]
                     use CannotSayCancelled as _;
                     let how = Returns::<Result<String, AppError>>::new().how();

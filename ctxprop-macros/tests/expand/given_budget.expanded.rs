@@ -14,9 +14,9 @@ async fn charge(ctx: &Ctx, id: u64) -> Result<(), AppError> {
                         return returned;
                     }
                     #[allow(unused_imports)]
-                    use Kind as _;
-                    #[allow(unused_imports)]
                     use DeriveFromTheCurrentContext as _;
+                    #[allow(unused_imports)]
+                    use Kind as _;
                     #[allow(unused_imports)]
                     use CannotSayCancelled as _;
                     let how = Returns::<Result<(), AppError>>::new().how();

@@ -14,9 +14,9 @@ impl Store for Memory {
                     return returned;
                 }
                 #[allow(unused_imports)]
-                use Kind as _;
-                #[allow(unused_imports)]
                 use DeriveFromTheCurrentContext as _;
+                #[allow(unused_imports)]
+                use Kind as _;
                 says_cancelled::<Result<String, AppError>>();
                 #[allow(unused_imports)]
                 use CannotSayCancelled as _;

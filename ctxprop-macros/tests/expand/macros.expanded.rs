@@ -8,9 +8,9 @@ fn macros() -> NeedsCtx<impl Future<Output = Result<(), AppError>>> {
                 return returned;
             }
             #[allow(unused_imports)]
-            use Kind as _;
-            #[allow(unused_imports)]
             use DeriveFromTheCurrentContext as _;
+            #[allow(unused_imports)]
+            use Kind as _;
             #[allow(unused_imports)]
             use CannotSayCancelled as _;
             let how = Returns::<Result<(), AppError>>::new().how();

@@ -10,9 +10,9 @@ mod handlers {
                     return returned;
                 }
                 #[allow(unused_imports)]
-                use Kind as _;
-                #[allow(unused_imports)]
                 use DeriveFromTheCurrentContext as _;
+                #[allow(unused_imports)]
+                use Kind as _;
                 #[allow(unused_imports)]
                 use CannotSayCancelled as _;
                 let how = Returns::<Response>::new().how();

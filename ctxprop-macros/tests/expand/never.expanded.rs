@@ -5,13 +5,14 @@ fn serve() -> NeedsCtx<impl Future<Output = <fn() -> ! as Gives>::Output>> {
     >(async move {
         {
             #[allow(unused_imports)]
-            use Kind as _;
-            #[allow(unused_imports)]
             use DeriveFromTheCurrentContext as _;
+            #[allow(unused_imports)]
+            use Kind as _;
             #[allow(unused_imports)]
             use CannotSayCancelled as _;
             let how = Returns::<<fn() -> ! as Gives>::Output>::new().how();
             loop {
+                #[allow(clippy::unnecessary_semicolon)]
                 match leaf(Awaited(next()).kind(), how).await {
                     Ok(value) => value,
                     Err(end) => how.bail(end),

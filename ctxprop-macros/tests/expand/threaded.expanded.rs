@@ -14,9 +14,9 @@ fn load(
                 return returned;
             }
             #[allow(unused_imports)]
-            use Kind as _;
-            #[allow(unused_imports)]
             use DeriveFromTheCurrentContext as _;
+            #[allow(unused_imports)]
+            use Kind as _;
             #[allow(unused_imports)]
             use CannotSayCancelled as _;
             let how = Returns::<Result<String, AppError>>::new().how();

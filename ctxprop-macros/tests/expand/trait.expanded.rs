@@ -15,9 +15,9 @@ trait Store {
                     return returned;
                 }
                 #[allow(unused_imports)]
-                use Kind as _;
-                #[allow(unused_imports)]
                 use DeriveFromTheCurrentContext as _;
+                #[allow(unused_imports)]
+                use Kind as _;
                 #[allow(unused_imports)]
                 use CannotSayCancelled as _;
                 let how = Returns::<bool>::new().how();

@@ -146,9 +146,15 @@ pub(super) fn encode(value: &str) -> impl Iterator<Item = &str> {
 }
 
 /// How many bytes [`encode`] makes of it.
-pub(super) fn encoded_len(value: &str) -> usize {
-    let encoded = |byte: &u8| class_of(*byte) & OCTET == 0 || *byte == b'%';
-    value.len() + 2 * value.as_bytes().iter().filter(|byte| encoded(byte)).count()
+pub(crate) const fn encoded_len(value: &str) -> usize {
+    let (bytes, mut len, mut at) = (value.as_bytes(), value.len(), 0);
+    while at < bytes.len() {
+        if class_of(bytes[at]) & OCTET == 0 || bytes[at] == b'%' {
+            len += 2;
+        }
+        at += 1;
+    }
+    len
 }
 
 /// What must be encoded of ASCII: all but `baggage-octet`, and `%` itself.

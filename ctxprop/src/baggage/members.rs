@@ -24,7 +24,7 @@ use super::grammar::{self, Item, RawMember};
 use super::lines::{LineBuilder, Lines};
 
 /// The property of a member that must not leave the mesh. It has no value.
-pub(super) const PRIVATE: &str = "private";
+pub(crate) const PRIVATE: &str = "private";
 
 #[derive(Clone)]
 pub(super) struct Members {

@@ -278,3 +278,26 @@ pub async fn macros(ctx: Ctx, n: u32) -> Said<u32> {
     unwinds(n, 1, (2, 3)).await?;
     ::std::result::Result::Ok(called + all.0)
 }
+
+/// A module of a known name.
+mod thread {
+    pub(crate) const fn sleep(text: &'static str) -> &'static str {
+        text
+    }
+}
+
+/// What the rules ask of types, where nothing is wrong, and what is allowed.
+///
+/// # Errors
+///
+/// When its context ends.
+#[propagate(crate = ::context)]
+pub async fn asked(wait: ::std::time::Duration) -> Said<&'static str> {
+    let root = 1;
+    #[propagate(allow(static_timeout, reason = "shorter than any budget"))]
+    let timeout = ::tokio::time::timeout(::std::time::Duration::from_secs(1), async move { root });
+    let later = ::tokio::time::timeout(wait, timeout);
+    #[propagate(allow(detached_task, reason = "it outlives the request"))]
+    ::std::mem::drop(::tokio::spawn(async move { later.await.is_ok() }));
+    ::std::result::Result::Ok(thread::sleep("mine"))
+}

@@ -11,8 +11,10 @@ struct Names {
     #[baggage(key = "one")]
     #[baggage(private, key = "two")]
     doubled_in_another: u64,
-    #[baggage(crate = ctxprop)]
+    #[baggage(crate = ctxprop, prefix = "user.", rename_all = "camelCase")]
     of_the_struct: u64,
+    #[baggage(value = "gold")]
+    of_a_variant: u64,
     #[baggage("user.id")]
     nameless: u64,
     #[baggage]
@@ -24,7 +26,7 @@ struct Names {
 }
 
 #[derive(Baggage)]
-#[baggage(key = "user.id", prefix = "user.")]
+#[baggage(key = "user.id", rename = "user.")]
 struct OnTheStruct {
     id: u64,
 }
@@ -32,6 +34,24 @@ struct OnTheStruct {
 #[derive(Baggage)]
 #[baggage(crate = "no path")]
 struct NoPath {
+    id: u64,
+}
+
+#[derive(Baggage)]
+#[baggage(rename_all = "Kebab-Case", prefix = 7, max_bytes)]
+struct NoSuchCase {
+    id: u64,
+}
+
+#[derive(Baggage)]
+#[baggage(rename_all, prefix = "user/", max_bytes = 0)]
+struct NoCase {
+    id: u64,
+}
+
+#[derive(Baggage)]
+#[baggage(max_bytes = 10_000, value = "gold")]
+struct TooMany {
     id: u64,
 }
 
@@ -79,6 +99,12 @@ struct Together {
     skipped_with_two: u64,
     #[baggage(private, default = 7, skip)]
     skipped_with_two_more: u64,
+    #[baggage(skip, flatten)]
+    skipped_and_flattened: u64,
+    #[baggage(flatten, key = "user", private)]
+    flattened_with_two: u64,
+    #[baggage(flatten = true)]
+    flatten_is: u64,
     #[baggage(default)]
     default_of_option: Option<u64>,
 }

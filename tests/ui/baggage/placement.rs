@@ -23,8 +23,9 @@ struct Nothing;
 fn is_baggage<B: Baggage>() {}
 
 fn main() {
-    // each mistake is one error: they are baggage nonetheless
+    // an enum is a value, not all of the baggage
     is_baggage::<Tier>();
+    // each mistake is one error: they are baggage nonetheless
     is_baggage::<Number>();
     is_baggage::<UserId>();
     is_baggage::<Nothing>();

@@ -1,0 +1,162 @@
+//! What the rules of `#[propagate]` ask of types. Not public API: the macro names it through `__private`, and it is
+//! here, under a path that reads well, because the compiler's messages print it.
+//!
+//! Each question is a method that exists twice: inherent for the types that a rule is about, where it does not compile
+//! or is deprecated, and as a trait method without effect for all other types. Roots have theirs in `detached`.
+
+use std::marker::PhantomData;
+use std::rc::Rc;
+use std::sync::{Arc, LazyLock};
+
+use tokio::runtime::{Handle, Runtime};
+use tokio::time::Timeout;
+
+/// A module, asked by a type that only it has.
+#[derive(Debug)]
+pub struct Module<T>(PhantomData<fn() -> T>);
+
+/// The names of those types, for modules that have none: the innermost block that has the name wins.
+pub mod no_known_module {
+    pub use super::NotAModule as _;
+
+    #[derive(Debug)]
+    pub struct AccessError;
+
+    #[derive(Debug)]
+    pub struct LocalEnterGuard;
+}
+
+/// `std::thread` and `tokio::task`.
+pub trait Known {}
+
+impl Known for std::thread::AccessError {}
+impl Known for tokio::task::LocalEnterGuard {}
+
+impl<T> Module<T> {
+    #[expect(clippy::new_without_default, reason = "only macros make one")]
+    pub const fn new() -> Self {
+        Module(PhantomData)
+    }
+}
+
+impl<T: Known> Module<T> {
+    pub fn spawn(self)
+    where
+        T: StaysInTheRequest,
+    {
+    }
+
+    pub fn spawn_blocking(self)
+    where
+        T: StaysInTheRequest,
+    {
+    }
+
+    pub fn sleep(self)
+    where
+        T: DoesNotBlock,
+    {
+    }
+}
+
+/// The answer for modules that are the user's own.
+pub trait NotAModule: Sized {
+    fn spawn(self) {}
+    fn spawn_blocking(self) {}
+    fn sleep(self) {}
+}
+
+impl<T> NotAModule for Module<T> {}
+
+/// Implemented by nothing: its absence is the message.
+#[diagnostic::on_unimplemented(
+    message = "[detached-task] this leaves the request behind: the task would lose its deadline, cancellation, trace and baggage",
+    label = "use `ctx.spawn(..)`, or `ctx.spawn_blocking(..)` for what blocks",
+    note = "`ctx` is the function's context or `Ctx::current()`",
+    note = "for work that must outlive the request: `ctx.detach(\"why\").spawn(..)`",
+    note = "if it is right as it is: `#[propagate(allow(detached_task, reason = \"..\"))]` on the function or the statement"
+)]
+pub trait StaysInTheRequest {}
+
+/// Implemented by nothing: its absence is the message.
+#[diagnostic::on_unimplemented(
+    message = "[blocking-call] this blocks the thread: the end of the context cannot interrupt it",
+    label = "await what is async instead: `tokio::time::sleep(..).await`, `future.await`",
+    note = "for what has to block: `ctx.spawn_blocking(..)`",
+    note = "if it is right as it is: `#[propagate(allow(blocking_call, reason = \"..\"))]` on the function or the statement"
+)]
+pub trait DoesNotBlock {}
+
+/// What `block_on` is called on.
+#[derive(Debug)]
+pub struct Receiver<T>(PhantomData<fn() -> T>);
+
+impl<T> Receiver<T> {
+    pub const fn of(_: &T) -> Self {
+        Receiver(PhantomData)
+    }
+}
+
+/// A runtime of tokio, by whatever pointer.
+pub trait IsARuntime {}
+
+impl IsARuntime for Runtime {}
+impl IsARuntime for Handle {}
+impl<T: IsARuntime> IsARuntime for &T {}
+impl<T: IsARuntime> IsARuntime for Arc<T> {}
+impl<T: IsARuntime> IsARuntime for Box<T> {}
+impl<T: IsARuntime> IsARuntime for Rc<T> {}
+impl<T: IsARuntime> IsARuntime for LazyLock<T> {}
+
+impl<T: IsARuntime> Receiver<T> {
+    pub fn block_on(self)
+    where
+        T: DoesNotBlock,
+    {
+    }
+}
+
+/// The answer for all other types.
+pub trait NotARuntime: Sized {
+    fn block_on(self) {}
+}
+
+impl<T> NotARuntime for Receiver<T> {}
+
+/// What a call with a literal duration gave.
+#[derive(Debug)]
+pub struct Literal<T>(pub T);
+
+impl<F> Literal<Timeout<F>> {
+    #[deprecated(
+        note = "[static-timeout] a literal duration does not know how long the caller still waits\n  \
+                use `ctx.with_timeout(..).run(..)`, which the remaining budget bounds, or `budget = \"..\"` on a function\n  \
+                if it is right as it is: `#[propagate(allow(static_timeout, reason = \"..\"))]` on the function or the statement"
+    )]
+    #[inline]
+    pub fn checked(self) -> Timeout<F> {
+        self.0
+    }
+}
+
+/// The answer for all other types.
+pub trait NotATimeout<T>: Sized {
+    fn checked(self) -> T;
+}
+
+impl<T> NotATimeout<T> for Literal<T> {
+    #[inline]
+    fn checked(self) -> T {
+        self.0
+    }
+}
+
+/// An `allow(..)` that has nothing to allow.
+#[derive(Debug)]
+pub struct Allow;
+
+impl Allow {
+    #[deprecated(note = "nothing here breaks this rule: remove it from `allow(..)`")]
+    #[inline]
+    pub const fn unneeded() {}
+}

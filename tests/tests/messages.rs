@@ -1,0 +1,72 @@
+//! The page "when the compiler says…" against the messages: each headline of `ui/**/*.stderr` is on the page, and the
+//! page has no other.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+const PAGE: &str = include_str!("../../ctxprop/docs/messages.md");
+
+/// All `.stderr` files, each with its name.
+fn stderrs() -> Vec<(String, String)> {
+    let ui = Path::new(env!("CARGO_MANIFEST_DIR")).join("ui");
+    let folders = std::fs::read_dir(ui).unwrap().map(|folder| folder.unwrap().path());
+    let files = folders.flat_map(|folder| std::fs::read_dir(folder).unwrap());
+    let files = files.map(|file| file.unwrap().path());
+    let files = files.filter(|file| file.extension().is_some_and(|ending| ending == "stderr"));
+    files
+        .map(|file| (file.display().to_string(), std::fs::read_to_string(&file).unwrap()))
+        .collect()
+}
+
+/// What follows `error: ` or `warning: `, without the code.
+fn headline(line: &str) -> Option<&str> {
+    let (level, text) = line.split_once(": ")?;
+    let level = level.split('[').next()?;
+    ["error", "warning"].contains(&level).then_some(text)
+}
+
+/// The headings of messages on the page.
+fn families() -> Vec<&'static str> {
+    PAGE.lines().filter_map(|line| line.strip_prefix("### ")).collect()
+}
+
+/// Whether the headline has the parts of the family between its `…`, in their order.
+fn is_of(family: &str, headline: &str) -> bool {
+    let mut rest = headline;
+    family.split('…').all(|part| match rest.split_once(part) {
+        Some((_, behind)) => {
+            rest = behind;
+            true
+        }
+        None => false,
+    })
+}
+
+#[test]
+fn each_message_is_on_the_page_and_the_page_has_no_other() {
+    let families = families();
+    let mut met: BTreeSet<&&str> = BTreeSet::new();
+    let mut missing = BTreeSet::new();
+    for (file, text) in stderrs() {
+        for headline in text.lines().filter_map(headline) {
+            let of: Vec<_> = families.iter().filter(|family| is_of(family, headline)).collect();
+            if of.is_empty() {
+                missing.insert(format!("{file}: {headline}"));
+            }
+            met.extend(of);
+        }
+    }
+    assert!(missing.is_empty(), "add to ctxprop/docs/messages.md: {missing:#?}");
+    let stale: Vec<_> = families.iter().filter(|family| !met.contains(family)).collect();
+    assert!(stale.is_empty(), "no message of tests/ui says: {stale:#?}");
+    assert_eq!(families.len(), families.iter().collect::<BTreeSet<_>>().len(), "a family twice");
+}
+
+#[test]
+fn no_message_names_what_is_private() {
+    for (file, text) in stderrs() {
+        assert!(!text.contains("__private"), "{file}");
+    }
+}
