@@ -1,15 +1,20 @@
 //! How long shields run, and what they run under (design, section 3.2).
 
 use std::future::pending;
+use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use ctxprop::{Cancelled, Cause, Ctx, propagate};
+use ctxprop::{Cancelled, Canceller, Cause, Ctx, propagate};
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 use tokio::time::{Instant, sleep};
 
-use crate::shields::settle;
-use crate::support::{Forever, Log, Name, Tenant, current_name, no_hang, root, secs};
+use crate::shields::{Boxed, settle};
+use crate::support::{
+    Forever, Log, Name, Tenant, current_name, no_hang, poll_once, poll_with, root, secs, waker_fn,
+};
 
 #[propagate]
 async fn waits(log: Log) -> Result<(), Cancelled> {
@@ -148,4 +153,56 @@ async fn rule_3_2_a_propagate_call_in_a_shield_unwinds_at_the_limit() {
     let outcome = no_hang(ctx.shield(secs(4), slow(log.clone()))).await;
     assert!(outcome.expect("unwound, not dropped").unwrap_err().is_deadline());
     assert_eq!((start.elapsed(), log.taken()), (secs(4), vec!["slow unwound".to_owned()]));
+}
+
+type Drained = FuturesUnordered<Boxed<()>>;
+
+#[propagate]
+async fn takes_the_first(mut all: Drained) -> Result<Drained, Cancelled> {
+    all.next().await;
+    Ok(all)
+}
+
+#[propagate]
+async fn selects(all: Drained) -> Result<usize, Cancelled> {
+    tokio::select! {
+        () = pending() => {}
+        () = pending() => {}
+    }
+    Ok(all.len())
+}
+
+/// Lets the limit pass between the leaf that saw the shield and the next one.
+#[propagate]
+async fn out_of_time(all: Drained, canceller: Canceller) -> bool {
+    let Ok(all) = takes_the_first(all).await else { return false };
+    canceller.cancel();
+    assert!(futures::poll!(pin!(tokio::time::advance(secs(9)))).is_pending());
+    selects(all).await.is_err()
+}
+
+// Fails where whoever waits for a shield is woken while this thread's list of shields is borrowed, and polls one there
+// and then.
+#[tokio::test(start_paused = true)]
+async fn rule_3_2_who_is_woken_as_a_shield_is_found_out_of_time_may_poll_another() {
+    let (ctx, canceller) = root().with_cancel();
+    let woken = Arc::new(AtomicBool::new(false));
+    let waker = waker_fn({
+        let woken = Arc::clone(&woken);
+        move || {
+            let work = root().shield(secs(1), pending::<()>());
+            assert!(poll_once(pin!(root().scope(work))).is_pending());
+            woken.store(true, Ordering::SeqCst);
+        }
+    });
+    let all = Drained::new();
+    let shield = ctx.shield(secs(5), async move {
+        let mut done = pin!(Ctx::current().done());
+        assert!(poll_with(done.as_mut(), &waker).is_pending());
+        pending::<()>().await;
+    });
+    all.push(Box::pin(async move { drop(shield.await) }));
+    all.push(Box::pin(async {}));
+    assert!(no_hang(out_of_time(all, canceller).with(&ctx)).await);
+    assert!(woken.load(Ordering::SeqCst));
 }

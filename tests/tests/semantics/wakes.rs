@@ -206,7 +206,11 @@ fn hands_out<F: Future<Output = ()> + Send + 'static>(
 ) -> (Boxed<()>, Pin<Box<F>>, oneshot::Sender<()>) {
     let ((go, mut gone), (give, mut back)) = (oneshot::channel::<()>(), oneshot::channel());
     let mut outer: Boxed<()> = Box::pin(ctx.scope(async move {
-        poll_fn(|cx| Poll::Ready(assert!(inner.as_mut().poll(cx).is_pending()))).await;
+        poll_fn(|cx| {
+            assert!(inner.as_mut().poll(cx).is_pending());
+            Poll::Ready(())
+        })
+        .await;
         assert!(give.send(inner).is_ok());
         let _ = (&mut gone).await;
     }));
