@@ -5,6 +5,7 @@
 
 mod builder;
 mod error;
+mod fit;
 mod grammar;
 mod lines;
 mod members;
@@ -16,6 +17,7 @@ use http::HeaderValue;
 
 pub use builder::BaggageMapBuilder;
 pub use error::{BaggageError, BaggageErrorKind};
+pub(crate) use fit::{count_members, is_well_formed};
 pub(crate) use grammar::{Item, scan};
 pub(crate) use lines::{LineBuilder, Lines, MAX_LINE};
 use members::Members;
@@ -109,15 +111,26 @@ pub trait Baggage: Sized {
 /// # Ok::<(), ctxprop::BaggageError>(())
 /// ```
 #[derive(Clone, Default)]
-pub struct BaggageMap(
-    // Invariant: never `Some` without a member.
-    Option<Arc<Repr>>,
-);
+pub struct BaggageMap(Repr);
 
-/// Either form of the same members, and the other one once somebody has asked for it.
+/// Either form of the same members, and the other one once somebody has asked for it. There is at
+/// least one member, unless it is `Empty`.
+///
+/// What came in is kept in place, not on the heap: most hops pass it on and nobody reads it.
+#[derive(Clone, Default)]
 enum Repr {
-    Received { lines: Lines, members: OnceLock<Members> },
-    Built { members: Members, lines: OnceLock<Lines> },
+    #[default]
+    Empty,
+    Received {
+        lines: Lines,
+        members: OnceLock<Arc<Members>>,
+    },
+    Built(Arc<Built>),
+}
+
+struct Built {
+    members: Members,
+    lines: OnceLock<Lines>,
 }
 
 static NO_MEMBERS: Members = Members::new();
@@ -132,7 +145,7 @@ impl BaggageMap {
     /// ```
     #[must_use]
     pub const fn empty() -> Self {
-        Self(None)
+        Self(Repr::Empty)
     }
 
     /// A builder that begins empty.
@@ -182,7 +195,7 @@ impl BaggageMap {
     /// Whether there is no member. Nothing is decoded to tell.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.0.is_none()
+        matches!(self.0, Repr::Empty)
     }
 
     /// Whether there is a member with this key and it must not leave the mesh.
@@ -226,34 +239,35 @@ impl BaggageMap {
     /// Each is at most 8,000 bytes (nginx refuses a line of 8,190), unless a single member is
     /// longer. A line that was built here with a private member is marked sensitive.
     #[must_use]
+    #[inline]
     pub fn header_lines(&self) -> &[HeaderValue] {
-        match self.0.as_deref() {
-            None => &[],
-            Some(Repr::Received { lines, .. }) => lines.as_slice(),
-            Some(Repr::Built { members, lines }) => {
-                lines.get_or_init(|| members.to_lines()).as_slice()
-            }
+        match &self.0 {
+            Repr::Empty => &[],
+            Repr::Received { lines, .. } => lines.as_slice(),
+            Repr::Built(built) => built.lines.get_or_init(|| built.members.to_lines()).as_slice(),
         }
     }
 
     /// The map of lines that are valid, within limits and have at least one member.
+    #[inline]
     pub(crate) fn received(lines: Lines) -> Self {
-        Self(Some(Arc::new(Repr::Received { lines, members: OnceLock::new() })))
+        Self(Repr::Received { lines, members: OnceLock::new() })
     }
 
     fn built(members: Members) -> Self {
-        let is_empty = members.len() == 0;
-        let repr = || Arc::new(Repr::Built { members, lines: OnceLock::new() });
-        Self((!is_empty).then(repr))
+        if members.len() == 0 {
+            return Self::empty();
+        }
+        Self(Repr::Built(Arc::new(Built { members, lines: OnceLock::new() })))
     }
 
     fn members(&self) -> &Members {
-        match self.0.as_deref() {
-            None => &NO_MEMBERS,
-            Some(Repr::Received { lines, members }) => {
-                members.get_or_init(|| Members::decode(lines.as_slice()))
+        match &self.0 {
+            Repr::Empty => &NO_MEMBERS,
+            Repr::Received { lines, members } => {
+                members.get_or_init(|| Arc::new(Members::decode(lines.as_slice())))
             }
-            Some(Repr::Built { members, .. }) => members,
+            Repr::Built(built) => &built.members,
         }
     }
 

@@ -15,6 +15,8 @@
 //! 5. Locks are taken one at a time, and nothing foreign runs under one: wakers, callbacks and the last
 //!    handle of a node are woken, called and dropped after it.
 
+mod tell;
+
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::task::Waker;
@@ -25,6 +27,7 @@ use crate::cause::Cause;
 use crate::ctx::node::Node;
 use crate::on_done::Callbacks;
 use crate::slots::Slots;
+use tell::Telling;
 
 /// What can end a node.
 #[derive(Debug)]
@@ -283,8 +286,7 @@ fn end_by(top: &Arc<Node>, cause: &Cause, now: Instant) {
             state.settled.store(true, Ordering::Release);
         }
     }
-    let ours = below.iter().filter(|(_, struck)| *struck).map(|(node, _)| node);
-    let telling = Telling(Some(ours.chain(struck.then_some(top))));
+    let telling = Telling { top: (top, struck), below: &below };
     // From here on the tree is done, and foreign code may run (invariant 5).
     for waiting in &mut waiting {
         waiting.wakers.take().into_items().for_each(Waker::wake);
@@ -302,23 +304,6 @@ struct Waiting {
     wakers: Slots<Waker>,
     callbacks: Option<Box<Callbacks>>,
     cause: Cause,
-}
-
-/// The nodes that one call ended. Dropped, also when a waker panics, it notes that all were told (invariant 4).
-struct Telling<'a, I: Iterator<Item = &'a Arc<Node>>>(Option<I>);
-
-impl<'a, I: Iterator<Item = &'a Arc<Node>>> Drop for Telling<'a, I> {
-    fn drop(&mut self) {
-        for node in self.0.take().into_iter().flatten() {
-            if let Cancel::Own(state) = &node.cancel {
-                let mut links = state.lock();
-                state.told.store(true, Ordering::Release);
-                let late = links.wakers.take();
-                drop(links);
-                late.into_items().for_each(Waker::wake);
-            }
-        }
-    }
 }
 
 /// Ends one node: sets its cause, if it has none, which it tells, and collects its children and those that wait.

@@ -97,7 +97,7 @@ impl<F: Future> Future for Leaf<F> {
         let before = shield::mark();
         match this.future.poll(cx) {
             Poll::Ready(output) => {
-                this.shields.hand_over();
+                this.shields.hand_over_since(before);
                 Poll::Ready(Ok(output))
             }
             Poll::Pending => {

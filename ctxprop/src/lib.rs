@@ -95,6 +95,7 @@ pub mod field;
 #[allow(missing_docs, reason = "only generated code uses it")]
 pub mod in_span;
 mod leaf;
+mod line;
 mod needs_ctx;
 mod on_done;
 mod scope;

@@ -4,15 +4,17 @@
 //! 1. The context is current while the inner future is polled and while it is dropped, and at no other time.
 //! 2. While a scope is pending, the end of its context wakes it, whichever task polls it: it waits for
 //!    the end itself, or the scope around it does with the same waker.
-//! 3. After the end the inner future is polled once more, so that its leaves unwind.
+//! 3. After the end the inner future is polled once more, so that its leaves unwind, but not before all were told of it
+//!    (`cancel.rs`, invariant 4): a poll in between would use up the wake-ups of what is inside, and the next one, in
+//!    which leaves give up, would not reach it.
 //! 4. A scope that never waits registers nothing.
-//! 5. A scope counts those inside that rely on it (2). Where it goes and they stay, held by somebody else, it wakes
-//!    the task, which polls them again, or hands them to the scope around it.
+//! 5. A scope counts those inside that rely on it (2). Where it goes, or moves to another task, and they stay, held by
+//!    somebody else, it wakes their task, which polls them again, or hands them to the scope around it.
 
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use pin_project_lite::pin_project;
 
@@ -41,16 +43,13 @@ pin_project! {
     impl<F> PinnedDrop for Scope<F> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
+            // First, because what the future holds may panic in its drop.
+            let waker = this.watch.release(this.ctx.node());
             if this.future.is_some() {
                 current::enter(this.ctx, None, this.cover, || this.future.set(None));
                 let covered = current::relies_no_more(*this.covered_by);
-                match this.cover.count {
-                    0 => {}
-                    count if covered => current::take_over(count),
-                    _ => this.watch.as_mut().wake(),
-                }
+                leave_behind(this.cover.count, covered, waker.as_ref());
             }
-            this.watch.release(this.ctx.node());
         }
     }
 }
@@ -73,6 +72,28 @@ impl<F> Scope<F> {
     }
 }
 
+/// Invariant 5, for the `count` scopes that rely on one that goes, and on the `waker` that it had registered.
+fn leave_behind(count: usize, covered: bool, waker: Option<&Waker>) {
+    if count > 0 {
+        waker.into_iter().for_each(Waker::wake_by_ref);
+        if covered {
+            current::take_over(count);
+        }
+    }
+}
+
+/// Waits until all were told of the end of `ctx`; false where they have been.
+#[cold]
+fn wait_until_told(ctx: &Ctx, waker: &Waker) -> bool {
+    // The scope around waits for the same, and polls nothing before. It will find this one woken, as those that were
+    // not polled in between (invariant 3).
+    let waits_inside = current::polls_a_scope() && current::ended() && !current::told();
+    if waits_inside {
+        waker.wake_by_ref();
+    }
+    waits_inside || cancel::wait_until_told(ctx.node(), waker)
+}
+
 impl<F: Future> Future for Scope<F> {
     type Output = F::Output;
 
@@ -86,26 +107,34 @@ impl<F: Future> Future for Scope<F> {
             let covered = current::covers(ctx, cx.waker());
             let saw_end = if covered { ctx.ended() } else { this.watch.as_mut().ended(ctx) };
             let told = saw_end && ctx.told();
-            let polled = current::enter(ctx, Some(cx.waker()), this.cover, || {
-                let polled = match this.future.as_mut().as_pin_mut() {
-                    Some(future) => future.poll(cx),
-                    // As an `async` block does: there is nothing left to give.
-                    None => panic!("a `Scope` was polled after it was ready"),
-                };
+            if !saw_end || told {
+                // Those that relied on the waker so far rely on the new one as they are polled.
+                let moved = !covered && this.cover.count > 0 && this.watch.is_other(cx.waker());
+                let relied =
+                    if moved { std::mem::replace(this.cover, Cover::NONE).count } else { 0 };
+                let polled = current::enter(ctx, Some(cx.waker()), this.cover, || {
+                    let polled = match this.future.as_mut().as_pin_mut() {
+                        Some(future) => future.poll(cx),
+                        // As an `async` block does: there is nothing left to give.
+                        None => panic!("a `Scope` was polled after it was ready"),
+                    };
+                    if polled.is_ready() {
+                        this.future.set(None);
+                    }
+                    polled
+                });
+                if this.cover.count < relied {
+                    this.watch.as_mut().wake();
+                }
                 if polled.is_ready() {
-                    this.future.set(None);
+                    current::relies_no_more(*this.covered_by);
+                    let waker = this.watch.release(ctx.node());
+                    leave_behind(this.cover.count, covered, waker.as_ref());
+                    if this.cover.count > 0 && !covered {
+                        cx.waker().wake_by_ref();
+                    }
+                    return polled;
                 }
-                polled
-            });
-            if polled.is_ready() {
-                this.watch.release(ctx.node());
-                current::relies_no_more(*this.covered_by);
-                match this.cover.count {
-                    0 => {}
-                    count if covered => current::take_over(count),
-                    _ => cx.waker().wake_by_ref(),
-                }
-                return polled;
             }
             // An end that came during the poll was seen by some leaves at best: once more for the others.
             let ended = if covered {
@@ -118,7 +147,7 @@ impl<F: Future> Future for Scope<F> {
                 return Poll::Pending;
             }
             // As long as others are being told, leaves give nothing up: once more after that.
-            if !ctx.told() && (covered || cancel::wait_until_told(ctx.node(), cx.waker())) {
+            if !ctx.told() && (covered || wait_until_told(ctx, cx.waker())) {
                 return Poll::Pending;
             }
         }

@@ -4,9 +4,8 @@
 //! the context has ended and the branches had their chance to unwind.
 //!
 //! # Invariants
-//! 1. The end is taken in a later poll than the one that saw it first, so every branch was polled in
-//!    between or is ready (leaf rule 2), and not while a shield is active in a branch. What encloses the `select!`
-//!    waits for that poll, also another `select!`.
+//! 1. The end is taken once every branch is ready or was polled after all were told of it (leaf rule 2), and not while
+//!    a shield is active in a branch. What encloses the `select!` waits for that poll, also another `select!`.
 //! 2. Once every other branch is disabled the end disables itself too, so that `else` and tokio's own panic
 //!    come as they would.
 
@@ -31,7 +30,8 @@ pub struct Select<H> {
     refutable: bool,
     enabled: AtomicUsize,
     ready: AtomicUsize,
-    saw_end: AtomicBool,
+    /// How many branches had their chance to unwind.
+    unwound: AtomicUsize,
     /// Whether a `select!` in a branch takes the end at its next poll.
     inner_unwinds: AtomicBool,
     shields: Mutex<Seen>,
@@ -41,7 +41,7 @@ impl<H: How> Select<H> {
     /// For the branches of one `select!`.
     pub fn new(how: H, refutable: bool) -> Self {
         let mut shields = Seen::default();
-        if current::has_news() {
+        if H::UNWINDS && current::has_news() {
             shields.inherit();
         }
         Select {
@@ -49,7 +49,7 @@ impl<H: How> Select<H> {
             refutable,
             enabled: AtomicUsize::new(0),
             ready: AtomicUsize::new(0),
-            saw_end: AtomicBool::new(false),
+            unwound: AtomicUsize::new(0),
             inner_unwinds: AtomicBool::new(false),
             shields: Mutex::new(shields),
         }
@@ -63,7 +63,7 @@ impl<H: How> Select<H> {
 
     /// A branch whose precondition went through [`enable`](Select::enable).
     pub fn guarded<F: Future>(&self, future: F) -> Branch<'_, F, H> {
-        Branch { select: self, future }
+        Branch { select: self, future, unwound: false }
     }
 
     /// Notes that a precondition holds.
@@ -89,6 +89,8 @@ pin_project! {
         select: &'a Select<H>,
         #[pin]
         future: F,
+        // Whether it was counted as one that had its chance to unwind.
+        unwound: bool,
     }
 }
 
@@ -97,27 +99,25 @@ impl<F: Future, H: How> Future for Branch<'_, F, H> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        let before = shield::mark();
-        let polled = this.future.poll(cx);
         if !H::UNWINDS {
-            return polled;
+            return this.future.poll(cx);
         }
         let select = *this.select;
+        let before = shield::mark();
+        let told = current::has_news() && select.how.end().is_some_and(|end| H::told(&end));
+        let polled = this.future.poll(cx);
+        if (told || polled.is_ready()) && !std::mem::replace(this.unwound, true) {
+            select.unwound.fetch_add(1, Relaxed);
+        }
         if polled.is_ready() {
             select.ready.fetch_add(1, Relaxed);
-            select.shields().lend();
+            select.shields().lend_since(before);
             if select.refutable {
                 // If the pattern refuses it, the end has to look whether it is alone (invariant 2).
                 cx.waker().wake_by_ref();
             }
-            return polled;
-        }
-        if shield::mark() != before && select.shields().remember_since(before) {
+        } else if shield::mark() != before && select.shields().remember_since(before) {
             select.inner_unwinds.store(true, Relaxed);
-        }
-        if select.saw_end.load(Relaxed) && !select.shields().any_active() {
-            // The last shield may have ended in this poll, after the end was asked (invariant 1).
-            cx.waker().wake_by_ref();
         }
         polled
     }
@@ -137,18 +137,19 @@ impl<H: How> Future for End<'_, H> {
         if !H::UNWINDS || select.ready.load(Relaxed) == select.enabled.load(Relaxed) {
             return Poll::Ready(None);
         }
-        // Without a waker of its own: the nearest scope is woken by the end and polls the whole `select!`.
-        let Some(end) = select.how.end() else {
+        // Without a waker of its own: the nearest scope is woken by the end, and once all were told of it, and polls
+        // the whole `select!`.
+        let Some(end) = select.how.end().filter(H::told) else {
             return Poll::Pending;
         };
-        if !select.saw_end.swap(true, Relaxed) || select.inner_unwinds.swap(false, Relaxed) {
+        let all = select.unwound.load(Relaxed) == select.enabled.load(Relaxed);
+        if !all || select.inner_unwinds.swap(false, Relaxed) {
             shield::unwinds_next(cx.waker());
             return Poll::Pending;
         }
-        if !H::told(&end) || select.shields().hold(cx.waker()) {
-            Poll::Pending
-        } else {
-            Poll::Ready(Some(end))
-        }
+        let mut shields = select.shields();
+        // Who polled them last may be no branch any more: each is left a waker.
+        shields.remember_since(shield::mark());
+        if shields.hold(cx.waker()) { Poll::Pending } else { Poll::Ready(Some(end)) }
     }
 }

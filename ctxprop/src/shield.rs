@@ -52,9 +52,24 @@ enum Pending {
     Unwinding,
 }
 
-/// How long the list is, and what it had of it.
+/// How long the list of what is pending is, doubled, and one more where something is handed over: both in one word,
+/// because every poll compares it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Mark(usize);
+
+impl Mark {
+    fn of(list: &List) -> Mark {
+        Mark(list.pending.len() * 2 + usize::from(!list.handed.is_empty()))
+    }
+
+    fn pending(self) -> usize {
+        self.0 / 2
+    }
+
+    fn hands_over(self) -> bool {
+        self.0 % 2 == 1
+    }
+}
 
 /// Where the list ends now.
 #[inline]
@@ -67,7 +82,7 @@ fn with_list<R>(f: impl FnOnce(&mut List) -> R) -> Option<R> {
     let change = |list: &RefCell<List>| {
         let mut list = list.borrow_mut();
         let result = f(&mut list);
-        MARK.set(Mark(list.pending.len()));
+        MARK.set(Mark::of(&list));
         result
     };
     LIST.try_with(change).ok()
@@ -87,22 +102,34 @@ pub(crate) fn unwinds_next(waker: &Waker) {
     waker.wake_by_ref();
 }
 
-/// Takes off the list what has come since `mark`.
+/// Takes off the list what has come since `mark`: what is pending, and what was handed over to no leaf.
 #[inline]
 pub(crate) fn forget_since(mark: Mark) {
     if MARK.get() != mark {
-        let gone = with_list(|list| {
-            let pending = list.pending.split_off(mark.0.min(list.pending.len()));
-            (pending, std::mem::take(&mut list.handed))
-        });
-        drop(gone);
+        forget(mark);
     }
+}
+
+#[cold]
+fn forget(mark: Mark) {
+    let gone = with_list(|list| {
+        let pending = list.pending.split_off(mark.pending().min(list.pending.len()));
+        // In an executor inside a scope: that of the function around it stays.
+        let handed = if mark.hands_over() { Vec::new() } else { std::mem::take(&mut list.handed) };
+        (pending, handed)
+    });
+    drop(gone);
 }
 
 /// Whether the leaf that was ready last had seen a shield that is still active.
 #[cold]
 pub(crate) fn handed_is_active() -> bool {
-    with_list(|list| list.handed.iter().any(Held::is_active)).unwrap_or(false)
+    // Looking at the clock may end a shield, which wakes whoever waits for it: with the list unborrowed.
+    let mut handed = with_list(|list| std::mem::take(&mut list.handed)).unwrap_or_default();
+    handed.retain(Held::is_active);
+    let any = !handed.is_empty();
+    with_list(|list| list.handed = handed);
+    any
 }
 
 /// The shields that were seen pending inside a future.
@@ -162,7 +189,7 @@ impl Seen {
         seen.iter_mut().for_each(|held| held.polled = false);
         let mut unwinding = false;
         with_list(|list| {
-            for pending in list.pending.iter().skip(mark.0) {
+            for pending in list.pending.iter().skip(mark.pending()) {
                 let Pending::Shield(shield) = pending else {
                     unwinding = true;
                     continue;
@@ -187,16 +214,25 @@ impl Seen {
         }
     }
 
-    /// Hands what is active over to the next leaf (invariant 4).
+    /// Hands what is active over to the next leaf (invariant 4), with what was reported since `mark` was taken.
     #[inline]
-    pub(crate) fn hand_over(&mut self) {
+    pub(crate) fn hand_over_since(&mut self, mark: Mark) {
+        if MARK.get() != mark {
+            self.add(mark);
+        }
         if self.0.is_some() {
-            hand_over(self.0.take().map_or_else(Vec::new, |seen| *seen));
+            self.hand_over();
         }
     }
 
+    #[cold]
+    fn hand_over(&mut self) {
+        hand_over(self.0.take().map_or_else(Vec::new, |seen| *seen));
+    }
+
     /// The same, where this one may go on.
-    pub(crate) fn lend(&self) {
+    pub(crate) fn lend_since(&mut self, mark: Mark) {
+        self.remember_since(mark);
         if let Some(seen) = &self.0 {
             hand_over(seen.iter().map(|held| Held::new(&held.shield)).collect());
         }

@@ -70,6 +70,17 @@ impl SpanContext {
         }
     }
 
+    /// A span that another process told us of.
+    #[inline]
+    pub(crate) const fn remote(
+        trace_id: TraceId,
+        span_id: SpanId,
+        flags: TraceFlags,
+        trace_state: TraceState,
+    ) -> Self {
+        Self { trace_id, span_id, parent_id: SpanId::INVALID, flags, is_remote: true, trace_state }
+    }
+
     /// The first span of a new trace, sampled, with random ids and the flag that says so.
     ///
     /// See Trace Context Level 2, section "Random Trace ID Flag".

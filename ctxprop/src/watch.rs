@@ -91,19 +91,24 @@ impl Watch {
         }
     }
 
+    /// Whether somebody waits with another waker than `waker`.
+    pub(crate) fn is_other(&self, waker: &Waker) -> bool {
+        self.waker.as_ref().is_some_and(|known| !known.will_wake(waker))
+    }
+
     /// Wakes whoever waits, if somebody registered.
     pub(crate) fn wake(self: Pin<&mut Self>) {
         self.project().waker.iter().for_each(Waker::wake_by_ref);
     }
 
-    /// Takes the waker back. Whoever drops a watch that was polled calls this first.
-    pub(crate) fn release(self: Pin<&mut Self>, node: &Node) {
+    /// Takes the waker back, and gives it. Whoever drops a watch that was polled calls this first.
+    pub(crate) fn release(self: Pin<&mut Self>, node: &Node) -> Option<Waker> {
         let mut this = self.project();
         if let Some(key) = this.key.take() {
             cancel::unregister(node, key);
         }
-        *this.waker = None;
         this.timer.set(None);
+        this.waker.take()
     }
 }
 

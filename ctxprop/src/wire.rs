@@ -7,14 +7,7 @@
 //! Whom to believe is not decided here. A service that faces strangers reads with fewer
 //! [`Formats`], or only one of [`trace_context`], [`baggage`] and [`budget`].
 //!
-//! | what | header | read | written |
-//! | --- | --- | --- | --- |
-//! | trace | `traceparent`, `tracestate` | yes | yes |
-//! | legacy id | `x-trace-id` | without `traceparent` | on request |
-//! | baggage | `baggage` | yes | yes |
-//! | budget | `x-timeout-ms` | yes | yes |
-//! | | `x-deadline` | without any relative header | yes |
-//! | | `grpc-timeout`, `connect-timeout-ms`, `x-envoy-expected-rq-timeout-ms` | yes | on request |
+//! [What goes over the wire](self#what-goes-over-the-wire), below, shows each header as it is written.
 //!
 //! # Examples
 //!
@@ -45,9 +38,13 @@
 //! assert_eq!(headers["baggage"], "tenant=acme");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+#![doc = include_str!("../docs/wire.md")]
 
 pub mod baggage;
 pub mod budget;
+mod carrier;
+mod environment;
+mod fields;
 mod formats;
 mod http;
 pub mod trace_context;
@@ -55,12 +52,16 @@ pub mod trace_context;
 use std::fmt;
 use std::time::Duration;
 
+use ::http::HeaderValue;
 use ::http::header::HeaderName;
-use ::http::{HeaderMap, HeaderValue};
 
 use crate::baggage::BaggageMap;
 use crate::span::SpanContext;
 
+pub use crate::line::Line;
+pub use carrier::{Extract, Inject};
+pub use environment::Environment;
+pub use fields::FIELDS;
 pub use formats::Formats;
 
 /// What a caller sent.
@@ -79,8 +80,8 @@ pub struct Incoming {
 impl Incoming {
     /// Reads all headers of the default [`Formats`]. Never fails.
     #[must_use]
-    pub fn from_headers(headers: &HeaderMap) -> Self {
-        Formats::default().extract(headers)
+    pub fn from_headers(carrier: &(impl Extract + ?Sized)) -> Self {
+        Formats::default().extract(carrier)
     }
 
     /// How many headers, lines and members were malformed, too many or too long, and left out.
@@ -111,8 +112,8 @@ impl Outgoing<'_> {
     /// # Errors
     ///
     /// Less than 1 ms remains. Nothing has been written or removed then.
-    pub fn write(&self, headers: &mut HeaderMap) -> Result<(), Expired> {
-        Formats::default().inject(self, headers)
+    pub fn write(&self, carrier: &mut impl Inject) -> Result<(), Expired> {
+        Formats::default().inject(self, carrier)
     }
 }
 
@@ -143,28 +144,13 @@ impl Dropped {
     }
 }
 
-/// Makes this the only line of the header; `None` removes all of them.
-fn set(headers: &mut HeaderMap, name: &HeaderName, value: Option<HeaderValue>) {
-    match value {
-        // A map refuses beyond 24,576 headers, which no transport would send anyhow.
-        Some(value) => drop(headers.try_insert(name, value)),
-        None => drop(headers.remove(name)),
+/// Makes this the only line of the field; `None` removes all of them.
+#[inline]
+fn set(carrier: &mut impl Inject, name: &HeaderName, line: Option<HeaderValue>) {
+    match line {
+        Some(line) => carrier.set(name, line),
+        None => carrier.remove(name),
     }
-}
-
-/// Adds a line to the header.
-fn append(headers: &mut HeaderMap, name: &HeaderName, value: HeaderValue) {
-    drop(headers.try_append(name, value));
-}
-
-/// The value without the white space around it, which is not part of it (RFC 9110, section 5.5).
-/// Transports leave it out; maps that were filled by hand may not.
-fn trim(value: &HeaderValue) -> &[u8] {
-    let mut rest = value.as_bytes();
-    while let [b' ' | b'\t', tail @ ..] | [tail @ .., b' ' | b'\t'] = rest {
-        rest = tail;
-    }
-    rest
 }
 
 #[cfg(test)]

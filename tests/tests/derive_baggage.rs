@@ -33,7 +33,9 @@ fn sent(map: &BaggageMap) -> BaggageMap {
 fn received(line: &str) -> BaggageMap {
     let line = HeaderValue::from_str(line).unwrap();
     wire::baggage::extract(
-        &[(http::HeaderName::from_static("baggage"), line)].into_iter().collect(),
+        &[(http::HeaderName::from_static("baggage"), line)]
+            .into_iter()
+            .collect::<http::HeaderMap>(),
     )
 }
 

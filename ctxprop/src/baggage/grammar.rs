@@ -123,7 +123,7 @@ fn ends(line: &[u8], at: usize) -> bool {
 /// The first place from `at` on whose byte is not of the class, or the end.
 #[inline]
 fn skip(line: &[u8], mut at: usize, class: u8) -> usize {
-    while at < line.len() && CLASS[usize::from(line[at])] & class != 0 {
+    while at < line.len() && class_of(line[at]) & class != 0 {
         at += 1;
     }
     at
@@ -147,7 +147,7 @@ pub(super) fn encode(value: &str) -> impl Iterator<Item = &str> {
 
 /// How many bytes [`encode`] makes of it.
 pub(super) fn encoded_len(value: &str) -> usize {
-    let encoded = |byte: &u8| CLASS[usize::from(*byte)] & OCTET == 0 || *byte == b'%';
+    let encoded = |byte: &u8| class_of(*byte) & OCTET == 0 || *byte == b'%';
     value.len() + 2 * value.as_bytes().iter().filter(|byte| encoded(byte)).count()
 }
 
@@ -155,12 +155,17 @@ pub(super) fn encoded_len(value: &str) -> usize {
 const NOT_OCTETS: &AsciiSet =
     &CONTROLS.add(b' ').add(b'"').add(b',').add(b';').add(b'\\').add(b'%');
 
-const TOKEN: u8 = 1;
-const OCTET: u8 = 2;
-const WHITE: u8 = 4;
+pub(super) const TOKEN: u8 = 1;
+pub(super) const OCTET: u8 = 2;
+pub(super) const WHITE: u8 = 4;
+
+#[inline]
+pub(super) const fn class_of(byte: u8) -> u8 {
+    CLASS[byte as usize]
+}
 
 /// Which parts of the grammar each byte may stand in (section 3.2.1 "Definition").
-static CLASS: [u8; 256] = {
+const CLASS: [u8; 256] = {
     let mut table = [0; 256];
     let mut byte = 0;
     while byte < 256 {
@@ -189,7 +194,7 @@ mod tests {
         // RFC 9110, 5.6.2: tchar
         let tchar = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
         for byte in 0..=255 {
-            let class = CLASS[usize::from(byte)];
+            let class = class_of(byte);
             assert_eq!(class & OCTET != 0, octet(byte), "octet {byte:#x}");
             assert_eq!(class & TOKEN != 0, tchar(byte), "tchar {byte:#x}");
         }
@@ -200,7 +205,7 @@ mod tests {
         for byte in 0..=127 {
             let text = char::from(byte).to_string();
             let encoded: String = encode(&text).collect();
-            let plain = CLASS[usize::from(byte)] & OCTET != 0 && byte != b'%';
+            let plain = class_of(byte) & OCTET != 0 && byte != b'%';
             assert_eq!(encoded == text, plain, "{byte:#x}");
             assert_eq!(encoded.len(), encoded_len(&text));
         }

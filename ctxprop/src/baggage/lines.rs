@@ -1,16 +1,18 @@
 //! Baggage as it is sent: the values of one or more `baggage` headers, and how members are put
 //! into lines that are short enough.
 
+use std::sync::Arc;
+
 use http::HeaderValue;
 
 /// The longest line built here. nginx answers 400 to a header line, name included, of 8,190 bytes.
 pub(crate) const MAX_LINE: usize = 8_000;
 
 /// The lines of one message. There is at least one; one alone is not put on the heap.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Lines {
     One(HeaderValue),
-    Many(Vec<HeaderValue>),
+    Many(Arc<[HeaderValue]>),
 }
 
 impl Lines {
@@ -53,7 +55,7 @@ impl LineBuilder {
         match self.done.len() {
             0 => None,
             1 => self.done.pop().map(Lines::One),
-            _ => Some(Lines::Many(self.done)),
+            _ => Some(Lines::Many(self.done.into())),
         }
     }
 

@@ -16,6 +16,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 
 use http::HeaderValue;
 
@@ -201,7 +202,7 @@ impl Members {
                 encode_member(line, self.key(index), self.value(index), self.properties(index));
             }
         }
-        lines.finish().unwrap_or(Lines::Many(Vec::new()))
+        lines.finish().unwrap_or_else(|| Lines::Many(Arc::new([])))
     }
 
     fn text_of(&self, member: &Member, range: &Range<usize>) -> &str {

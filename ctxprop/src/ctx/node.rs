@@ -222,7 +222,7 @@ mod tests {
     #[cfg(target_pointer_width = "64")]
     fn sizes() {
         assert_eq!(size_of::<Ctx>(), 16, "two words");
-        assert_eq!(size_of::<Node>(), 352);
+        assert_eq!(size_of::<Node>(), 392);
         assert_eq!(size_of::<crate::Scope<()>>(), 192, "over its future: mostly the timer");
         assert_eq!(size_of::<crate::leaf::Leaf<()>>(), 16, "over its future");
     }

@@ -3,12 +3,16 @@
 //! Ids are never kept as text. Where they come from at random is here too, because "never all
 //! zero" is a rule of the types.
 
+mod hex;
+
 use std::cell::Cell;
 use std::collections::hash_map::RandomState;
 use std::fmt;
 use std::hash::{BuildHasher, Hasher};
 use std::ops::BitOr;
 use std::str::FromStr;
+
+pub(crate) use hex::{decode_hex, encode_hex};
 
 /// An id was not the right number of lower-case hexadecimal digits, or all of them were zero.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +57,7 @@ macro_rules! id {
             }
 
             /// Reads exactly the digits, nothing around them; `None` for zero too.
+            #[inline]
             pub(crate) fn from_hex(text: &[u8]) -> Option<Self> {
                 decode_hex(text).map(Self).filter(|id| id.is_valid())
             }
@@ -244,38 +249,5 @@ impl BitOr for TraceFlags {
 impl fmt::Debug for TraceFlags {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:02x}", self.0)
-    }
-}
-
-/// What a lower-case hexadecimal digit is worth; `NOT_HEX` for every other byte.
-static HEX_VALUE: [u8; 256] = {
-    let mut table = [NOT_HEX; 256];
-    let mut value = 0;
-    while value < 16 {
-        table[HEX_DIGITS[value] as usize] = value as u8;
-        value += 1;
-    }
-    table
-};
-const HEX_DIGITS: &[u8; 16] = b"0123456789abcdef";
-const NOT_HEX: u8 = 0x80;
-
-/// `N` bytes from exactly `2 * N` lower-case digits (`HEXDIGLC` in the specification).
-pub(crate) fn decode_hex<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
-    let (pairs, rest) = text.as_chunks::<2>();
-    let pairs: &[_; N] = pairs.try_into().ok().filter(|_| rest.is_empty())?;
-    let mut seen = 0;
-    let bytes = pairs.map(|[high, low]| {
-        let (high, low) = (HEX_VALUE[usize::from(high)], HEX_VALUE[usize::from(low)]);
-        seen |= high | low;
-        (high << 4) | (low & 0x0f)
-    });
-    (seen & NOT_HEX == 0).then_some(bytes)
-}
-
-/// Writes two lower-case digits a byte; what does not fit in `out` is left out.
-pub(crate) fn encode_hex(bytes: &[u8], out: &mut [u8]) {
-    for (byte, pair) in bytes.iter().zip(out.as_chunks_mut::<2>().0) {
-        *pair = [HEX_DIGITS[usize::from(byte >> 4)], HEX_DIGITS[usize::from(byte & 0x0f)]];
     }
 }

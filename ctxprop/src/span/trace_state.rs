@@ -12,12 +12,15 @@ use http::HeaderValue;
 
 use grammar::{Member, is_key, members, scan};
 
+use crate::line::Line;
+
 /// The most list-members a `tracestate` may have (section "tracestate Header Field Values").
 pub const MAX_TRACE_STATE_MEMBERS: usize = 32;
 
-/// The most characters of `tracestate` kept, commas and white space included.
+/// The most characters of several members kept, commas and white space included. A member alone
+/// may be as long as the grammar allows, which is one character more.
 ///
-/// Section "tracestate Limits" asks for at least as many, and says what goes first beyond.
+/// Section 3.3.3.1 "tracestate Limits" asks for at least as many, and says what goes first beyond.
 pub const MAX_TRACE_STATE_BYTES: usize = 512;
 
 /// Members longer than this go first when the whole is too long (section "tracestate Limits").
@@ -83,23 +86,18 @@ impl TraceState {
     ///
     /// # Errors
     ///
-    /// `key` or `value` is not what the grammar of the specification allows, or the two do not fit
-    /// into [`MAX_TRACE_STATE_BYTES`] even alone. A trailing space is not allowed in a value.
+    /// `key` or `value` is not what the grammar of the specification allows. A trailing space is
+    /// not allowed in a value.
     pub fn with(&self, key: &str, value: &str) -> Result<Self, TraceStateError> {
         if !is_key(key.as_bytes()) {
             return Err(TraceStateError::InvalidKey);
         }
         let added = format!("{key}={value}");
         // A comma in the value would make two members of it, white space behind it a shorter one.
-        let (Some(member), _) = scan(added.as_bytes(), 0)? else {
+        let member = scan(added.as_bytes(), 0)?.member(added.as_bytes());
+        let Some(member) = member.filter(|member| member.text.len() == added.len()) else {
             return Err(TraceStateError::InvalidValue);
         };
-        if member.text.len() != added.len() {
-            return Err(TraceStateError::InvalidValue);
-        }
-        if added.len() > MAX_TRACE_STATE_BYTES {
-            return Err(TraceStateError::TooLong);
-        }
         let mut members = vec![member];
         members.extend(self.members().filter(|member| member.key() != key.as_bytes()));
         members.truncate(MAX_TRACE_STATE_MEMBERS);
@@ -113,50 +111,33 @@ impl TraceState {
         self.0.as_ref()
     }
 
-    /// Combines the lines of one message in order, and says how many members did not fit.
-    ///
-    /// One line that is within limits is kept as it is, without a copy.
-    pub(crate) fn from_lines<'a, L>(lines: L) -> Result<(Self, usize), TraceStateError>
-    where
-        L: IntoIterator<Item = &'a HeaderValue> + Copy,
-    {
-        let (mut keys, mut count) = ([b"".as_slice(); MAX_TRACE_STATE_MEMBERS], 0);
-        let (mut only, mut compact) = (None, true);
-        for line in lines {
-            let (bytes, before) = (line.as_bytes(), count);
-            let mut at = 0;
-            while at <= bytes.len() {
-                let (member, next) = scan(bytes, at)?;
-                at = next;
-                // Empty members are allowed and mean nothing; the limit is for the others.
-                let Some(member) = member else {
-                    compact = false;
-                    continue;
-                };
-                let seen = keys.get(..count).unwrap_or_default();
-                if seen.contains(&member.key()) {
-                    return Err(TraceStateError::Duplicate);
-                }
-                *keys.get_mut(count).ok_or(TraceStateError::TooMany)? = member.key();
-                count += 1;
-            }
-            if count > before {
-                // a second line that says something, or the only one so far
-                only = if before == 0 { Some(line) } else { None };
-            }
+    /// Reads the only line of a message, and says how many members did not fit. One that is within
+    /// limits is kept as it is, without a copy.
+    #[inline]
+    pub(crate) fn from_line(line: Line<'_>) -> Result<(Self, usize), TraceStateError> {
+        let list = line.as_bytes();
+        if check(list)? == Members::Compact && list.len() <= MAX_TRACE_STATE_BYTES {
+            return Ok((Self(line.to_header()), 0));
         }
-        match only {
-            _ if count == 0 => Ok((Self(None), 0)),
-            Some(line) if compact && line.len() <= MAX_TRACE_STATE_BYTES => {
-                Ok((Self(Some(line.clone())), 0))
-            }
-            _ => {
-                let mut members: Vec<_> =
-                    lines.into_iter().flat_map(|line| members(line.as_bytes())).collect();
-                shorten(&mut members, 0);
-                Ok((join(&members), count - members.len()))
-            }
-        }
+        Ok(Self::within_limits(list))
+    }
+
+    /// Combines the lines of one message in order.
+    pub(crate) fn from_lines<'a>(
+        lines: impl Iterator<Item = Line<'a>>,
+    ) -> Result<(Self, usize), TraceStateError> {
+        let list = lines.map(Line::as_bytes).collect::<Vec<_>>().join(&b',');
+        check(&list)?;
+        Ok(Self::within_limits(&list))
+    }
+
+    /// As much of a valid list as is to be kept, and how many members are not.
+    #[cold]
+    fn within_limits(list: &[u8]) -> (Self, usize) {
+        let mut members: Vec<_> = members(list).collect();
+        let count = members.len();
+        shorten(&mut members, 0);
+        (join(&members), count - members.len())
     }
 
     fn members(&self) -> impl Iterator<Item = Member<'_>> {
@@ -169,8 +150,7 @@ impl FromStr for TraceState {
 
     /// Reads a whole list, as the header has it; what is too long is shortened as when received.
     fn from_str(text: &str) -> Result<Self, TraceStateError> {
-        let line = HeaderValue::from_str(text).map_err(|_| TraceStateError::InvalidValue)?;
-        Self::from_lines(&[line]).map(|(state, _)| state)
+        Self::from_line(Line::from(text)).map(|(state, _)| state)
     }
 }
 
@@ -193,8 +173,6 @@ pub enum TraceStateError {
     Duplicate,
     /// There are more than [`MAX_TRACE_STATE_MEMBERS`] members.
     TooMany,
-    /// The member alone is longer than [`MAX_TRACE_STATE_BYTES`].
-    TooLong,
 }
 
 impl TraceStateError {
@@ -204,7 +182,6 @@ impl TraceStateError {
             Self::InvalidValue => "invalid value",
             Self::Duplicate => "the same key twice",
             Self::TooMany => "more than 32 members",
-            Self::TooLong => "longer than 512 characters",
         }
     }
 }
@@ -217,12 +194,46 @@ impl fmt::Display for TraceStateError {
 
 impl std::error::Error for TraceStateError {}
 
-/// Drops whole members until the rest fits, never one of the first `keep`: the long ones from the
-/// end, then any from the end (section "tracestate Limits").
+/// The members of a valid list.
+#[derive(PartialEq)]
+enum Members {
+    /// Nothing else, not even empty ones.
+    Compact,
+    /// Empty ones among them, or nothing but those.
+    WithGaps,
+}
+
+/// Whether a whole list is valid: each member, their number, and that there is one for each key.
+#[inline]
+fn check(list: &[u8]) -> Result<Members, TraceStateError> {
+    let mut starts = [0; MAX_TRACE_STATE_MEMBERS];
+    let (mut at, mut count, mut members) = (0, 0, Members::Compact);
+    while at <= list.len() {
+        let scanned = scan(list, at)?;
+        at = scanned.next;
+        // Empty members are allowed and mean nothing; the limit is for the others.
+        if scanned.is_empty() {
+            members = Members::WithGaps;
+            continue;
+        }
+        // with its `=`, so that no key is the beginning of another
+        let key = list.get(scanned.start..=scanned.equals).unwrap_or_default();
+        let begins = |start: &usize| list.get(*start..).is_some_and(|rest| rest.starts_with(key));
+        if starts.iter().take(count).any(begins) {
+            return Err(TraceStateError::Duplicate);
+        }
+        *starts.get_mut(count).ok_or(TraceStateError::TooMany)? = scanned.start;
+        count += 1;
+    }
+    Ok(members)
+}
+
+/// Drops whole members until the rest fits, never one of the first `keep` nor the last one left:
+/// the long ones from the end, then any from the end (section 3.3.3.1 "tracestate Limits").
 fn shorten(members: &mut Vec<Member<'_>>, keep: usize) {
     // The commas between members are one fewer than the members.
     let mut len = members.iter().map(|member| member.text.len() + 1).sum::<usize>();
-    while len > MAX_TRACE_STATE_BYTES + 1 && members.len() > keep {
+    while len > MAX_TRACE_STATE_BYTES + 1 && members.len() > 1 {
         let long = members.iter().rposition(|member| member.text.len() > LONG_MEMBER);
         let dropped = long.filter(|&index| index >= keep).unwrap_or(members.len() - 1);
         len -= members.remove(dropped).text.len() + 1;

@@ -3,22 +3,22 @@
 //! [W3C Baggage](https://www.w3.org/TR/baggage/), section 3.2. Where a member begins and ends is
 //! `crate::baggage`'s grammar; nothing is decoded here.
 
-use http::header::HeaderName;
-use http::{HeaderMap, HeaderValue};
-
-use super::{Dropped, append, set};
+use super::Dropped;
+use super::carrier::{Extract, Inject};
+use super::fields::{Field, Fields};
 use crate::baggage::{
-    BaggageMap, Item, LineBuilder, Lines, MAX_BAGGAGE_BYTES, MAX_BAGGAGE_MEMBERS, MAX_LINE, scan,
+    BaggageMap, Item, LineBuilder, Lines, MAX_BAGGAGE_BYTES, MAX_BAGGAGE_MEMBERS, MAX_LINE,
+    count_members, is_well_formed, scan,
 };
-
-static BAGGAGE: HeaderName = HeaderName::from_static("baggage");
+use crate::line::Line;
 
 /// What the caller wants to travel on; empty if the caller sent nothing, or nothing valid.
 ///
-/// All lines together are one list. A malformed member is left out, and only that one. Beyond
-/// [`MAX_BAGGAGE_MEMBERS`] members or [`MAX_BAGGAGE_BYTES`] bytes, commas and white space included,
-/// whole members are left out, each that does not fit beside those before it. Lines that need no
-/// such change, and are short enough to be sent, are kept and re-sent byte for byte.
+/// All lines together are one list, and are sent on as one, because not everybody reads more than
+/// the first. A malformed member is left out, and only that one. Beyond [`MAX_BAGGAGE_MEMBERS`]
+/// members or [`MAX_BAGGAGE_BYTES`] bytes, commas included, whole members are left out, each that
+/// does not fit beside those before it. A single line that needs no change, and is short enough to
+/// be sent, is kept and re-sent byte for byte.
 ///
 /// # Examples
 ///
@@ -37,54 +37,33 @@ static BAGGAGE: HeaderName = HeaderName::from_static("baggage");
 /// # Ok::<(), http::header::InvalidHeaderValue>(())
 /// ```
 #[must_use]
-pub fn extract(headers: &HeaderMap) -> BaggageMap {
-    read(headers, &mut Dropped::default())
+pub fn extract(carrier: &(impl Extract + ?Sized)) -> BaggageMap {
+    read(&Fields::of(carrier), &mut Dropped::default())
 }
 
-pub(super) fn read(headers: &HeaderMap, dropped: &mut Dropped) -> BaggageMap {
-    let lines = headers.get_all(&BAGGAGE);
-    let kept = if keep_as_is(&lines) { clone_all(&lines) } else { rebuild(&lines, dropped) };
+#[inline]
+pub(super) fn read(fields: &Fields<'_>, dropped: &mut Dropped) -> BaggageMap {
+    if fields.lacks(Field::Baggage) {
+        return BaggageMap::empty();
+    }
+    let kept = match fields.only(Field::Baggage).filter(|line| is_fit(line.as_bytes())) {
+        Some(line) => line.to_header().map(Lines::One),
+        None => rebuild(fields.all(Field::Baggage), dropped),
+    };
     kept.map_or(BaggageMap::empty(), BaggageMap::received)
 }
 
-/// Whether every line is well-formed and short enough, and all of them are within limits.
-fn keep_as_is<'a>(lines: impl IntoIterator<Item = &'a HeaderValue>) -> bool {
-    let (mut members, mut bytes) = (0, 0);
-    for line in lines.into_iter().map(HeaderValue::as_bytes) {
-        bytes += line.len() + 1;
-        if line.len() > MAX_LINE || bytes > MAX_BAGGAGE_BYTES + 1 {
-            return false;
-        }
-        let mut at = 0;
-        while at <= line.len() {
-            let (item, next) = scan(line, at);
-            members += 1;
-            if !matches!(item, Item::Member(_)) || members > MAX_BAGGAGE_MEMBERS {
-                return false;
-            }
-            at = next;
-        }
-    }
-    true
-}
-
-fn clone_all<'a>(lines: impl IntoIterator<Item = &'a HeaderValue>) -> Option<Lines> {
-    let mut lines = lines.into_iter();
-    let first = lines.next()?.clone();
-    match lines.next() {
-        None => Some(Lines::One(first)),
-        Some(second) => {
-            let rest = lines.cloned();
-            Some(Lines::Many([first, second.clone()].into_iter().chain(rest).collect()))
-        }
-    }
+/// Whether the line can be sent on as it is: well-formed, short enough, and within limits.
+#[inline]
+fn is_fit(line: &[u8]) -> bool {
+    // the shortest member and its comma are three bytes
+    let few = || line.len() < 3 * MAX_BAGGAGE_MEMBERS || count_members(line) <= MAX_BAGGAGE_MEMBERS;
+    line.len() <= MAX_LINE && is_well_formed(line) && few()
 }
 
 /// Copies the members that are valid and fit, each as it came but for the white space around it.
-fn rebuild<'a>(
-    lines: impl IntoIterator<Item = &'a HeaderValue>,
-    dropped: &mut Dropped,
-) -> Option<Lines> {
+#[cold]
+fn rebuild<'a>(lines: impl Iterator<Item = Line<'a>>, dropped: &mut Dropped) -> Option<Lines> {
     let mut kept = LineBuilder::default();
     let (mut members, mut bytes, mut malformed, mut beyond) = (0, 0, 0, 0);
     for line in lines {
@@ -118,11 +97,16 @@ fn rebuild<'a>(
 }
 
 /// Writes the map, in as many lines as it needs, or removes the header.
-pub(super) fn write(map: Option<&BaggageMap>, headers: &mut HeaderMap) {
-    let mut lines = map.map_or(&[] as &[_], BaggageMap::header_lines).iter();
-    set(headers, &BAGGAGE, lines.next().cloned());
-    for line in lines {
-        append(headers, &BAGGAGE, line.clone());
+#[inline]
+pub(super) fn write(map: Option<&BaggageMap>, carrier: &mut impl Inject) {
+    let name = Field::Baggage.header();
+    let lines = map.map_or(&[] as &[_], BaggageMap::header_lines);
+    let Some((first, rest)) = lines.split_first() else {
+        return carrier.remove(name);
+    };
+    carrier.set(name, first.clone());
+    for line in rest {
+        carrier.append(name, line.clone());
     }
 }
 

@@ -12,10 +12,11 @@ mod grpc;
 
 use std::time::{Duration, SystemTime};
 
-use http::header::HeaderName;
-use http::{HeaderMap, HeaderValue};
+use http::HeaderValue;
 
-use super::{Dropped, set, trim};
+use super::carrier::{Extract, Inject};
+use super::fields::{Field, Fields};
+use super::{Dropped, set};
 
 pub use grpc::{InvalidTimeout, extract_grpc_timeout, format_grpc_timeout, parse_grpc_timeout};
 
@@ -31,32 +32,18 @@ pub(super) const MIN_BUDGET: Duration = Duration::from_millis(1);
 const CONNECT_DIGITS: usize = 10;
 const CONNECT_MAX: u64 = 9_999_999_999;
 
-static X_TIMEOUT_MS: HeaderName = HeaderName::from_static("x-timeout-ms");
-static GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
-static CONNECT_TIMEOUT_MS: HeaderName = HeaderName::from_static("connect-timeout-ms");
-static ENVOY_TIMEOUT_MS: HeaderName = HeaderName::from_static("x-envoy-expected-rq-timeout-ms");
+/// What a header whose value counts from its arrival says: `None` where it is malformed,
+/// `Some(None)` where it says that there is no limit.
+type Parse = fn(&[u8]) -> Option<Option<Duration>>;
 
-/// A header whose value counts from its arrival.
-struct Relative {
-    name: &'static str,
-    /// `None` where it is malformed, `Some(None)` where it says that there is no limit.
-    parse: fn(&[u8]) -> Option<Option<Duration>>,
-}
-
-static RELATIVE: [Relative; 4] = [
-    Relative { name: "x-timeout-ms", parse: |text| parse_millis(text).map(Some) },
-    Relative { name: "grpc-timeout", parse: |text| parse_grpc_timeout(text).ok().map(Some) },
-    Relative {
-        name: "connect-timeout-ms",
-        parse: |text| {
-            (text.len() <= CONNECT_DIGITS).then(|| parse_millis(text)).flatten().map(Some)
-        },
-    },
-    Relative {
-        name: "x-envoy-expected-rq-timeout-ms",
-        // Envoy has no other word for "none" than 0, and sends 1 where the time is up
-        parse: |text| parse_millis(text).map(|it| Some(it).filter(|it| !it.is_zero())),
-    },
+static RELATIVE: [(Field, Parse); 4] = [
+    (Field::TimeoutMs, |text| parse_millis(text).map(Some)),
+    (Field::GrpcTimeout, |text| parse_grpc_timeout(text).ok().map(Some)),
+    (Field::ConnectTimeout, |text| {
+        (text.len() <= CONNECT_DIGITS).then(|| parse_millis(text)).flatten().map(Some)
+    }),
+    // Envoy has no other word for "none" than 0, and sends 1 where the time is up
+    (Field::EnvoyTimeout, |text| parse_millis(text).map(|it| Some(it).filter(|it| !it.is_zero()))),
 ];
 
 /// How long the caller will wait from now on; zero if no longer, `None` if it did not say.
@@ -86,35 +73,59 @@ static RELATIVE: [Relative; 4] = [
 /// # Ok::<(), http::header::InvalidHeaderValue>(())
 /// ```
 #[must_use]
-pub fn extract(headers: &HeaderMap) -> Option<Duration> {
-    read(headers, SystemTime::now, &mut Dropped::default())
+pub fn extract(carrier: &(impl Extract + ?Sized)) -> Option<Duration> {
+    read(&Fields::of(carrier), Transit::Immediate, SystemTime::now, &mut Dropped::default())
 }
 
+/// Whether a message may have waited since it was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Transit {
+    /// A request: relative budgets count from now.
+    Immediate,
+    /// A message in a queue, the environment of a process: only the moment counts, however long
+    /// ago it was.
+    Queued,
+}
+
+#[inline]
 pub(super) fn read(
-    headers: &HeaderMap,
+    fields: &Fields<'_>,
+    transit: Transit,
     now: impl FnOnce() -> SystemTime,
     dropped: &mut Dropped,
 ) -> Option<Duration> {
-    // One walk over all headers costs less than looking up five names, of which few are there.
-    let (mut least, mut malformed, mut deadline) = (None, [0; RELATIVE.len()], false);
-    for (name, value) in headers {
-        let name = name.as_str();
-        if let Some(index) = RELATIVE.iter().position(|header| header.name == name) {
-            match (RELATIVE[index].parse)(trim(value)) {
+    let relative = match transit {
+        Transit::Immediate => read_relative(fields, dropped),
+        Transit::Queued => None,
+    };
+    match relative {
+        Some(budget) => Some(budget.min(MAX_BUDGET)),
+        None if fields.lacks(Field::Deadline) => None,
+        None => deadline::read(fields, transit, now(), dropped),
+    }
+}
+
+#[inline]
+fn read_relative(fields: &Fields<'_>, dropped: &mut Dropped) -> Option<Duration> {
+    const ALL: [Field; 4] =
+        [Field::TimeoutMs, Field::GrpcTimeout, Field::ConnectTimeout, Field::EnvoyTimeout];
+    let mut least = None;
+    if fields.lacks_all(&ALL) {
+        return None;
+    }
+    for (field, parse) in RELATIVE.iter().filter(|(field, _)| !fields.lacks(*field)) {
+        let mut malformed = 0;
+        for line in fields.all(*field) {
+            match parse(line.trimmed()) {
                 Some(budget) => least = smaller(least, budget),
-                None => malformed[index] += 1,
+                None => malformed += 1,
             }
         }
-        deadline |= name == deadline::NAME;
+        if malformed > 0 {
+            dropped.note(field.name(), "not a valid timeout", malformed);
+        }
     }
-    for (header, count) in RELATIVE.iter().zip(malformed).filter(|(_, count)| *count > 0) {
-        dropped.note(header.name, "not a valid timeout", count);
-    }
-    match least {
-        Some(budget) => Some(budget.min(MAX_BUDGET)),
-        None if deadline => deadline::read(headers, now, dropped),
-        None => None,
-    }
+    least
 }
 
 fn smaller(one: Option<Duration>, other: Option<Duration>) -> Option<Duration> {
@@ -139,35 +150,43 @@ fn parse_digits(text: &[u8]) -> Option<u64> {
     })
 }
 
-/// Which relative headers are written beside `x-timeout-ms`.
+/// Which headers are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Extra {
+pub(super) struct Written {
+    pub(super) timeout_ms: bool,
+    pub(super) deadline: bool,
     pub(super) grpc: bool,
     pub(super) connect: bool,
     pub(super) envoy: bool,
 }
 
 /// Writes what remains, which is at least [`MIN_BUDGET`], or removes what other budget there was.
+#[inline]
 pub(super) fn write(
     remaining: Option<Duration>,
     now: impl FnOnce() -> SystemTime,
-    extra: Extra,
-    headers: &mut HeaderMap,
+    written: Written,
+    carrier: &mut impl Inject,
 ) {
     let remaining = remaining.map(|remaining| remaining.min(MAX_BUDGET));
     // fits: MAX_BUDGET has eleven digits of milliseconds
     let millis = remaining.map(|remaining| remaining.as_millis() as u64);
-    set(headers, &X_TIMEOUT_MS, millis.and_then(decimal));
-    deadline::write(remaining, now, headers);
-    if extra.grpc {
-        set(headers, &GRPC_TIMEOUT, remaining.and_then(grpc::header_value));
+    // These two are removed where they are not written: they may be what came in.
+    let timeout_ms = millis.filter(|_| written.timeout_ms).and_then(decimal);
+    set(carrier, Field::TimeoutMs.header(), timeout_ms);
+    let deadline = remaining.filter(|_| written.deadline);
+    let deadline = deadline.and_then(|remaining| deadline::format(now(), remaining));
+    set(carrier, Field::Deadline.header(), deadline);
+    if written.grpc {
+        let timeout = remaining.and_then(grpc::header_value);
+        set(carrier, Field::GrpcTimeout.header(), timeout);
     }
-    if extra.connect {
+    if written.connect {
         let millis = millis.map(|millis| millis.min(CONNECT_MAX));
-        set(headers, &CONNECT_TIMEOUT_MS, millis.and_then(decimal));
+        set(carrier, Field::ConnectTimeout.header(), millis.and_then(decimal));
     }
-    if extra.envoy {
-        set(headers, &ENVOY_TIMEOUT_MS, millis.and_then(decimal));
+    if written.envoy {
+        set(carrier, Field::EnvoyTimeout.header(), millis.and_then(decimal));
     }
 }
 

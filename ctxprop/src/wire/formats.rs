@@ -2,9 +2,10 @@
 
 use std::time::SystemTime;
 
-use http::HeaderMap;
-
+use super::carrier::{Extract, Inject};
+use super::fields::Fields;
 use super::{Dropped, Expired, Incoming, Outgoing, baggage, budget, trace_context};
+use crate::baggage::BaggageMap;
 
 /// Which formats to read and to write.
 ///
@@ -36,7 +37,8 @@ pub struct Formats {
     baggage: bool,
     budget: bool,
     send_trace_id: bool,
-    extra: budget::Extra,
+    transit: budget::Transit,
+    written: budget::Written,
 }
 
 impl Formats {
@@ -48,8 +50,28 @@ impl Formats {
             baggage: true,
             budget: true,
             send_trace_id: false,
-            extra: budget::Extra { grpc: false, connect: false, envoy: false },
+            transit: budget::Transit::Immediate,
+            written: budget::Written {
+                timeout_ms: true,
+                deadline: true,
+                grpc: false,
+                connect: false,
+                envoy: false,
+            },
         }
+    }
+
+    /// The formats for what may wait before it is read: messages in a queue, environment variables.
+    ///
+    /// A number of milliseconds would count from whenever somebody gets to it, and grant the time
+    /// in the queue a second time. So the budget is written as `x-deadline` only, no relative
+    /// header is read, and a deadline that passed counts as such however long ago it was. The
+    /// clocks of both sides must agree, as those of one machine do.
+    #[must_use]
+    pub const fn queued() -> Self {
+        let mut formats = Self::new().send_timeout_ms(false);
+        formats.transit = budget::Transit::Queued;
+        formats
     }
 
     /// Whether `traceparent` and `tracestate` are read and written, and `x-trace-id` read.
@@ -66,7 +88,7 @@ impl Formats {
         self
     }
 
-    /// Whether budgets are read, in any form, and `x-timeout-ms` and `x-deadline` written.
+    /// Whether budgets are read, in any form, and written.
     #[must_use]
     pub const fn budget(mut self, on: bool) -> Self {
         self.budget = on;
@@ -80,66 +102,87 @@ impl Formats {
         self
     }
 
+    /// Whether `x-timeout-ms` is written with the budget; on by default. Off, it is removed.
+    #[must_use]
+    pub const fn send_timeout_ms(mut self, on: bool) -> Self {
+        self.written.timeout_ms = on;
+        self
+    }
+
+    /// Whether `x-deadline` is written with the budget; on by default. Off, it is removed.
+    #[must_use]
+    pub const fn send_deadline(mut self, on: bool) -> Self {
+        self.written.deadline = on;
+        self
+    }
+
     /// Whether `grpc-timeout` is written with the budget.
     #[must_use]
     pub const fn send_grpc_timeout(mut self, on: bool) -> Self {
-        self.extra.grpc = on;
+        self.written.grpc = on;
         self
     }
 
     /// Whether `connect-timeout-ms` is written with the budget.
     #[must_use]
     pub const fn send_connect_timeout(mut self, on: bool) -> Self {
-        self.extra.connect = on;
+        self.written.connect = on;
         self
     }
 
     /// Whether `x-envoy-expected-rq-timeout-ms` is written with the budget.
     #[must_use]
     pub const fn send_envoy_timeout(mut self, on: bool) -> Self {
-        self.extra.envoy = on;
+        self.written.envoy = on;
         self
     }
 
     /// Reads what a caller sent. Never fails: see [`wire`](super).
     #[must_use]
-    pub fn extract(&self, headers: &HeaderMap) -> Incoming {
+    pub fn extract(&self, carrier: &(impl Extract + ?Sized)) -> Incoming {
+        let fields = Fields::of(carrier);
         let mut dropped = Dropped::default();
-        let mut incoming = Incoming::default();
-        if self.trace {
-            incoming.span = trace_context::read(headers, &mut dropped);
+        Incoming {
+            span: if self.trace { trace_context::read(&fields, &mut dropped) } else { None },
+            baggage: match self.baggage {
+                true => baggage::read(&fields, &mut dropped),
+                false => BaggageMap::empty(),
+            },
+            budget: match self.budget {
+                true => budget::read(&fields, self.transit, SystemTime::now, &mut dropped),
+                false => None,
+            },
+            dropped: dropped.0,
         }
-        if self.baggage {
-            incoming.baggage = baggage::read(headers, &mut dropped);
-        }
-        if self.budget {
-            incoming.budget = budget::read(headers, SystemTime::now, &mut dropped);
-        }
-        incoming.dropped = dropped.0;
-        incoming
     }
 
-    /// Writes what the next hop is to know, in place of whatever lines the headers have.
+    /// Writes what the next hop is to know, in place of whatever lines the carrier has.
     ///
     /// # Errors
     ///
     /// Less than 1 ms remains, be the budget written or not. Nothing has been written or removed
     /// then.
-    pub fn inject(&self, outgoing: &Outgoing<'_>, headers: &mut HeaderMap) -> Result<(), Expired> {
+    pub fn inject(
+        &self,
+        outgoing: &Outgoing<'_>,
+        carrier: &mut impl Inject,
+    ) -> Result<(), Expired> {
         if outgoing.remaining.is_some_and(|remaining| remaining < budget::MIN_BUDGET) {
             return Err(Expired);
         }
+        // The budget first: where there is none it only removes, which costs least while a new
+        // map is still empty.
+        if self.budget {
+            budget::write(outgoing.remaining, SystemTime::now, self.written, carrier);
+        }
         if self.trace {
-            trace_context::write(outgoing.span, headers);
+            trace_context::write(outgoing.span, carrier);
             if self.send_trace_id {
-                trace_context::write_trace_id(outgoing.span, headers);
+                trace_context::write_trace_id(outgoing.span, carrier);
             }
         }
         if self.baggage {
-            baggage::write(outgoing.baggage, headers);
-        }
-        if self.budget {
-            budget::write(outgoing.remaining, SystemTime::now, self.extra, headers);
+            baggage::write(outgoing.baggage, carrier);
         }
         Ok(())
     }

@@ -1,11 +1,9 @@
-//! Contexts and HTTP headers: what a server makes of a request, and what a client writes into one.
+//! Contexts and carriers: what a server makes of a request, and what a client writes into one.
 //!
 //! The headers themselves are read and written by the files beside this one; whom to believe is decided
 //! above.
 
-use http::HeaderMap;
-
-use super::{Formats, Incoming, Outgoing};
+use super::{Formats, Incoming, Inject, Outgoing};
 use crate::canceller::Canceller;
 use crate::cause::{Cancelled, Cause};
 use crate::ctx::Ctx;
@@ -51,7 +49,7 @@ impl Ctx {
         (ctx, Canceller::of(node))
     }
 
-    /// Writes this context into the headers of a request: its span, its baggage and what remains of its
+    /// Writes this context into the headers of a request, or any other carrier: its span, its baggage and what remains of its
     /// budget, in place of whatever lines are there. For a span of its own, use
     /// [`child_span`](Ctx::child_span) first.
     ///
@@ -77,7 +75,7 @@ impl Ctx {
     /// assert!(headers.contains_key("traceparent") && headers.contains_key("x-timeout-ms"));
     /// # Ok::<(), ctxprop::Cancelled>(())
     /// ```
-    pub fn inject(&self, headers: &mut HeaderMap, formats: &Formats) -> Result<(), Cancelled> {
+    pub fn inject(&self, carrier: &mut impl Inject, formats: &Formats) -> Result<(), Cancelled> {
         self.check()?;
         let outgoing = Outgoing {
             span: self.span(),
@@ -85,6 +83,6 @@ impl Ctx {
             remaining: self.remaining(),
         };
         let expired = |_| Cancelled::with_budget(Cause::DeadlineExceeded, self.budget());
-        formats.inject(&outgoing, headers).map_err(expired)
+        formats.inject(&outgoing, carrier).map_err(expired)
     }
 }

@@ -4,15 +4,12 @@
 //! participant: what is sent names a span of ours, in version 00. The list that `tracestate` holds
 //! is [`TraceState`]'s business.
 
-use http::header::HeaderName;
-use http::{HeaderMap, HeaderValue};
+use http::HeaderValue;
 
-use super::{Dropped, set, trim};
+use super::carrier::{Extract, Inject};
+use super::fields::{Field, Fields};
+use super::{Dropped, set};
 use crate::span::{SpanContext, SpanId, TraceFlags, TraceId, TraceState, decode_hex, encode_hex};
-
-static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-static TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
-static X_TRACE_ID: HeaderName = HeaderName::from_static("x-trace-id");
 
 /// The caller's span, marked remote; `None` if the caller sent none, or none that is valid.
 ///
@@ -42,43 +39,56 @@ static X_TRACE_ID: HeaderName = HeaderName::from_static("x-trace-id");
 /// # Ok::<(), http::header::InvalidHeaderValue>(())
 /// ```
 #[must_use]
-pub fn extract(headers: &HeaderMap) -> Option<SpanContext> {
-    read(headers, &mut Dropped::default())
+pub fn extract(carrier: &(impl Extract + ?Sized)) -> Option<SpanContext> {
+    read(&Fields::of(carrier), &mut Dropped::default())
 }
 
-pub(super) fn read(headers: &HeaderMap, dropped: &mut Dropped) -> Option<SpanContext> {
-    let mut lines = headers.get_all(&TRACEPARENT).iter();
-    let Some(line) = lines.next() else {
-        return read_trace_id(headers, dropped);
-    };
-    if lines.next().is_some() {
+#[inline]
+pub(super) fn read(fields: &Fields<'_>, dropped: &mut Dropped) -> Option<SpanContext> {
+    if fields.lacks(Field::TraceParent) {
+        return read_trace_id(fields, dropped);
+    }
+    let Some(line) = fields.only(Field::TraceParent) else {
         dropped.note("traceparent", "more than one line", 1);
         return None;
-    }
-    let Some(span) = parse(trim(line)) else {
+    };
+    let Some((trace_id, span_id, flags)) = parse(line.trimmed()) else {
         dropped.note("traceparent", "not a valid traceparent", 1);
         return None;
     };
-    let span = span.with_remote(true);
-    match TraceState::from_lines(&headers.get_all(&TRACESTATE)) {
+    Some(SpanContext::remote(trace_id, span_id, flags, read_state(fields, dropped)))
+}
+
+#[inline]
+fn read_state(fields: &Fields<'_>, dropped: &mut Dropped) -> TraceState {
+    if fields.lacks(Field::TraceState) {
+        return TraceState::empty();
+    }
+    let state = match fields.only(Field::TraceState) {
+        Some(line) => TraceState::from_line(line),
+        None => TraceState::from_lines(fields.all(Field::TraceState)),
+    };
+    match state {
         Ok((trace_state, left_out)) => {
             if left_out > 0 {
                 dropped.note("tracestate", "members beyond 512 characters", left_out);
             }
-            Some(span.with_trace_state(trace_state))
+            trace_state
         }
         Err(error) => {
             dropped.note("tracestate", error.reason(), 1);
-            Some(span)
+            TraceState::empty()
         }
     }
 }
 
 /// `version "-" trace-id "-" parent-id "-" trace-flags`, and for a later version whatever comes
 /// behind another dash (section "Versioning of traceparent").
-fn parse(line: &[u8]) -> Option<SpanContext> {
+#[inline]
+fn parse(line: &[u8]) -> Option<(TraceId, SpanId, TraceFlags)> {
     let (fields, rest) = line.split_first_chunk::<55>()?;
-    let [version] = decode_hex(&fields[..2])?;
+    let around = [fields[0], fields[1], fields[53], fields[54]];
+    let [version, flags] = decode_hex(&around)?;
     let end = match version {
         0 => rest.is_empty(),
         0xff => false,
@@ -89,43 +99,45 @@ fn parse(line: &[u8]) -> Option<SpanContext> {
     }
     let trace_id = TraceId::from_hex(&fields[3..35])?;
     let span_id = SpanId::from_hex(&fields[36..52])?;
-    let [flags] = decode_hex(&fields[53..])?;
-    Some(SpanContext::new(trace_id, span_id, TraceFlags::from_bits(flags)))
+    Some((trace_id, span_id, TraceFlags::from_bits(flags)))
 }
 
-fn read_trace_id(headers: &HeaderMap, dropped: &mut Dropped) -> Option<SpanContext> {
-    let mut lines = headers.get_all(&X_TRACE_ID).iter();
-    let line = lines.next()?;
-    let id = if lines.next().is_none() { TraceId::from_hex(trim(line)) } else { None };
-    let Some(id) = id else {
+#[cold]
+fn read_trace_id(fields: &Fields<'_>, dropped: &mut Dropped) -> Option<SpanContext> {
+    if fields.lacks(Field::TraceId) {
+        return None;
+    }
+    let only = fields.only(Field::TraceId);
+    let Some(id) = only.and_then(|line| TraceId::from_hex(line.trimmed())) else {
         dropped.note("x-trace-id", "not one line of 32 hexadecimal digits", 1);
         return None;
     };
-    let span = SpanContext::new(id, SpanId::random(), TraceFlags::SAMPLED);
-    Some(span.with_remote(true))
+    Some(SpanContext::remote(id, SpanId::random(), TraceFlags::SAMPLED, TraceState::empty()))
 }
 
 /// Writes `traceparent` and `tracestate`, or removes what there is nothing to say of.
-pub(super) fn write(span: &SpanContext, headers: &mut HeaderMap) {
+#[inline]
+pub(super) fn write(span: &SpanContext, carrier: &mut impl Inject) {
+    let (parent, state) = (Field::TraceParent.header(), Field::TraceState.header());
     if !span.is_valid() {
-        set(headers, &TRACEPARENT, None);
-        set(headers, &TRACESTATE, None);
+        carrier.remove(parent);
+        carrier.remove(state);
         return;
     }
     let mut line = *b"00-00000000000000000000000000000000-0000000000000000-00";
     encode_hex(&span.trace_id().to_bytes(), &mut line[3..35]);
     encode_hex(&span.span_id().to_bytes(), &mut line[36..52]);
     encode_hex(&[span.flags().known().bits()], &mut line[53..]);
-    set(headers, &TRACEPARENT, HeaderValue::from_bytes(&line).ok());
-    set(headers, &TRACESTATE, span.trace_state().header().cloned());
+    set(carrier, parent, HeaderValue::from_bytes(&line).ok());
+    set(carrier, state, span.trace_state().header().cloned());
 }
 
 /// Writes `x-trace-id`, or removes it.
-pub(super) fn write_trace_id(span: &SpanContext, headers: &mut HeaderMap) {
+pub(super) fn write_trace_id(span: &SpanContext, carrier: &mut impl Inject) {
     let mut line = [0; 32];
     encode_hex(&span.trace_id().to_bytes(), &mut line);
     let value = span.is_valid().then(|| HeaderValue::from_bytes(&line).ok()).flatten();
-    set(headers, &X_TRACE_ID, value);
+    set(carrier, Field::TraceId.header(), value);
 }
 
 #[cfg(test)]

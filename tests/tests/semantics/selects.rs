@@ -1,6 +1,6 @@
 //! `tokio::select!` in `#[propagate]` code (design, section 3.2): its branches together are one leaf.
 
-use std::future::{Future, pending};
+use std::future::{Future, pending, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -129,6 +129,38 @@ fn rule_3_2_a_select_that_starts_after_the_end_polls_no_branch() {
     let mut call = pin!(ends_and_selects(canceller, forever).with(&ctx));
     assert!(matches!(poll_once(call.as_mut()), Poll::Ready(Err(_))));
     assert_eq!(polls.load(Ordering::SeqCst), 0);
+}
+
+#[propagate]
+async fn ends_in_a_branch(canceller: Canceller, log: Log) -> Result<(), Cancelled> {
+    let mut polls = 0;
+    let ends = poll_fn(|_| {
+        polls += 1;
+        if polls == 2 {
+            canceller.cancel();
+        }
+        Poll::<()>::Pending
+    });
+    tokio::select! {
+        outcome = inner(log.clone()) => {
+            log.note("handler");
+            outcome
+        }
+        () = ends => Ok(()),
+    }
+}
+
+// Fails where the end comes after one branch was polled and before the end is looked at, and the next poll takes
+// it first: that branch was never polled after the end, and is dropped where it stands.
+#[test]
+fn rule_3_2_a_branch_unwinds_also_where_the_end_came_within_a_poll_of_the_select() {
+    for _ in 0..TRIES {
+        let ((ctx, canceller), log) = (root().with_cancel(), Log::default());
+        let mut call = pin!(ends_in_a_branch(canceller, log.clone()).with(&ctx));
+        assert!(poll_once(call.as_mut()).is_pending());
+        while poll_once(call.as_mut()).is_pending() {}
+        assert_eq!(log.taken(), ["inner dropped", "handler"]);
+    }
 }
 
 #[propagate]

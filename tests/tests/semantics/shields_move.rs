@@ -1,12 +1,14 @@
 //! Shields that change their place: from one leaf to another, into branches of `select!`, between threads.
 
-use std::future::{Future, IntoFuture, pending, poll_fn};
+use std::future::{Future, IntoFuture, pending, poll_fn, ready};
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use ctxprop::{Cancelled, Ctx, propagate};
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
@@ -258,6 +260,124 @@ async fn rule_3_2_a_shield_handed_to_another_task_frees_the_leaf_at_the_latest_w
     case.go.notify_waiters();
     no_hang(taker).await.unwrap();
     assert!(no_hang(giver).await.unwrap().is_err());
+}
+
+#[propagate]
+async fn hands_over_in_a_branch(what: HandsOver) -> Result<(), Cancelled> {
+    tokio::select! {
+        () = what => Ok(()),
+        () = pending() => Ok(()),
+    }
+}
+
+// Fails where a `select!` takes a shield that a branch polled once for one that this branch still polls, and leaves
+// no waker with it.
+#[tokio::test(start_paused = true)]
+async fn rule_3_2_a_shield_handed_to_another_task_frees_the_select_at_the_latest_when_it_ends() {
+    for _ in 0..TRIES {
+        let case = Case::new();
+        let (give, take) = oneshot::channel();
+        let work = case.shielded();
+        let what = HandsOver(Some(Box::pin(async move { drop(work.await) })), Some(give));
+        // In a plain scope: a backstop around it leaves a waker of its own.
+        let giver = tokio::spawn(hands_over_in_a_branch(what).with(&case.ctx));
+        let taker = tokio::spawn(async move { take.await.unwrap().await });
+        settle().await;
+        case.canceller.cancel();
+        settle().await;
+        assert!(!giver.is_finished());
+        case.go.notify_waiters();
+        no_hang(taker).await.unwrap();
+        assert!(no_hang(giver).await.unwrap().is_err());
+    }
+}
+
+async fn drop_output<T>(future: impl Future<Output = T>) {
+    drop(future.await);
+}
+
+#[propagate]
+async fn drains_with_one_ready(case: Arc<Case>) -> Result<(), Cancelled> {
+    let mut all: FuturesUnordered<Boxed<()>> = FuturesUnordered::new();
+    // Not blocks of this function: those are scopes, which the end wakes.
+    all.push(Box::pin(drop_output(case.shielded())));
+    all.push(Box::pin(drop_output(ready(()))));
+    while let Some(()) = all.next().await {}
+    Ok(())
+}
+
+// Fails where a leaf hands over what it saw in earlier polls, but not what it saw in the one in which it is ready.
+#[tokio::test(start_paused = true)]
+async fn rule_3_2_a_shield_first_polled_in_the_poll_in_which_its_leaf_is_ready_is_held() {
+    let case = Arc::new(Case::new());
+    let task = case.ctx.spawn(drains_with_one_ready(Arc::clone(&case)));
+    assert!(case.holds(task).await.is_ok());
+    assert_eq!(case.log.taken()[0], "shield done");
+}
+
+#[propagate]
+async fn begun_in_a_branch(case: Arc<Case>) -> Result<(), Cancelled> {
+    let mut work: Boxed<_> = Box::pin(case.shielded());
+    tokio::select! {
+        biased;
+        () = poll_fn(|cx| {
+            assert!(work.as_mut().poll(cx).is_pending());
+            Poll::Ready(())
+        }) => {}
+        () = pending() => {}
+    }
+    tokio::task::yield_now().await;
+    pending::<()>().await;
+    work.await
+}
+
+// Fails where the same, in a branch of a `select!`.
+#[tokio::test(start_paused = true)]
+async fn rule_3_2_a_shield_first_polled_in_the_poll_in_which_its_branch_is_ready_is_held() {
+    let case = Arc::new(Case::new());
+    let task = case.ctx.spawn(begun_in_a_branch(Arc::clone(&case)));
+    settle().await;
+    case.canceller.cancel();
+    settle().await;
+    assert!(!task.is_finished(), "the shield was dropped: {:?}", case.log.taken());
+}
+
+#[propagate]
+async fn takes_the_first(
+    mut all: FuturesUnordered<Boxed<()>>,
+) -> Result<FuturesUnordered<Boxed<()>>, Cancelled> {
+    all.next().await;
+    Ok(all)
+}
+
+#[propagate]
+async fn selects_between_two_leaves(all: FuturesUnordered<Boxed<()>>) -> usize {
+    let Ok(all) = takes_the_first(all).await else { return 0 };
+    tokio::select! {
+        () = ready(()) => {}
+        () = pending() => {}
+    }
+    let Ok(all) = takes_the_first(all).await else { return 1 };
+    2 + all.len()
+}
+
+// Fails where the `select!` of a function that is not interrupted takes over what the leaf before handed on, and
+// drops it.
+#[tokio::test(start_paused = true)]
+async fn rule_3_2_a_select_that_is_no_leaf_does_not_take_the_shields_from_the_next_leaf() {
+    let case = Case::new();
+    let all = FuturesUnordered::<Boxed<()>>::new();
+    all.push(Box::pin(drop_output(case.shielded())));
+    let (go, gone) = oneshot::channel::<()>();
+    all.push(Box::pin(drop_output(gone)));
+    let task = tokio::spawn(selects_between_two_leaves(all).with(&case.ctx));
+    settle().await;
+    case.canceller.cancel();
+    drop(go);
+    settle().await;
+    assert!(!task.is_finished(), "the shield was dropped: {:?}", case.log.taken());
+    case.go.notify_waiters();
+    assert_eq!(no_hang(task).await.unwrap(), 2);
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,8 +3,9 @@
 
 use std::future::{Future, pending};
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Wake, Waker};
 
 use ctxprop::{Cancelled, Ctx, propagate};
 use futures::StreamExt;
@@ -14,7 +15,7 @@ use tokio::sync::Barrier;
 use tokio::time::sleep;
 
 use crate::shields::settle;
-use crate::support::{Log, no_hang, root, secs};
+use crate::support::{Log, no_hang, poll_with, root, secs};
 
 type Boxed = Pin<Box<dyn Future<Output = Result<(), Cancelled>> + Send>>;
 
@@ -80,6 +81,94 @@ async fn rule_3_2_every_block_in_a_join_all_unwinds_on_several_threads_too() {
             "round {round}: the others were dropped without unwinding"
         );
     }
+}
+
+/// A task that is polled by whoever wakes it, there and then, as often as it was woken.
+struct Inline {
+    task: Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>,
+    woken: AtomicBool,
+    before: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+}
+
+impl Inline {
+    /// `before` runs before the second poll.
+    fn start(
+        task: impl Future<Output = ()> + Send + 'static,
+        before: impl FnOnce() + Send + 'static,
+    ) -> Arc<Inline> {
+        let inline = Arc::new(Inline {
+            task: Mutex::new(Some(Box::pin(task))),
+            woken: AtomicBool::new(false),
+            before: Mutex::default(),
+        });
+        Arc::clone(&inline).wake();
+        *inline.before.lock().unwrap() = Some(Box::new(before));
+        inline
+    }
+
+    fn is_over(&self) -> bool {
+        self.task.lock().unwrap().is_none()
+    }
+}
+
+impl Wake for Inline {
+    fn wake(self: Arc<Self>) {
+        self.woken.store(true, Ordering::SeqCst);
+        let waker = Waker::from(Arc::clone(&self));
+        // Busy: it is being polled further up the stack, which sees the flag.
+        while let Ok(mut task) = self.task.try_lock() {
+            if !self.woken.swap(false, Ordering::SeqCst) {
+                return;
+            }
+            let before = self.before.lock().unwrap().take();
+            if let Some(before) = before {
+                before();
+                continue_after(&self.woken);
+            }
+            if let Some(future) = task.as_mut()
+                && poll_with(future.as_mut(), &waker).is_ready()
+            {
+                *task = None;
+            }
+        }
+    }
+}
+
+/// What `before` woke is covered by the poll that follows.
+fn continue_after(woken: &AtomicBool) {
+    woken.store(false, Ordering::SeqCst);
+}
+
+// Fails where a task that is polled while others are being told uses up their wake-ups, is told before those inside,
+// and gives them up.
+#[test]
+fn rule_3_2_blocks_that_were_polled_while_others_were_being_told_unwind_too() {
+    let ((ctx, canceller), n) = (root().with_cancel(), 40);
+    let unwound = Arc::new(AtomicUsize::new(0));
+    let call = joins_all(n, Arc::clone(&unwound)).with(&ctx);
+    let task = Inline::start(async move { drop(call.await) }, || {});
+    canceller.cancel();
+    assert!(task.is_over(), "nobody woke it");
+    assert_eq!(unwound.load(Ordering::SeqCst), n);
+}
+
+#[propagate]
+async fn joins_calls(calls: Vec<Boxed>) -> Result<(), Cancelled> {
+    join_all(calls).await.into_iter().collect()
+}
+
+// Fails where a parent that ends while those below its child are still being told counts as told.
+#[test]
+fn rule_3_2_blocks_of_a_child_unwind_where_its_parent_ends_while_they_are_being_told() {
+    let (ctx, end_parent) = root().with_cancel();
+    let (child, end_child) = ctx.with_cancel();
+    let (n, unwound) = (40, Arc::new(AtomicUsize::new(0)));
+    let calls = (0..n).map(|_| -> Boxed { Box::pin(counts(Arc::clone(&unwound)).with(&child)) });
+    let call = joins_calls(calls.collect()).with(&ctx);
+    let task = Inline::start(async move { drop(call.await) }, move || end_parent.cancel());
+    end_child.cancel();
+    assert!(task.is_over(), "nobody woke it");
+    assert_eq!(unwound.load(Ordering::SeqCst), n);
 }
 
 #[propagate]

@@ -1,6 +1,7 @@
 //! Who is woken by the end of a context: scope invariant 2, with wakers that count.
 
 use std::future::{Future, pending, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Poll, Waker};
@@ -8,6 +9,7 @@ use std::task::{Poll, Waker};
 use ctxprop::{Cancelled, Ctx};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
+use tokio::sync::oneshot;
 use tokio::time::{Instant, advance};
 
 use crate::support::{Wakes, no_hang, poll_with, root, secs};
@@ -82,6 +84,27 @@ fn a_scope_that_is_done_or_dropped_is_not_woken() {
     canceller.cancel();
     assert_eq!(wakes.count(), 0);
     assert_eq!(Arc::strong_count(&wakes), 2, "and nobody holds its waker");
+}
+
+struct PanicsAtDrop;
+
+impl Drop for PanicsAtDrop {
+    fn drop(&mut self) {
+        panic!("the drop of a test");
+    }
+}
+
+#[test]
+fn a_scope_whose_future_panics_as_it_is_dropped_leaves_no_waker_behind() {
+    let (ctx, _canceller) = root().with_cancel();
+    let (wakes, waker) = Wakes::new();
+    let mut scope = Box::pin(ctx.scope(async {
+        let _guard = PanicsAtDrop;
+        pending::<()>().await;
+    }));
+    assert!(poll_with(scope.as_mut(), &waker).is_pending());
+    assert!(catch_unwind(AssertUnwindSafe(|| drop(scope))).is_err());
+    assert_eq!(Arc::strong_count(&wakes), 2, "its context holds its waker");
 }
 
 /// Polls one scope in several ways, each with a waker, and tells which wakers the end woke. `drop` drops the
@@ -173,6 +196,51 @@ fn a_scope_whose_covering_scope_was_ready_in_that_poll_is_still_woken() {
     canceller.cancel();
     assert_eq!(wakes.count(), 1, "`inner` is pending, was polled with this waker, and can go on");
     assert!(poll_with(inner.as_mut(), &waker).is_ready());
+}
+
+/// A scope of `ctx` that polls `inner` in its first poll, hands it out, and is ready once `go` is dropped.
+fn hands_out<F: Future<Output = ()> + Send + 'static>(
+    ctx: &Ctx,
+    mut inner: Pin<Box<F>>,
+    waker: &Waker,
+) -> (Boxed<()>, Pin<Box<F>>, oneshot::Sender<()>) {
+    let ((go, mut gone), (give, mut back)) = (oneshot::channel::<()>(), oneshot::channel());
+    let mut outer: Boxed<()> = Box::pin(ctx.scope(async move {
+        poll_fn(|cx| Poll::Ready(assert!(inner.as_mut().poll(cx).is_pending()))).await;
+        assert!(give.send(inner).is_ok());
+        let _ = (&mut gone).await;
+    }));
+    assert!(poll_with(outer.as_mut(), waker).is_pending());
+    (outer, back.try_recv().unwrap(), go)
+}
+
+// Fails where a scope that covers one which somebody else holds by now moves to another task, and takes its waker with
+// it.
+#[test]
+fn a_scope_whose_covering_scope_is_polled_with_another_waker_is_still_woken() {
+    for ready in [false, true] {
+        let (ctx, canceller) = root().with_cancel();
+        let ((wakes, waker), (_, other)) = (Wakes::new(), Wakes::new());
+        let (mut outer, _inner, go) = hands_out(&ctx, Box::pin(ctx.scope(pending())), &waker);
+        if ready {
+            drop(go);
+        }
+        assert_eq!(poll_with(outer.as_mut(), &other).is_ready(), ready);
+        canceller.cancel();
+        assert!(wakes.count() > 0, "ready: {ready}");
+    }
+}
+
+#[test]
+fn a_waker_that_changes_at_every_poll_wakes_nobody_before_the_end() {
+    let (ctx, _canceller) = root().with_cancel();
+    let mut outer: Boxed<()> = Box::pin(ctx.scope(ctx.scope(ctx.scope(pending()))));
+    for _ in 0..5 {
+        let (wakes, waker) = Wakes::new();
+        assert!(poll_with(outer.as_mut(), &waker).is_pending());
+        assert!(poll_with(outer.as_mut(), &Wakes::new().1).is_pending());
+        assert_eq!(wakes.count(), 0);
+    }
 }
 
 #[tokio::test(start_paused = true)]

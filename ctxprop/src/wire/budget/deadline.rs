@@ -5,16 +5,13 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use http::header::HeaderName;
-use http::{HeaderMap, HeaderValue};
+use http::HeaderValue;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::super::{Dropped, set, trim};
-use super::{MAX_BUDGET, smaller};
-
-pub(super) const NAME: &str = "x-deadline";
-static X_DEADLINE: HeaderName = HeaderName::from_static(NAME);
+use super::super::Dropped;
+use super::super::fields::{Field, Fields};
+use super::{MAX_BUDGET, Transit, smaller};
 
 /// How far apart the clocks of two hops may be. Beyond, a deadline says more of them than of the
 /// request.
@@ -22,35 +19,39 @@ const MAX_SKEW: Duration = Duration::from_secs(60);
 
 /// The earliest of all valid lines, as a budget from `now` on.
 pub(super) fn read(
-    headers: &HeaderMap,
-    now: impl FnOnce() -> SystemTime,
+    fields: &Fields<'_>,
+    transit: Transit,
+    now: SystemTime,
     dropped: &mut Dropped,
 ) -> Option<Duration> {
-    let now = unix_nanos(now());
+    let now = unix_nanos(now);
     let (mut least, mut malformed, mut skewed) = (None, 0, 0);
-    for line in headers.get_all(&X_DEADLINE) {
-        match parse(trim(line)).map(|deadline| budget(deadline - now)) {
+    for line in fields.all(Field::Deadline) {
+        match parse(line.trimmed()).map(|deadline| budget(deadline - now, transit)) {
             Some(Some(budget)) => least = smaller(least, Some(budget)),
             Some(None) => skewed += 1,
             None => malformed += 1,
         }
     }
+    let name = Field::Deadline.name();
     if malformed > 0 {
-        dropped.note(NAME, "not a date and time of RFC 3339", malformed);
+        dropped.note(name, "not a date and time of RFC 3339", malformed);
     }
     if skewed > 0 {
-        dropped.note(NAME, "too far from our clock", skewed);
+        dropped.note(name, "too far from our clock", skewed);
     }
     least
 }
 
-/// The budget that ends so many nanoseconds from now; `None` where that is absurd.
-fn budget(nanos: i128) -> Option<Duration> {
-    let ahead = Duration::from_nanos(u64::try_from(nanos.unsigned_abs()).ok()?);
+/// The budget that ends so many nanoseconds from now; `None` where that is absurd: a request is not
+/// that old. A message may be.
+fn budget(nanos: i128, transit: Transit) -> Option<Duration> {
+    // What does not fit into 64 bits is more than 500 years away.
+    let away = Duration::from_nanos(u64::try_from(nanos.unsigned_abs()).unwrap_or(u64::MAX));
     if nanos < 0 {
-        return (ahead <= MAX_SKEW).then_some(Duration::ZERO);
+        return (transit == Transit::Queued || away <= MAX_SKEW).then_some(Duration::ZERO);
     }
-    (ahead <= MAX_BUDGET + MAX_SKEW).then_some(ahead.min(MAX_BUDGET))
+    (away <= MAX_BUDGET + MAX_SKEW).then_some(away.min(MAX_BUDGET))
 }
 
 /// Nanoseconds since 1970; a leap second is taken as the last nanosecond before it, and digits
@@ -72,17 +73,9 @@ fn unix_nanos(time: SystemTime) -> i128 {
     }
 }
 
-/// Writes the end of what remains, or removes the header. A clock beyond the years 0 to 9999, which
-/// RFC 3339 cannot say, has no deadline to tell.
-pub(super) fn write(
-    remaining: Option<Duration>,
-    now: impl FnOnce() -> SystemTime,
-    headers: &mut HeaderMap,
-) {
-    set(headers, &X_DEADLINE, remaining.and_then(|remaining| format(now(), remaining)));
-}
-
-fn format(now: SystemTime, remaining: Duration) -> Option<HeaderValue> {
+/// The end of what remains. A clock beyond the years 0 to 9999, which RFC 3339 cannot say, has no
+/// deadline to tell.
+pub(super) fn format(now: SystemTime, remaining: Duration) -> Option<HeaderValue> {
     let since = now.checked_add(remaining)?.duration_since(UNIX_EPOCH).ok()?;
     let seconds = i64::try_from(since.as_secs()).ok()?;
     let (date, time) = {

@@ -6,9 +6,11 @@
 use std::fmt;
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderValue};
+use http::HeaderValue;
 
-use super::{GRPC_TIMEOUT, parse_digits};
+use super::parse_digits;
+use crate::wire::carrier::Extract;
+use crate::wire::fields::{Field, Fields};
 
 const MAX_DIGITS: usize = 8;
 const MAX_NUMBER: u128 = 99_999_999;
@@ -64,13 +66,15 @@ impl std::error::Error for InvalidTimeout {}
 /// assert!(budget::extract_grpc_timeout(&headers).is_err());
 /// # Ok::<(), http::header::InvalidHeaderValue>(())
 /// ```
-pub fn extract_grpc_timeout(headers: &HeaderMap) -> Result<Option<Duration>, InvalidTimeout> {
-    let mut lines = headers.get_all(&GRPC_TIMEOUT).iter();
-    match (lines.next(), lines.next()) {
-        (None, _) => Ok(None),
-        (Some(line), None) => parse_grpc_timeout(line.as_bytes()).map(Some),
-        (Some(_), Some(_)) => Err(InvalidTimeout),
+pub fn extract_grpc_timeout(
+    carrier: &(impl Extract + ?Sized),
+) -> Result<Option<Duration>, InvalidTimeout> {
+    let fields = Fields::of(carrier);
+    if fields.lacks(Field::GrpcTimeout) {
+        return Ok(None);
     }
+    let line = fields.only(Field::GrpcTimeout).ok_or(InvalidTimeout)?;
+    parse_grpc_timeout(line.as_bytes()).map(Some)
 }
 
 /// Reads the value of a `grpc-timeout`, such as `250m`.

@@ -1,5 +1,6 @@
 //! Relative budgets, the notation of gRPC, and which of several headers counts.
 
+use http::HeaderMap;
 use proptest::prelude::*;
 
 use super::*;
@@ -16,10 +17,13 @@ fn headers(lines: &[(&'static str, &str)]) -> HeaderMap {
 
 fn budget(lines: &[(&'static str, &str)]) -> (Option<Duration>, usize) {
     let mut dropped = Dropped::default();
-    (read(&headers(lines), SystemTime::now, &mut dropped), dropped.0)
+    let headers = headers(lines);
+    let fields = Fields::of(&headers);
+    (read(&fields, Transit::Immediate, SystemTime::now, &mut dropped), dropped.0)
 }
 
-const ALL: Extra = Extra { grpc: true, connect: true, envoy: true };
+const ALL: Written =
+    Written { timeout_ms: true, deadline: true, grpc: true, connect: true, envoy: true };
 
 #[test]
 fn a_timeout_is_digits_and_nothing_else() {
@@ -100,9 +104,8 @@ fn the_smallest_wins_and_the_malformed_are_left_out() {
 fn a_deadline_counts_only_without_a_valid_relative_header() {
     let past = ("x-deadline", "2000-01-01T00:00:00Z");
     let future = SystemTime::now() + Duration::from_secs(3_600);
-    let mut out = HeaderMap::new();
-    deadline::write(Some(Duration::ZERO), || future, &mut out);
-    let future = ("x-deadline", out["x-deadline"].to_str().unwrap());
+    let future = deadline::format(future, Duration::ZERO).unwrap();
+    let future = ("x-deadline", future.to_str().unwrap());
 
     assert_eq!(budget(&[past, ("x-timeout-ms", "5")]), (Some(MS(5)), 0));
     let (hour, dropped) = budget(&[future, ("x-timeout-ms", "5.0")]);
@@ -172,7 +175,7 @@ fn writing_replaces_and_removes() {
         ("grpc-timeout", "9S"),
         ("connect-timeout-ms", "9"),
     ]);
-    let none = Extra { grpc: false, connect: false, envoy: false };
+    let none = Written { grpc: false, connect: false, envoy: false, ..ALL };
     write(Some(Duration::from_micros(1_999)), SystemTime::now, none, &mut out);
     assert_eq!(out.get_all("x-timeout-ms").iter().collect::<Vec<_>>(), ["1"]);
     assert_eq!(out["x-deadline"].len(), 30);
@@ -208,12 +211,14 @@ proptest! {
             let mut out = HeaderMap::new();
             let now = SystemTime::UNIX_EPOCH + Duration::from_nanos(seconds >> 2);
             write(Some(sent), || now, ALL, &mut out);
-            for name in RELATIVE.iter().map(|header| header.name).chain([deadline::NAME]) {
+            for name in RELATIVE.iter().map(|(field, _)| field.name()).chain(["x-deadline"]) {
                 let mut one = HeaderMap::new();
                 one.insert(name, out[name].clone());
-                let read = read(&one, || now, &mut Dropped::default()).unwrap();
+                let fields = Fields::of(&one);
+                let read = read(&fields, Transit::Immediate, || now, &mut Dropped::default());
+                let read = read.unwrap();
                 prop_assert!(read <= sent, "{}: {:?} became {:?}", name, sent, read);
-                if name == deadline::NAME {
+                if name == "x-deadline" {
                     prop_assert_eq!(read, sent.min(MAX_BUDGET));
                 } else if sent < MS(9_999_999_999) {
                     let lost = sent - read;
@@ -238,7 +243,7 @@ proptest! {
         ),
         text in "[0-9TZ:.+HMSmun -]{0,40}",
     ) {
-        let names = RELATIVE.iter().map(|header| header.name).chain([deadline::NAME]);
+        let names = RELATIVE.iter().map(|(field, _)| field.name()).chain(["x-deadline"]);
         let names: Vec<_> = names.collect();
         let mut out = HeaderMap::new();
         for (index, line) in lines {

@@ -3,6 +3,8 @@
 //! The rows of `traceparent` are those of W3C's own suite (w3c/trace-context, `test/test.py`) and
 //! more; section names are those of Trace Context Level 2.
 
+use http::HeaderMap;
+use http::header::HeaderName;
 use proptest::prelude::*;
 
 use super::*;
@@ -74,7 +76,7 @@ fn what_is_a_valid_traceparent() {
         ("", String::new(), false),
     ] {
         let mut dropped = Dropped::default();
-        let span = read(&headers(&[("traceparent", &line)]), &mut dropped);
+        let span = read(&Fields::of(&headers(&[("traceparent", &line)])), &mut dropped);
         assert_eq!(span.is_some(), valid, "{section}: {line:?}");
         assert_eq!(dropped.0, usize::from(!valid), "{section}: {line:?}");
         if let Some(span) = span {
@@ -102,7 +104,7 @@ fn two_lines_are_none() {
         let mut dropped = Dropped::default();
         let headers =
             headers(&[("traceparent", PARENT), ("traceparent", other), ("tracestate", "a=1")]);
-        assert_eq!(read(&headers, &mut dropped), None);
+        assert_eq!(read(&Fields::of(&headers), &mut dropped), None);
         assert_eq!(dropped.0, 1);
     }
 }
@@ -130,7 +132,7 @@ fn flags_keep_what_is_known() {
 fn tracestate_needs_a_traceparent_and_never_hurts_it() {
     let state = |lines: &[(&'static str, &str)]| {
         let mut dropped = Dropped::default();
-        let span = read(&headers(lines), &mut dropped);
+        let span = read(&Fields::of(&headers(lines)), &mut dropped);
         (span.map(|span| sent(&span).into_iter().nth(1).map(|(_, line)| line)), dropped.0)
     };
     let parent = ("traceparent", PARENT);
@@ -161,7 +163,8 @@ fn members_that_do_not_fit_are_counted() {
     let long = (0..6).map(|number| format!("k{number}={}", "x".repeat(97)));
     let long = long.collect::<Vec<_>>().join(",");
     let mut dropped = Dropped::default();
-    let span = read(&headers(&[("traceparent", PARENT), ("tracestate", &long)]), &mut dropped);
+    let headers = headers(&[("traceparent", PARENT), ("tracestate", &long)]);
+    let span = read(&Fields::of(&headers), &mut dropped);
     assert_eq!((dropped.0, span.unwrap().trace_state().iter().count()), (1, 5));
 }
 
@@ -187,7 +190,7 @@ fn a_legacy_id_counts_where_no_traceparent_came() {
         &[("x-trace-id", "")],
     ] {
         let mut dropped = Dropped::default();
-        assert_eq!(read(&headers(lines), &mut dropped), None, "{lines:?}");
+        assert_eq!(read(&Fields::of(&headers(lines)), &mut dropped), None, "{lines:?}");
         assert_eq!(dropped.0, 1, "{lines:?}");
     }
 }

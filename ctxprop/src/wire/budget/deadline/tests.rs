@@ -1,5 +1,6 @@
 //! `x-deadline` against a clock that stands still.
 
+use http::HeaderMap;
 use proptest::prelude::*;
 
 use super::*;
@@ -11,18 +12,24 @@ fn at(nanos: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_nanos(nanos)
 }
 
-fn budget_of(lines: &[&str]) -> (Option<Duration>, usize) {
+fn budget_in(transit: Transit, lines: &[&str], now: SystemTime) -> (Option<Duration>, usize) {
     let mut headers = HeaderMap::new();
     for line in lines {
-        headers.append(NAME, HeaderValue::from_bytes(line.as_bytes()).unwrap());
+        headers.append("x-deadline", HeaderValue::from_bytes(line.as_bytes()).unwrap());
     }
     let mut dropped = Dropped::default();
-    (read(&headers, || UNIX_EPOCH + Duration::from_secs(NOW), &mut dropped), dropped.0)
+    let fields = Fields::of(&headers);
+    (read(&fields, transit, now, &mut dropped), dropped.0)
+}
+
+fn budget_of(lines: &[&str]) -> (Option<Duration>, usize) {
+    budget_in(Transit::Immediate, lines, UNIX_EPOCH + Duration::from_secs(NOW))
 }
 
 #[test]
 fn any_date_and_time_of_rfc_3339() {
     let millis = |millis| Some(Duration::from_millis(millis));
+    let thousand = format!("2026-11-23T10:00:00.25{}Z", "0".repeat(998));
     for (section, line, expected) in [
         ("5.6", "2026-11-23T10:00:01Z", millis(1_000)),
         ("5.6: lower case", "2026-11-23t10:00:01z", millis(1_000)),
@@ -36,7 +43,23 @@ fn any_date_and_time_of_rfc_3339() {
         ),
         ("time-numoffset", "2026-11-23T12:00:01+02:00", millis(1_000)),
         ("time-numoffset", "2026-11-22T22:30:01.5-11:30", millis(1_500)),
+        ("time-numoffset: furthest", "2026-11-24T09:59:01+23:59", millis(1_000)),
+        ("time-numoffset: furthest", "2026-11-22T10:01:01-23:59", millis(1_000)),
+        ("time-secfrac, lower case", "2026-11-23t10:00:00.25z", millis(250)),
+        ("time-secfrac: a thousand digits", &thousand, millis(250)),
+        ("time-numoffset: before year 0", "0000-01-01T00:00:00+23:59", None),
+        ("time-numoffset: beyond year 9999", "9999-12-31T23:59:59-23:59", None),
         ("time-numoffset: unknown", "2026-11-23T10:00:01-00:00", millis(1_000)),
+        (
+            "5.7: leap second, elsewhere",
+            "2026-12-31T15:59:60-08:00",
+            Some(Duration::new(3_333_599, 999_999_999)),
+        ),
+        (
+            "5.7: leap second, with a fraction",
+            "2026-12-31T23:59:60.5Z",
+            Some(Duration::new(3_333_599, 999_999_999)),
+        ),
         (
             "5.7: leap second, not granted",
             "2026-12-31T23:59:60Z",
@@ -85,6 +108,12 @@ fn absurd_ones_are_the_clocks_fault() {
         ("9999-12-31T23:59:59Z", (None, 1)),
     ] {
         assert_eq!(budget_of(&[line]), expected, "{line}");
+        // a message may have waited, but nothing waits for what lies ahead
+        let past = expected == (zero, 0) || line < "2026";
+        let queued = budget_in(Transit::Queued, &[line], UNIX_EPOCH + Duration::from_secs(NOW));
+        let past_or_not =
+            if past || line == "2026-11-23T09:58:59.999999999Z" { (zero, 0) } else { expected };
+        assert_eq!(queued, past_or_not, "{line}");
     }
 }
 
@@ -116,8 +145,10 @@ proptest! {
     #[test]
     fn what_is_written_is_read_back_to_the_nanosecond(now in 0..u64::MAX >> 1, remaining: u64) {
         let remaining = Duration::from_nanos(remaining).min(MAX_BUDGET);
-        let mut headers = HeaderMap::new();
-        write(Some(remaining), || at(now), &mut headers);
-        prop_assert_eq!(read(&headers, || at(now), &mut Dropped::default()), Some(remaining));
+        let line = format(at(now), remaining).unwrap();
+        for transit in [Transit::Immediate, Transit::Queued] {
+            let read = budget_in(transit, &[line.to_str().unwrap()], at(now));
+            prop_assert_eq!(read, (Some(remaining), 0));
+        }
     }
 }

@@ -1,0 +1,183 @@
+//! Whether a whole line is nothing but well-formed members: what a hop pays for baggage that nobody
+//! reads. It is a finite automaton, at four instructions a byte.
+//!
+//! This says the same as [`scan`](super::grammar::scan) over the line, which a test holds it to.
+
+use super::grammar::{OCTET, TOKEN, WHITE, class_of};
+
+/// What has been read of a member. States are multiples of 8, to leave room for the [`Kind`] of a
+/// byte.
+#[derive(Clone, Copy)]
+#[repr(u8)]
+enum State {
+    /// Nothing yet but white space, at the beginning or behind a comma.
+    Start = 0,
+    Key = 8,
+    /// White space behind the key.
+    AfterKey = 16,
+    /// The `=` of the member or of a property, and white space.
+    BeforeValue = 24,
+    Value = 32,
+    /// White space behind the value.
+    AfterValue = 40,
+    /// A `;` and white space.
+    BeforeProperty = 48,
+    PropertyKey = 56,
+    /// White space behind a property's key.
+    AfterPropertyKey = 64,
+    Malformed = 72,
+}
+use State::*;
+
+/// What a byte may be.
+#[derive(Clone, Copy)]
+#[repr(u8)]
+enum Kind {
+    Token,
+    /// Not of a token, and without another meaning.
+    Octet,
+    White,
+    Equals,
+    Semicolon,
+    Comma,
+    Other,
+}
+
+impl State {
+    /// `list-member = key OWS "=" OWS value *( OWS ";" OWS property )`
+    const fn next(self, kind: Kind) -> State {
+        match (self, kind) {
+            (Start, Kind::White) => Start,
+            (Start | Key, Kind::Token) => Key,
+            (Key | AfterKey, Kind::White) => AfterKey,
+            (Key | AfterKey, Kind::Equals) => BeforeValue,
+            (BeforeValue, Kind::White) => BeforeValue,
+            (BeforeValue | Value, Kind::Token | Kind::Octet | Kind::Equals) => Value,
+            (Value | AfterValue, Kind::White) => AfterValue,
+            (BeforeProperty, Kind::White) => BeforeProperty,
+            (BeforeProperty | PropertyKey, Kind::Token) => PropertyKey,
+            (PropertyKey | AfterPropertyKey, Kind::White) => AfterPropertyKey,
+            (PropertyKey | AfterPropertyKey, Kind::Equals) => BeforeValue,
+            (_, Kind::Semicolon) if self.is_complete() => BeforeProperty,
+            (_, Kind::Comma) if self.is_complete() => Start,
+            _ => Malformed,
+        }
+    }
+
+    /// Whether a member may end here.
+    const fn is_complete(self) -> bool {
+        matches!(self, BeforeValue | Value | AfterValue | PropertyKey | AfterPropertyKey)
+    }
+}
+
+const STATES: [State; 10] = [
+    Start,
+    Key,
+    AfterKey,
+    BeforeValue,
+    Value,
+    AfterValue,
+    BeforeProperty,
+    PropertyKey,
+    AfterPropertyKey,
+    Malformed,
+];
+
+/// The kind of each byte, and the state behind it, by the state before it and that kind in one
+/// number. Each table has as many places as a `u8` can say, so that no index is out of bounds.
+static TABLES: ([u8; 256], [u8; 256]) = {
+    use Kind::*;
+    const KINDS: [Kind; 7] = [Token, Octet, White, Equals, Semicolon, Comma, Other];
+    let (mut kinds, mut next) = ([Other as u8; 256], [Malformed as u8; 256]);
+    let mut byte = 0;
+    while byte < 256 {
+        let class = class_of(byte as u8);
+        kinds[byte] = match byte as u8 {
+            b'=' => Equals,
+            b';' => Semicolon,
+            b',' => Comma,
+            _ if class & TOKEN != 0 => Token,
+            _ if class & OCTET != 0 => Octet,
+            _ if class & WHITE != 0 => White,
+            _ => Other,
+        } as u8;
+        byte += 1;
+    }
+    let mut index = 0;
+    while index < STATES.len() * KINDS.len() {
+        let (state, kind) = (STATES[index / KINDS.len()], KINDS[index % KINDS.len()]);
+        next[state as usize | kind as usize] = state.next(kind) as u8;
+        index += 1;
+    }
+    (kinds, next)
+};
+
+/// Whether the line has nothing else: no malformed member and no empty one.
+#[inline]
+pub(crate) fn is_well_formed(line: &[u8]) -> bool {
+    let (kinds, next) = &TABLES;
+    let step = |state: u8, byte: &u8| next[usize::from(state | kinds[usize::from(*byte)])];
+    let (chunks, rest) = line.as_chunks::<8>();
+    let mut state = Start as u8;
+    for chunk in chunks {
+        state = chunk.iter().fold(state, step);
+    }
+    let end = rest.iter().fold(state, step);
+    STATES.iter().any(|state| state.is_complete() && *state as u8 == end)
+}
+
+/// How many members a well-formed line has.
+pub(crate) fn count_members(line: &[u8]) -> usize {
+    // no comma is part of a member; counted in bytes, a chunk at a time, for the compiler's vectors
+    let commas = |chunk: &[u8]| chunk.iter().map(|byte| u8::from(*byte == b',')).sum::<u8>();
+    1 + line.chunks(255).map(|chunk| usize::from(commas(chunk))).sum::<usize>()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::grammar::{Item, scan};
+    use super::*;
+
+    fn count(line: &[u8]) -> Option<usize> {
+        is_well_formed(line).then(|| count_members(line))
+    }
+
+    /// The same, member by member.
+    fn count_by_scan(line: &[u8]) -> Option<usize> {
+        let (mut at, mut count) = (0, 0);
+        while at <= line.len() {
+            let (item, next) = scan(line, at);
+            at = next;
+            let Item::Member(_) = item else { return None };
+            count += 1;
+        }
+        Some(count)
+    }
+
+    #[test]
+    fn every_short_line_is_judged_as_by_scan() {
+        // one byte of each kind, in all lines of up to six
+        let kinds = *b"k=,; \"(";
+        for len in 0..=6u32 {
+            for number in 0..kinds.len().pow(len) {
+                let kind = |place| kinds[number / kinds.len().pow(place) % kinds.len()];
+                let line: Vec<_> = (0..len).map(kind).collect();
+                let text = String::from_utf8_lossy(&line);
+                assert_eq!(count(&line), count_by_scan(&line), "{text:?}");
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_line_is_judged_as_by_scan(
+            line in prop::collection::vec(any::<u8>(), 0..20),
+            members in "([a-z]{1,3}[ \t]?=[ \t]?[a-z%=(]{0,4}(;[ \t]?[a-z]{1,2}(=[a-z]?)?)?,?){0,6}",
+        ) {
+            prop_assert_eq!(count(&line), count_by_scan(&line));
+            prop_assert_eq!(count(members.as_bytes()), count_by_scan(members.as_bytes()));
+        }
+    }
+}
