@@ -1,5 +1,7 @@
 //! `threaded`: handlers that do not name their context, on a real server.
 
+#![allow(clippy::expect_used, reason = "a test may panic")]
+
 #[path = "support/common.rs"]
 mod common;
 

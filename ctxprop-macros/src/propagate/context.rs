@@ -15,6 +15,12 @@ impl Context {
     pub(crate) fn find(sig: &Signature, args: &Args, errors: &mut Errors) -> Option<Context> {
         let mut all = candidates(sig, args);
         let first = all.next()?;
+        if let FnArg::Typed(input) = &sig.inputs[first.index]
+            && let Type::Reference(reference) = ungrouped(&input.ty)
+            && let Some(mutability) = &reference.mutability
+        {
+            errors.at(mutability, "a context does not change: take `Ctx` or `&Ctx`");
+        }
         if let Some(second) = all.next()
             && let FnArg::Typed(second) = &sig.inputs[second.index]
         {
@@ -35,9 +41,7 @@ fn candidates(sig: &Signature, args: &Args) -> impl Iterator<Item = Context> {
     sig.inputs.iter().enumerate().filter_map(|(index, input)| {
         let FnArg::Typed(input) = input else { return None };
         let (by_ref, ty) = match ungrouped(&input.ty) {
-            Type::Reference(reference) => {
-                (reference.mutability.is_none(), ungrouped(&reference.elem))
-            }
+            Type::Reference(reference) => (true, ungrouped(&reference.elem)),
             ty => (false, ty),
         };
         let is_context = match &args.ctx {

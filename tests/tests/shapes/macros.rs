@@ -23,6 +23,7 @@ async fn in_macros() -> AppResult<String> {
 }
 
 #[propagate]
+#[allow(clippy::useless_vec)]
 async fn exits(how: u32) -> AppResult<u32> {
     let mut rounds = 0;
     let left = 'rounds: loop {

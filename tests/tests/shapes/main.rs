@@ -1,6 +1,8 @@
 //! Every shape of function that `#[propagate]` takes, compiled and run. The crate `edition-2021` runs the same
 //! files in that edition.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod arguments;
 mod attributes;
 mod blocks;

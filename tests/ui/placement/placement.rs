@@ -58,6 +58,11 @@ async fn two_contexts(one: Ctx, two: &Ctx) {
     drop((one, two.clone()));
 }
 
+#[propagate]
+async fn changes_it(ctx: &mut Ctx) {
+    drop(ctx.clone());
+}
+
 #[propagate(skip)]
 async fn nothing_around() {}
 
