@@ -146,10 +146,10 @@ impl Dropped {
 
 /// Makes this the only line of the field; `None` removes all of them.
 #[inline]
-fn set(carrier: &mut impl Inject, name: &HeaderName, line: Option<HeaderValue>) {
+fn set(carrier: &mut impl Inject, name: HeaderName, line: Option<HeaderValue>) {
     match line {
         Some(line) => carrier.set(name, line),
-        None => carrier.remove(name),
+        None => carrier.remove(&name),
     }
 }
 

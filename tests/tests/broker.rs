@@ -71,7 +71,7 @@ impl Extract for Headers {
 }
 
 impl Inject for Headers {
-    fn append(&mut self, name: &HeaderName, line: http::HeaderValue) {
+    fn append(&mut self, name: HeaderName, line: http::HeaderValue) {
         self.0.append(name.as_str(), line.to_str().unwrap());
     }
 

@@ -102,11 +102,11 @@ pub(super) fn write(map: Option<&BaggageMap>, carrier: &mut impl Inject) {
     let name = Field::Baggage.header();
     let lines = map.map_or(&[] as &[_], BaggageMap::header_lines);
     let Some((first, rest)) = lines.split_first() else {
-        return carrier.remove(name);
+        return carrier.remove(&name);
     };
     carrier.set(name, first.clone());
     for line in rest {
-        carrier.append(name, line.clone());
+        carrier.append(Field::Baggage.header(), line.clone());
     }
 }
 

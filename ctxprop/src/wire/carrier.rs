@@ -67,7 +67,7 @@ pub trait Extract {
 /// }
 ///
 /// impl Inject for Record {
-///     fn append(&mut self, name: &HeaderName, line: HeaderValue) {
+///     fn append(&mut self, name: HeaderName, line: HeaderValue) {
 ///         self.headers.push((name.to_string(), line.as_bytes().to_vec()));
 ///     }
 ///     fn remove(&mut self, name: &HeaderName) {
@@ -85,14 +85,14 @@ pub trait Inject {
     /// Adds a line behind those that the field has.
     ///
     /// A carrier that has one value a name joins them by a comma.
-    fn append(&mut self, name: &HeaderName, line: HeaderValue);
+    fn append(&mut self, name: HeaderName, line: HeaderValue);
 
     /// Removes all lines of the field.
     fn remove(&mut self, name: &HeaderName);
 
     /// Makes this the only line of the field.
-    fn set(&mut self, name: &HeaderName, line: HeaderValue) {
-        self.remove(name);
+    fn set(&mut self, name: HeaderName, line: HeaderValue) {
+        self.remove(&name);
         self.append(name, line);
     }
 }
@@ -106,7 +106,7 @@ impl Extract for HeaderMap {
 /// A map refuses beyond 24,576 headers, which no transport would send anyhow.
 impl Inject for HeaderMap {
     #[inline]
-    fn append(&mut self, name: &HeaderName, line: HeaderValue) {
+    fn append(&mut self, name: HeaderName, line: HeaderValue) {
         drop(self.try_append(name, line));
     }
 
@@ -116,7 +116,7 @@ impl Inject for HeaderMap {
     }
 
     #[inline]
-    fn set(&mut self, name: &HeaderName, line: HeaderValue) {
+    fn set(&mut self, name: HeaderName, line: HeaderValue) {
         drop(self.try_insert(name, line));
     }
 }
@@ -129,7 +129,7 @@ impl<S: BuildHasher> Extract for HashMap<String, String, S> {
 }
 
 impl<S: BuildHasher> Inject for HashMap<String, String, S> {
-    fn append(&mut self, name: &HeaderName, line: HeaderValue) {
+    fn append(&mut self, name: HeaderName, line: HeaderValue) {
         let value = self.entry(name.as_str().to_owned()).or_default();
         if !value.is_empty() {
             value.push(',');
@@ -149,7 +149,7 @@ impl Extract for Vec<(String, String)> {
 }
 
 impl Inject for Vec<(String, String)> {
-    fn append(&mut self, name: &HeaderName, line: HeaderValue) {
+    fn append(&mut self, name: HeaderName, line: HeaderValue) {
         self.push((name.as_str().to_owned(), text(&line).to_owned()));
     }
 

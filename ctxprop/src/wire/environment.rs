@@ -93,8 +93,8 @@ impl fmt::Debug for Environment {
 
 /// Sets and removes the variables that [`Environment`] reads; other fields have none.
 impl Inject for Command {
-    fn append(&mut self, name: &HeaderName, line: HeaderValue) {
-        let Some(variable) = variable(name) else { return };
+    fn append(&mut self, name: HeaderName, line: HeaderValue) {
+        let Some(variable) = variable(&name) else { return };
         let before = self.get_envs().find(|(name, _)| *name == OsStr::new(variable));
         let mut value = before.and_then(|(_, value)| value).unwrap_or_default().to_owned();
         if !value.is_empty() {

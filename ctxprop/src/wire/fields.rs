@@ -23,18 +23,6 @@ pub const FIELDS: [&str; 9] = [
     "x-deadline",
 ];
 
-static NAMES: [HeaderName; FIELDS.len()] = [
-    HeaderName::from_static(FIELDS[0]),
-    HeaderName::from_static(FIELDS[1]),
-    HeaderName::from_static(FIELDS[2]),
-    HeaderName::from_static(FIELDS[3]),
-    HeaderName::from_static(FIELDS[4]),
-    HeaderName::from_static(FIELDS[5]),
-    HeaderName::from_static(FIELDS[6]),
-    HeaderName::from_static(FIELDS[7]),
-    HeaderName::from_static(FIELDS[8]),
-];
-
 /// One of [`FIELDS`], in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Field {
@@ -53,7 +41,16 @@ impl Field {
     /// The field of this name, in whatever case.
     #[inline]
     fn named(name: &str) -> Option<Field> {
-        // constants, so that each comparison is one of a few words
+        let found = Field::named_exactly(name);
+        if found.is_none() && name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            return Field::named_exactly(&name.to_ascii_lowercase());
+        }
+        found
+    }
+
+    /// Names are constants here, so that each comparison is one of a few words.
+    #[inline]
+    fn named_exactly(name: &str) -> Option<Field> {
         Some(match name {
             "traceparent" => Field::TraceParent,
             "tracestate" => Field::TraceState,
@@ -64,9 +61,6 @@ impl Field {
             "connect-timeout-ms" => Field::ConnectTimeout,
             "x-envoy-expected-rq-timeout-ms" => Field::EnvoyTimeout,
             "x-deadline" => Field::Deadline,
-            _ if name.bytes().any(|byte| byte.is_ascii_uppercase()) => {
-                return Field::named(&name.to_ascii_lowercase());
-            }
             _ => return None,
         })
     }
@@ -75,8 +69,23 @@ impl Field {
         FIELDS[self as usize]
     }
 
-    pub(super) fn header(self) -> &'static HeaderName {
-        &NAMES[self as usize]
+    /// A constant in each place where the field is one, so that nothing is cloned.
+    #[inline]
+    pub(super) fn header(self) -> HeaderName {
+        const fn name(field: Field) -> HeaderName {
+            HeaderName::from_static(FIELDS[field as usize])
+        }
+        match self {
+            Field::TraceParent => const { name(Field::TraceParent) },
+            Field::TraceState => const { name(Field::TraceState) },
+            Field::TraceId => const { name(Field::TraceId) },
+            Field::Baggage => const { name(Field::Baggage) },
+            Field::TimeoutMs => const { name(Field::TimeoutMs) },
+            Field::GrpcTimeout => const { name(Field::GrpcTimeout) },
+            Field::ConnectTimeout => const { name(Field::ConnectTimeout) },
+            Field::EnvoyTimeout => const { name(Field::EnvoyTimeout) },
+            Field::Deadline => const { name(Field::Deadline) },
+        }
     }
 }
 
@@ -94,16 +103,21 @@ impl<'a> Fields<'a> {
     #[inline]
     pub(super) fn of(carrier: &'a (impl Extract + ?Sized)) -> Self {
         let mut fields = Self::default();
+        fields.collect(carrier);
+        fields
+    }
+
+    #[inline]
+    pub(super) fn collect(&mut self, carrier: &'a (impl Extract + ?Sized)) {
         for (name, line) in carrier.lines() {
             let Some(field) = Field::named(name) else { continue };
-            if fields.lacks(field) {
-                fields.present |= 1 << field as u16;
-                fields.first[field as usize] = Some(line);
+            if self.lacks(field) {
+                self.present |= 1 << field as u16;
+                self.first[field as usize] = Some(line);
             } else {
-                fields.more.push((field, line));
+                self.more.push((field, line));
             }
         }
-        fields
     }
 
     /// Whether there is no line of the field.

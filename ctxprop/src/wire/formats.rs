@@ -140,7 +140,8 @@ impl Formats {
     /// Reads what a caller sent. Never fails: see [`wire`](super).
     #[must_use]
     pub fn extract(&self, carrier: &(impl Extract + ?Sized)) -> Incoming {
-        let fields = Fields::of(carrier);
+        let mut fields = Fields::default();
+        fields.collect(carrier);
         let mut dropped = Dropped::default();
         Incoming {
             span: if self.trace { trace_context::read(&fields, &mut dropped) } else { None },

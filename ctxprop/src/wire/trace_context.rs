@@ -120,8 +120,8 @@ fn read_trace_id(fields: &Fields<'_>, dropped: &mut Dropped) -> Option<SpanConte
 pub(super) fn write(span: &SpanContext, carrier: &mut impl Inject) {
     let (parent, state) = (Field::TraceParent.header(), Field::TraceState.header());
     if !span.is_valid() {
-        carrier.remove(parent);
-        carrier.remove(state);
+        carrier.remove(&parent);
+        carrier.remove(&state);
         return;
     }
     let mut line = *b"00-00000000000000000000000000000000-0000000000000000-00";

@@ -69,12 +69,12 @@ pub(super) fn scan(line: &[u8], at: usize) -> Result<Scanned, TraceStateError> {
     let Some(&first) = line.get(start).filter(|&&byte| byte != b',') else {
         return Ok(Scanned { start, equals: start, end: start, next: start + 1 });
     };
-    let equals = skip(line, start, KEY);
+    let equals = skip_by::<4>(line, start, KEY);
     let is_key = class_of(first) & KEY_START != 0 && equals - start <= MAX_PART;
     if !is_key || line.get(equals) != Some(&b'=') {
         return Err(TraceStateError::InvalidKey);
     }
-    let printable = skip_long(line, equals + 1, VALUE);
+    let printable = skip_by::<8>(line, equals + 1, VALUE);
     let mut end = printable;
     while line.get(end - 1) == Some(&b' ') {
         end -= 1; // "all trailing spaces are … not part of the value"
@@ -97,14 +97,15 @@ fn skip(line: &[u8], mut at: usize, class: u8) -> usize {
     at
 }
 
-/// The same for what is often long: eight bytes at a time, at a load and an `and` each.
+/// The same, `N` bytes at a time where there are so many: a load and an `and` each.
 #[inline]
-fn skip_long(line: &[u8], mut at: usize, class: u8) -> usize {
-    while let Some(chunk) = line.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+fn skip_by<const N: usize>(line: &[u8], mut at: usize, class: u8) -> usize {
+    let (chunks, _) = line.get(at..).unwrap_or_default().as_chunks::<N>();
+    for chunk in chunks {
         if chunk.iter().fold(class, |all, byte| all & class_of(*byte)) == 0 {
             break;
         }
-        at += 8;
+        at += N;
     }
     skip(line, at, class)
 }
