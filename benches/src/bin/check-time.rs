@@ -41,8 +41,11 @@ const STYLES: [Style; 4] = [
 fn body(out: &mut String, n: usize, this: &str) {
     // Chains of ten: rustc computes the layout of a whole chain by recursion.
     let next = n + 1;
-    let call =
-        if next % 10 != 0 { format!("{this}f{next}(id + 1).await?") } else { "id".to_owned() };
+    let call = if !next.is_multiple_of(10) {
+        format!("{this}f{next}(id + 1).await?")
+    } else {
+        "id".to_owned()
+    };
     let _ = writeln!(
         out,
         "    let name = load(id).await?;
