@@ -122,11 +122,28 @@ impl TraceState {
         Ok(Self::within_limits(list))
     }
 
-    /// Combines the lines of one message in order.
+    /// Combines the lines of one message in order. What is copied is bounded by what a valid list may
+    /// hold, however long the lines are.
     pub(crate) fn from_lines<'a>(
         lines: impl Iterator<Item = Line<'a>>,
     ) -> Result<(Self, usize), TraceStateError> {
-        let list = lines.map(Line::as_bytes).collect::<Vec<_>>().join(&b',');
+        let (mut list, mut count) = (Vec::new(), 0);
+        for line in lines.map(Line::as_bytes) {
+            let mut at = 0;
+            while at <= line.len() {
+                let scanned = scan(line, at)?;
+                at = scanned.next;
+                let Some(member) = scanned.member(line) else { continue };
+                count += 1;
+                if count > MAX_TRACE_STATE_MEMBERS {
+                    return Err(TraceStateError::TooMany);
+                }
+                if count > 1 {
+                    list.push(b',');
+                }
+                list.extend_from_slice(member.text);
+            }
+        }
         check(&list)?;
         Ok(Self::within_limits(&list))
     }
