@@ -1,13 +1,11 @@
-//! Exact instruction counts: the program runs itself under `valgrind --tool=callgrind`, once for each case and each
-//! of two numbers of rounds, and the difference is what a round costs. What a case does before its rounds cancels out.
+//! Exact counts: the program runs itself under valgrind, once for each case and each of two numbers of rounds, and the
+//! difference is what a round costs. What a case does before its rounds cancels out.
 
 use std::env;
 use std::process::{Command, Stdio};
 
 /// A case: its name, and what runs so many rounds of it.
 pub type Case = (&'static str, fn(u64));
-
-const ROUNDS: [u64; 2] = [1_000, 11_000];
 
 /// As a child of itself: runs the case that the command line names, and tells so.
 #[must_use]
@@ -29,30 +27,45 @@ fn counted_rounds(run: fn(u64), rounds: u64) {
     run(rounds);
 }
 
-/// The instructions of one round of `case`.
+/// The instructions of one round of `case`, from two numbers of rounds.
 ///
 /// # Errors
 ///
 /// Where valgrind is missing or does not tell.
-pub fn per_round((name, _): Case) -> Result<f64, String> {
-    let [few, many] = ROUNDS;
-    let more = counted(name, many)?.saturating_sub(counted(name, few)?);
+pub fn instructions(case: Case, rounds: [u64; 2]) -> Result<f64, String> {
+    let tool =
+        ["--tool=callgrind", "--callgrind-out-file=/dev/null", "--toggle-collect=*counted_rounds*"];
+    per_round(case, rounds, &tool, "Collected :")
+}
+
+/// The allocations of one round, from two numbers of rounds.
+///
+/// # Errors
+///
+/// As [`instructions`].
+pub fn allocations(case: Case, rounds: [u64; 2]) -> Result<f64, String> {
+    per_round(case, rounds, &["--tool=memcheck", "--leak-check=no"], "total heap usage:")
+}
+
+fn per_round((name, _): Case, rounds: [u64; 2], tool: &[&str], label: &str) -> Result<f64, String> {
+    let [few, many] = rounds;
+    let more = counted(name, many, tool, label)?.saturating_sub(counted(name, few, tool, label)?);
     Ok(more as f64 / (many - few) as f64)
 }
 
-fn counted(case: &str, rounds: u64) -> Result<u64, String> {
+/// The number behind `label` in what valgrind says of one run.
+fn counted(case: &str, rounds: u64, tool: &[&str], label: &str) -> Result<u64, String> {
     let this = env::current_exe().map_err(|error| error.to_string())?;
     let output = Command::new("valgrind")
-        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
-        .arg("--toggle-collect=*counted_rounds*")
+        .args(tool)
         .arg(this)
         .args(["--case", case, &rounds.to_string()])
         .stdout(Stdio::null())
         .output()
         .map_err(|error| format!("valgrind: {error}"))?;
     let said = String::from_utf8_lossy(&output.stderr);
-    let count =
-        said.lines().find_map(|line| line.split_once("Collected :")).map(|(_, count)| count);
-    let count = count.and_then(|count| count.trim().parse().ok());
+    let number = said.split_once(label).map(|(_, rest)| rest.trim_start());
+    let digits = number.map(|number| number.split([' ', '\n']).next().unwrap_or(number));
+    let count = digits.and_then(|digits| digits.replace(',', "").parse().ok());
     count.filter(|_| output.status.success()).ok_or_else(|| format!("valgrind said: {said}"))
 }

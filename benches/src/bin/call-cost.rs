@@ -14,7 +14,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use ctxprop::{Awaitable, Background, Cancelled, Ctx, propagate};
-use ctxprop_benches::instructions::{Case, per_round, ran_as_child};
+use ctxprop_benches::instructions::{Case, instructions, ran_as_child};
 use tokio::runtime::Builder;
 
 /// Each style has the same functions: a call of `callee`, an await that is ready, one that pends once.
@@ -119,7 +119,7 @@ fn main() -> ExitCode {
     for group in CASES.chunks(4) {
         let mut plain = 0.0;
         for (n, case) in group.iter().enumerate() {
-            let count = match per_round(*case) {
+            let count = match instructions(*case, [1_000, 11_000]) {
                 Ok(count) => count,
                 Err(error) => {
                     eprintln!("{error}");

@@ -12,12 +12,14 @@
 //! are shared already, as those are that a server reads from its buffer. The peer is `TraceContextPropagator` and
 //! `BaggagePropagator` together, through the extractor and injector of `opentelemetry-http`.
 
-use std::env;
-use std::error::Error;
+#![allow(clippy::expect_used, reason = "a benchmark may panic")]
+
 use std::hint::black_box;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 use ctxprop::wire::{Formats, Incoming, Outgoing};
+use ctxprop_benches::instructions::{Case, allocations, instructions, ran_as_child};
+use http::header::InvalidHeaderValue;
 use http::{HeaderMap, HeaderValue};
 use opentelemetry::Context;
 use opentelemetry::propagation::{TextMapCompositePropagator, TextMapPropagator};
@@ -25,15 +27,45 @@ use opentelemetry_http::{HeaderExtractor, HeaderInjector};
 use opentelemetry_sdk::propagation::{BaggagePropagator, TraceContextPropagator};
 
 const ROUNDS: [u64; 2] = [100, 300];
-const SIDES: [&str; 2] = ["ctxprop", "opentelemetry"];
-const WAYS: [&str; 2] = ["extract", "inject"];
+
+/// By the number of baggage members: ours to extract and to inject, then theirs.
+const CASES: [(usize, [Case; 4]); 2] = [
+    (
+        3,
+        [
+            ("ctxprop extract 3", |rounds| work(Side::Ours, Way::Extract, 3, rounds)),
+            ("ctxprop inject 3", |rounds| work(Side::Ours, Way::Inject, 3, rounds)),
+            ("opentelemetry extract 3", |rounds| work(Side::Theirs, Way::Extract, 3, rounds)),
+            ("opentelemetry inject 3", |rounds| work(Side::Theirs, Way::Inject, 3, rounds)),
+        ],
+    ),
+    (
+        60,
+        [
+            ("ctxprop extract 60", |rounds| work(Side::Ours, Way::Extract, 60, rounds)),
+            ("ctxprop inject 60", |rounds| work(Side::Ours, Way::Inject, 60, rounds)),
+            ("opentelemetry extract 60", |rounds| work(Side::Theirs, Way::Extract, 60, rounds)),
+            ("opentelemetry inject 60", |rounds| work(Side::Theirs, Way::Inject, 60, rounds)),
+        ],
+    ),
+];
+
+enum Side {
+    Ours,
+    Theirs,
+}
+
+enum Way {
+    Extract,
+    Inject,
+}
 
 /// How many times fewer instructions than the peer, by the number of baggage members.
-const GOALS: [(usize, f64); 2] = [(3, 10.0), (60, 30.0)];
+const GOALS: [f64; 2] = [10.0, 30.0];
 /// For both ways together, with any number of members.
-const MOST_ALLOCATIONS: u64 = 4;
+const MOST_ALLOCATIONS: f64 = 4.0;
 
-fn message(members: usize) -> Result<HeaderMap, Box<dyn Error>> {
+fn message(members: usize) -> Result<HeaderMap, InvalidHeaderValue> {
     let mut headers = HeaderMap::new();
     let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     headers.insert("traceparent", HeaderValue::from_static(parent));
@@ -46,27 +78,26 @@ fn message(members: usize) -> Result<HeaderMap, Box<dyn Error>> {
 }
 
 /// What one run under valgrind does.
-fn work(side: &str, way: &str, members: usize, rounds: u64) -> Result<(), Box<dyn Error>> {
-    let headers = message(members)?;
+fn work(side: Side, way: Way, members: usize, rounds: u64) {
+    let headers = message(members).expect("valid headers");
     match (side, way) {
-        ("ctxprop", "extract") => repeat(rounds, || Formats::new().extract(black_box(&headers))),
-        ("ctxprop", "inject") => {
+        (Side::Ours, Way::Extract) => {
+            repeat(rounds, || Formats::new().extract(black_box(&headers)));
+        }
+        (Side::Ours, Way::Inject) => {
             let incoming = Formats::new().extract(&headers);
             repeat(rounds, || ours(black_box(&incoming)));
         }
-        ("opentelemetry", "extract") => {
+        (Side::Theirs, Way::Extract) => {
             let peer = peer();
-            let extract = || peer.extract(&HeaderExtractor(black_box(&headers)));
-            repeat(rounds, extract);
+            repeat(rounds, || peer.extract(&HeaderExtractor(black_box(&headers))));
         }
-        ("opentelemetry", "inject") => {
+        (Side::Theirs, Way::Inject) => {
             let peer = peer();
             let context = peer.extract(&HeaderExtractor(&headers));
             repeat(rounds, || theirs(&peer, black_box(&context)));
         }
-        _ => return Err(format!("unknown: {side} {way}").into()),
     }
-    Ok(())
 }
 
 fn repeat<T>(rounds: u64, mut work: impl FnMut() -> T) {
@@ -99,92 +130,47 @@ fn peer() -> TextMapCompositePropagator {
 }
 
 /// Both sides must do the whole work, or there is nothing to compare.
-fn check() -> Result<(), Box<dyn Error>> {
-    for (members, _) in GOALS {
-        let headers = message(members)?;
-        let ours = ours(&Formats::new().extract(&headers));
-        assert_eq!(ours, headers, "ctxprop");
-        let peer = peer();
-        let theirs = theirs(&peer, &peer.extract(&HeaderExtractor(&headers)));
-        for name in ["traceparent", "tracestate"] {
-            assert_eq!(theirs[name], headers[name], "opentelemetry");
-        }
-        let count =
-            |headers: &HeaderMap| headers["baggage"].as_bytes().split(|b| *b == b',').count();
-        assert_eq!((count(&theirs), count(&headers)), (members, members), "opentelemetry");
+fn check(members: usize) {
+    let headers = message(members).expect("valid headers");
+    let ours = ours(&Formats::new().extract(&headers));
+    assert_eq!(ours, headers, "ctxprop");
+    let peer = peer();
+    let theirs = theirs(&peer, &peer.extract(&HeaderExtractor(&headers)));
+    for name in ["traceparent", "tracestate"] {
+        assert_eq!(theirs[name], headers[name], "opentelemetry");
     }
-    Ok(())
+    let count = |headers: &HeaderMap| headers["baggage"].as_bytes().split(|b| *b == b',').count();
+    assert_eq!((count(&theirs), count(&headers)), (members, members), "opentelemetry");
 }
 
-/// Runs this program under a tool of valgrind for both numbers of rounds; `label` stands before the number that counts.
-fn measure(tool: &[&str], label: &str, work: [&str; 3]) -> Result<u64, Box<dyn Error>> {
-    let run = |rounds: u64| -> Result<u64, Box<dyn Error>> {
-        let mut valgrind = Command::new("valgrind");
-        let output = valgrind
-            .args(tool)
-            .arg(env::current_exe()?)
-            .args(work)
-            .arg(rounds.to_string())
-            .output()
-            .map_err(|error| format!("valgrind: {error}"))?;
-        let log = String::from_utf8(output.stderr)?;
-        let (_, number) = log.split_once(label).ok_or_else(|| format!("valgrind said: {log}"))?;
-        let digits = number.trim_start().split(|char: char| !char.is_ascii_digit() && char != ',');
-        let digits = digits.take(1).collect::<String>().replace(',', "");
-        Ok(digits.parse()?)
-    };
-    let [few, many] = ROUNDS;
-    Ok((run(many)? - run(few)?) / (many - few))
-}
-
-fn instructions(work: [&str; 3]) -> Result<u64, Box<dyn Error>> {
-    let tool = ["--tool=callgrind", "--callgrind-out-file=/dev/null"];
-    measure(&tool, "Collected :", work)
-}
-
-fn allocations(work: [&str; 3]) -> Result<u64, Box<dyn Error>> {
-    measure(&["--tool=memcheck", "--leak-check=no"], "total heap usage:", work)
-}
-
-fn compare() -> Result<bool, Box<dyn Error>> {
-    check()?;
-    let mut reached = true;
-    for (members, goal) in GOALS {
-        let mut totals = [0; 2];
-        let mut own_allocations = 0;
-        println!("traceparent, tracestate of 2, baggage of {members}");
-        for (side, total) in SIDES.iter().zip(&mut totals) {
-            for way in WAYS {
-                let members = members.to_string();
-                let work = [*side, way, &members];
-                let (instructions, allocations) = (instructions(work)?, allocations(work)?);
-                println!(
-                    "  {side:13} {way:7} {instructions:>7} instructions {allocations:>4} allocations"
-                );
-                *total += instructions;
-                own_allocations += if *side == "ctxprop" { allocations } else { 0 };
-            }
-        }
-        let ratio = totals[1] as f64 / totals[0] as f64;
-        let passed = ratio >= goal && own_allocations <= MOST_ALLOCATIONS;
-        reached &= passed;
-        println!(
-            "  {:.1} times fewer instructions (goal {goal}), {own_allocations} allocations (goal {MOST_ALLOCATIONS}): {}",
-            ratio,
-            if passed { "reached" } else { "missed" }
-        );
+/// Whether the goal was reached.
+fn compare(members: usize, cases: [Case; 4], goal: f64) -> Result<bool, String> {
+    check(members);
+    println!("traceparent, tracestate of 2, baggage of {members}");
+    let (mut totals, mut own_allocations) = ([0.0; 2], 0.0);
+    for (n, case) in cases.into_iter().enumerate() {
+        let (instructions, allocations) = (instructions(case, ROUNDS)?, allocations(case, ROUNDS)?);
+        println!("  {:24} {instructions:>8.0} instructions {allocations:>4.0} allocations", case.0);
+        totals[n / 2] += instructions;
+        own_allocations += if n < 2 { allocations } else { 0.0 };
     }
+    let ratio = totals[1] / totals[0];
+    let reached = ratio >= goal && own_allocations <= MOST_ALLOCATIONS;
+    println!(
+        "  {ratio:.1} times fewer instructions (goal {goal}), {own_allocations} allocations (goal {MOST_ALLOCATIONS}): {}",
+        if reached { "reached" } else { "missed" }
+    );
     Ok(reached)
 }
 
-fn main() -> Result<ExitCode, Box<dyn Error>> {
-    let args: Vec<_> = env::args().skip(1).collect();
-    match args.as_slice() {
-        [] => Ok(if compare()? { ExitCode::SUCCESS } else { ExitCode::FAILURE }),
-        [side, way, members, rounds] => {
-            work(side, way, members.parse()?, rounds.parse()?)?;
-            Ok(ExitCode::SUCCESS)
-        }
-        _ => Err("usage: wire-cost".into()),
+fn main() -> Result<ExitCode, String> {
+    let cases: Vec<_> = CASES.iter().flat_map(|(_, cases)| *cases).collect();
+    if ran_as_child(&cases) {
+        return Ok(ExitCode::SUCCESS);
     }
+    let mut reached = true;
+    for ((members, cases), goal) in CASES.into_iter().zip(GOALS) {
+        reached &= compare(members, cases, goal)?;
+    }
+    Ok(if reached { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
