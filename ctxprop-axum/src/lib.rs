@@ -23,6 +23,35 @@
 //! # drop(app);
 //! ```
 //!
+//! # In handlers
+//!
+//! | argument | is |
+//! | --- | --- |
+//! | `ctx: Ctx` | the context of the request; 500 ([`MissingLayer`]) where no layer made one, or `Option<Ctx>` |
+//! | `Baggage(caller): Baggage<Caller>` | the baggage as a type: [`Baggage`] |
+//!
+//! A `#[propagate]` function that does not name its context is a handler through [`threaded`].
+//!
+//! # Shutdown
+//!
+//! ```no_run
+//! # use axum::Router;
+//! # use ctxprop::{Background, Cause, Ctx};
+//! # use ctxprop_axum::CtxLayer;
+//! # async fn serve(app: Router, listener: tokio::net::TcpListener, signal: impl Future<Output = ()> + Send + 'static) -> std::io::Result<()> {
+//! let (root, canceller) = Ctx::background().with_cancel();
+//! let app = app.layer(CtxLayer::edge().under(&root));
+//! axum::serve(listener, app)
+//!     .with_graceful_shutdown(async move {
+//!         signal.await;
+//!         canceller.cancel_with(Cause::Shutdown); // all requests unwind
+//!     })
+//!     .await?;
+//! root.idle().await; // and what was spawned, detached or shielded is done
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # What becomes of a request
 //!
 //! | when | then |

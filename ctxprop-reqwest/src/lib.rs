@@ -50,10 +50,11 @@
 //!
 //! # Features
 //!
-//! None is on by default. `middleware` has the same for a chain of reqwest-middleware. `brotli`, `charset`, `cookies`, `deflate`, `form`, `gzip`, `http2`, `json`,
-//! `multipart`, `query`, `rustls`, `rustls-no-provider`, `socks`, `stream` and `system-proxy` are reqwest's
-//! features of the same names. Those it has beside them work as well, where your crate depends on reqwest
-//! with them: without `rustls` or another TLS of reqwest's there is no `https`.
+//! None is on by default. `middleware` has the same, retries aside, for a chain of reqwest-middleware: see
+//! [`ClientBuilder`]'s `build_middleware`. `brotli`, `charset`, `cookies`, `deflate`, `form`, `gzip`, `http2`, `json`,
+//! `multipart`, `query`, `rustls`, `rustls-no-provider`, `socks`, `stream` and `system-proxy` are reqwest's features of
+//! the same names. Those it has beside them work as well, where your crate depends on reqwest with them: without
+//! `rustls` or another TLS of reqwest's there is no `https`.
 //!
 //! [`Ctx`]: ctxprop::Ctx
 

@@ -14,7 +14,8 @@ use crate::send;
 
 /// A request before it is sent. Its methods are reqwest's; see there for more of them.
 ///
-/// What is wrong with a value is told when the request is built or sent.
+/// What is wrong with a value is told when the request is built or sent. Examples are with
+/// [`send`](RequestBuilder::send) and [`retry`](RequestBuilder::retry).
 #[must_use = "a request does nothing until it is sent"]
 pub struct RequestBuilder {
     client: Client,
@@ -218,7 +219,7 @@ impl RequestBuilder {
     /// ```compile_fail
     /// # use ctxprop_reqwest::{Client, Error};
     /// async fn forgetful(client: Client) -> Result<(), Error> {
-    ///     client.get("http://stock/").send().await?; // error: `NeedsCtx<..>` is not a future
+    ///     client.get("http://stock/").send().await?; // error: `NeedsCtx` is not a future
     ///     Ok(())
     /// }
     /// ```

@@ -38,12 +38,25 @@ impl Canceller {
         cancel::end(&self.node, &Cause::Cancelled);
     }
 
-    /// Ends the context with `cause`: a [`Cause`], or any error, which becomes [`Cause::Custom`].
+    /// Ends the context with `cause`: a [`Cause`], or any error, which becomes [`Cause::Custom`]. Else as
+    /// [`cancel`](Canceller::cancel).
     pub fn cancel_with(&self, cause: impl Into<Cause>) {
         cancel::end(&self.node, &cause.into());
     }
 
     /// A guard that cancels when it is dropped.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ctxprop::{Background, Ctx};
+    ///
+    /// let (ctx, canceller) = Ctx::background().with_cancel();
+    /// let guard = canceller.drop_guard();
+    /// assert!(!ctx.is_done());
+    /// drop(guard);
+    /// assert!(ctx.is_done());
+    /// ```
     #[must_use = "a guard that is not held cancels at once"]
     pub fn drop_guard(self) -> CancelGuard {
         CancelGuard { canceller: self, armed: true }
@@ -76,6 +89,17 @@ impl Drop for CancelGuard {
 
 impl Ctx {
     /// A child that can be ended on its own, and what ends it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ctxprop::{Background, Ctx};
+    ///
+    /// let (request, _canceller) = Ctx::background().with_cancel();
+    /// let (search, stop) = request.with_cancel();
+    /// stop.cancel();
+    /// assert!(search.is_done() && !request.is_done());
+    /// ```
     #[must_use = "contexts are immutable: the cancellation is the new one's"]
     pub fn with_cancel(&self) -> (Ctx, Canceller) {
         let node =

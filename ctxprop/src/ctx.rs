@@ -17,7 +17,8 @@ use node::{Additions, Link, Node};
 /// in the trace we stand.
 ///
 /// It is immutable and behind one `Arc`: cloning costs an increment, and every `with_…` method gives a
-/// child. A child ends with its parent and never affects it.
+/// child. A child ends with its parent and never affects it. The rules are those of Go's `context` package: the
+/// earlier deadline counts, and so does the first cause.
 ///
 /// | to | use |
 /// | --- | --- |
@@ -58,9 +59,17 @@ pub struct Ctx {
 pub trait Background: Sized {
     /// A root: no deadline, no cancellation, no trace, no baggage. For `main`, tests and whatever starts
     /// work of its own.
+    ///
+    /// # Panics
+    ///
+    /// Inside a scope, where [`detached::deny`] was called.
     fn background() -> Self;
 
     /// The same, where a context is to be handed over but is not yet.
+    ///
+    /// # Panics
+    ///
+    /// As [`background`](Background::background).
     fn todo() -> Self;
 }
 
@@ -117,7 +126,17 @@ impl Ctx {
         self.child(Additions { detached: Some(reason), ..Additions::default() })
     }
 
-    /// A child in the span `span`.
+    /// A child in the span `span`: one that a tracing system made, or that came from elsewhere.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ctxprop::{Background, Ctx, SpanContext};
+    ///
+    /// let span = SpanContext::root();
+    /// let ctx = Ctx::background().with_span(span.clone());
+    /// assert_eq!(ctx.span(), &span);
+    /// ```
     #[must_use = "contexts are immutable: the span is the new one's"]
     pub fn with_span(&self, span: SpanContext) -> Ctx {
         self.child(Additions { span: Some(span), ..Additions::default() })
@@ -129,7 +148,21 @@ impl Ctx {
         self.node().span().unwrap_or(&NONE)
     }
 
-    /// A child in a new span of the same trace. Without a trace, a new, sampled one begins (3.1.12).
+    /// A child in a new span of the same trace. Without a trace a new one begins, sampled and with the random
+    /// flag (Trace Context Level 2).
+    ///
+    /// It is an id and records nothing. `#[propagate(span)]` makes a `tracing` span with it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ctxprop::{Background, Ctx};
+    ///
+    /// let request = Ctx::background().child_span();
+    /// let query = request.child_span();
+    /// assert_eq!(query.span().trace_id(), request.span().trace_id());
+    /// assert_eq!(query.span().parent_id(), Some(request.span().span_id()));
+    /// ```
     #[must_use = "contexts are immutable: the span is the new one's"]
     pub fn child_span(&self) -> Ctx {
         self.with_span(self.span().child())
@@ -141,28 +174,47 @@ impl Ctx {
     ///
     /// Where a key or value cannot be sent, or all together would pass W3C's limits of 64 entries and
     /// 8,192 bytes. The error names the key.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ctxprop::{Background, Baggage, Ctx};
+    ///
+    /// #[derive(Baggage, Debug, PartialEq)]
+    /// struct Caller {
+    ///     #[baggage(key = "user.id", max_len = 20)]
+    ///     user_id: u64,
+    /// }
+    ///
+    /// let ctx = Ctx::background().with_baggage(&Caller { user_id: 7 })?;
+    /// assert_eq!(ctx.baggage::<Caller>()?, Caller { user_id: 7 });
+    /// assert_eq!(ctx.baggage_map().get("user.id"), Some("7"));
+    /// # Ok::<(), ctxprop::BaggageError>(())
+    /// ```
     pub fn with_baggage<B: Baggage>(&self, baggage: &B) -> Result<Ctx, BaggageError> {
         let mut builder = self.baggage_map().to_builder();
         baggage.to_baggage(&mut builder)?;
         Ok(self.child(Additions { baggage: Some(builder.build()), ..Additions::default() }))
     }
 
-    /// Reads the baggage as a `B`.
+    /// Reads the baggage as a `B`. It is parsed at each call, so keep what it gives.
     ///
     /// # Errors
     ///
-    /// Where an entry is missing or does not parse. The error names the key, never the value.
+    /// Where an entry is missing, does not parse or is longer than its `max_len`. The error names the key, never
+    /// the value.
     pub fn baggage<B: Baggage>(&self) -> Result<B, BaggageError> {
         B::from_baggage(self.baggage_map())
     }
 
-    /// All baggage, untyped.
+    /// All baggage, untyped; empty where there is none.
     pub fn baggage_map(&self) -> &BaggageMap {
         static NONE: BaggageMap = BaggageMap::empty();
         self.node().baggage().unwrap_or(&NONE)
     }
 
-    /// Whether this context has ended. Once true it stays true.
+    /// Whether this context has ended. Once true it stays true. It looks at the clock, so a deadline that nobody
+    /// waits for has passed all the same.
     pub fn is_done(&self) -> bool {
         self.ended() || self.expire_if_due()
     }
@@ -178,6 +230,26 @@ impl Ctx {
     /// # Errors
     ///
     /// [`Cancelled`] once it has ended.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ctxprop::{Background, Cancelled, Cause, Ctx};
+    ///
+    /// fn checksum(ctx: &Ctx, pages: &[u64]) -> Result<u64, Cancelled> {
+    ///     let mut sum = 0;
+    ///     for page in pages {
+    ///         ctx.check()?;
+    ///         sum ^= page;
+    ///     }
+    ///     Ok(sum)
+    /// }
+    ///
+    /// let (ctx, canceller) = Ctx::background().with_cancel();
+    /// assert_eq!(checksum(&ctx, &[1, 2]), Ok(3));
+    /// canceller.cancel();
+    /// assert_eq!(checksum(&ctx, &[1, 2]).unwrap_err().cause(), &Cause::Cancelled);
+    /// ```
     pub fn check(&self) -> Result<(), Cancelled> {
         match self.cause() {
             None => Ok(()),

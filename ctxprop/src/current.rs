@@ -230,6 +230,21 @@ impl Ctx {
     ///
     /// Outside of any scope. A `#[propagate]` body is always inside one; elsewhere use
     /// [`try_current`](Ctx::try_current), or hand the context over.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// use ctxprop::{Background, Ctx, propagate};
+    ///
+    /// #[propagate]
+    /// async fn locale() -> &'static str {
+    ///     Ctx::current().value::<&str>().copied().unwrap_or("en")
+    /// }
+    ///
+    /// assert_eq!(locale().with(&Ctx::background().with_value("de")).await, "de");
+    /// # });
+    /// ```
     #[track_caller]
     pub fn current() -> Ctx {
         match Ctx::try_current() {
@@ -241,7 +256,7 @@ impl Ctx {
         }
     }
 
-    /// The context of the scope that is being polled, if one is.
+    /// The context of the scope that is being polled, if one is: for code that also runs outside of requests.
     pub fn try_current() -> Option<Ctx> {
         with(Ctx::clone)
     }

@@ -32,7 +32,8 @@ impl Deadline {
 impl Ctx {
     /// A child that ends `timeout` from now, or with its parent if that is earlier.
     ///
-    /// A timeout of zero gives a context that has already ended.
+    /// A timeout of zero gives a context that has already ended; one beyond what the clock can tell, such as
+    /// [`Duration::MAX`], adds no deadline.
     ///
     /// # Examples
     ///
@@ -51,7 +52,20 @@ impl Ctx {
 
     /// A child that ends at `deadline`, or with its parent if that is earlier.
     ///
-    /// A deadline in the past gives a context that has already ended.
+    /// A deadline in the past gives a context that has already ended. Time is tokio's, so that
+    /// `tokio::time::pause` governs it in tests.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use ctxprop::{Background, Ctx};
+    /// use tokio::time::Instant;
+    ///
+    /// let at = Instant::now() + Duration::from_secs(5);
+    /// let ctx = Ctx::background().with_deadline(at);
+    /// assert_eq!(ctx.deadline(), Some(at));
+    /// ```
     #[must_use = "contexts are immutable: the deadline is the new one's"]
     pub fn with_deadline(&self, deadline: Instant) -> Ctx {
         self.with_own_deadline(Some(Deadline::until(deadline)))
@@ -80,7 +94,7 @@ impl Ctx {
         self.with_own_deadline(budget.and_then(Deadline::after))
     }
 
-    /// When this context ends at the latest.
+    /// When this context ends at the latest, by tokio's clock; `None` where there is no deadline.
     pub fn deadline(&self) -> Option<Instant> {
         self.node().deadline.map(|deadline| deadline.at)
     }

@@ -6,6 +6,19 @@
 //! A helper that no `#[propagate]` covers can still call `Ctx::background()` in the middle of a request and
 //! lose its deadline, trace and baggage. That is reported once per place as a `tracing` warning, counted,
 //! and a panic where [`deny`] was called.
+//!
+//! # Examples
+//!
+//! ```should_panic
+//! use ctxprop::{Background, Ctx, detached};
+//!
+//! fn helper() -> Ctx {
+//!     Ctx::background() // panics, and names this line
+//! }
+//!
+//! detached::deny(); // at the start of a test
+//! Ctx::background().sync_scope(helper);
+//! ```
 
 use std::collections::HashSet;
 use std::marker::PhantomData;
@@ -25,7 +38,7 @@ pub fn deny() {
     DENIED.store(true, Ordering::Relaxed);
 }
 
-/// How many roots have been made inside a scope in this process.
+/// How many roots have been made inside a scope in this process: for a metric, or a test that wants none.
 pub fn count() -> u64 {
     COUNT.load(Ordering::Relaxed)
 }

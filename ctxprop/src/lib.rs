@@ -67,7 +67,8 @@
 //! | run code under one | [`Scope`], [`Run`], [`Task`], [`Shield`] |
 //! | say who asks | [`macro@Baggage`], [`BaggageMap`] |
 //! | say where in the trace we are | [`SpanContext`] |
-//! | read and write headers | [`wire`], [`trust`] |
+//! | read and write headers, messages, environments | [`wire`], [`Ctx::with_incoming`], [`Ctx::inject`] |
+//! | say who may know what | [`trust`] |
 //! | find roots that should not be | [`detached`] |
 //! | understand what the compiler says | [`messages`] |
 //!

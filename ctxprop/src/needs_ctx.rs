@@ -34,7 +34,7 @@ use crate::scope::Scope;
 /// # use ctxprop::NeedsCtx;
 /// # fn locale() -> NeedsCtx<impl Future<Output = String>> { NeedsCtx::new(async { String::new() }) }
 /// async fn forgetful() -> String {
-///     locale().await // error: `NeedsCtx<..>` is not a future
+///     locale().await // error: `NeedsCtx` is not a future
 /// }
 /// ```
 #[must_use = "it does nothing until it has a context: `.await` it in a `#[propagate]` function, or use `.with(&ctx)`"]
@@ -50,7 +50,15 @@ impl<F> NeedsCtx<F> {
         NeedsCtx { future }
     }
 
-    /// Gives it its context: the future runs with `ctx` current.
+    /// Gives it its context: the future runs with `ctx` current, as in [`Ctx::scope`].
+    ///
+    /// # Panics
+    ///
+    /// As [`Ctx::scope`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As cancel-safe as the function.
     pub fn with(self, ctx: &Ctx) -> Scope<F>
     where
         F: Future,

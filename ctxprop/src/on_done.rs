@@ -215,15 +215,11 @@ impl Ctx {
     /// Calls `f` once with the cause after this context has ended; at once if it has.
     ///
     /// `f` runs in a task of the runtime in which `on_done` was called, or in a thread of its own outside
-    /// of one: whoever ends the context does not wait for it, and a panic in it touches nothing else. It
+    /// of one and where that runtime shuts down: whoever ends the context does not wait for it, and a panic in it touches nothing else. It
     /// must not block; for that, spawn.
     ///
-    /// In a runtime the deadline ends the context on time. Outside of one it is noticed when somebody
-    /// looks, with [`is_done`](Ctx::is_done) for example.
-    ///
-    /// # Panics
-    ///
-    /// Where the context has a deadline and the current runtime has no timers (`enable_time`).
+    /// In a runtime the deadline ends the context on time. Outside of one, and in one without timers
+    /// (`enable_time`), it is noticed when somebody looks, with [`is_done`](Ctx::is_done) for example.
     ///
     /// # Examples
     ///

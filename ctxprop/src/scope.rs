@@ -188,6 +188,10 @@ impl Ctx {
     ///
     /// When it has to wait under a deadline in a runtime without timers (`enable_time`).
     ///
+    /// # Cancel safety
+    ///
+    /// As cancel-safe as `future` is; what it drops, it drops inside the context.
+    ///
     /// # Examples
     ///
     /// ```

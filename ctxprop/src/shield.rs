@@ -320,9 +320,12 @@ impl Ctx {
     /// Runs `work` to completion although this context has ended or ends meanwhile, for at most `limit` from
     /// the moment it is awaited: to release what was reserved, to write what must be written.
     ///
-    /// Awaiting it is no cancellation point, and everything around it waits for it: no scope, task or
-    /// server layer drops a future that has an active shield inside. `work` runs under a context of its own,
-    /// with the values, the span and the baggage of this one and `limit` as its deadline.
+    /// Awaiting it is no cancellation point, and everything around it waits for it: no leaf, [`run`](Ctx::run),
+    /// task or server layer gives up a future that has an active shield inside. `work` runs under a context of its
+    /// own, with the values, the span and the baggage of this one and `limit` as its deadline.
+    ///
+    /// It is known to what polls it. A shield in another task keeps that task, and not who waits for it: a task of
+    /// [`spawn`](Ctx::spawn) goes on then, and those of a `JoinSet` are aborted with the set.
     ///
     /// # Errors
     ///
@@ -332,6 +335,11 @@ impl Ctx {
     /// # Panics
     ///
     /// When it has to wait in a runtime without timers (`enable_time`).
+    ///
+    /// # Cancel safety
+    ///
+    /// It protects from the end of the context only. Who drops it by hand, or in a `timeout` or `select!` of a
+    /// function without `#[propagate]`, drops `work`.
     ///
     /// # Examples
     ///

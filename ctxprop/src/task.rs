@@ -18,14 +18,18 @@ use crate::needs_ctx::Awaitable;
 
 /// A spawned task: a future that gives the task's output, or [`Cancelled`] where its context ended first.
 ///
+/// See [`Ctx::spawn`] and [`Ctx::spawn_blocking`] for examples.
+///
+/// # Cancel safety
+///
 /// Dropping it leaves the task running: the context ends it.
 pub struct Task<T> {
     handle: JoinHandle<Result<T, Cancelled>>,
 }
 
 impl<T> Task<T> {
-    /// Drops the task at its next await, without unwinding, unless it is done. Awaiting it then gives
-    /// [`Cancelled`] with [`Cause::Cancelled`].
+    /// Drops the task at its next await, without unwinding and with its shields, unless it is done. Awaiting it then
+    /// gives [`Cancelled`] with [`Cause::Cancelled`]. Of blocking code it stops only what has not begun.
     pub fn abort(&self) {
         self.handle.abort();
     }

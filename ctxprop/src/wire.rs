@@ -1,4 +1,5 @@
-//! What crosses a hop in headers: trace, baggage and budget, read and written.
+//! What crosses a hop in headers, of requests and of messages, and in environments: trace, baggage and budget, read
+//! and written.
 //!
 //! Reading never fails: what is malformed is left out, whole or by member, counted, and reported
 //! as one `tracing` event (target `ctxprop::wire`) a header and reason, without what the header

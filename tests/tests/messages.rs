@@ -1,5 +1,5 @@
-//! The page "when the compiler says…" against the messages: each headline of `ui/**/*.stderr` is on the page, and the
-//! page has no other.
+//! The page "when the compiler says…" and the README against the messages: each headline of `ui/**/*.stderr` is on the
+//! page, the page has no other, and what the README quotes is said.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 const PAGE: &str = include_str!("../../ctxprop/docs/messages.md");
+const README: &str = include_str!("../../README.md");
 
 /// All `.stderr` files, each with its name.
 fn stderrs() -> Vec<(String, String)> {
@@ -62,6 +63,21 @@ fn each_message_is_on_the_page_and_the_page_has_no_other() {
     let stale: Vec<_> = families.iter().filter(|family| !met.contains(family)).collect();
     assert!(stale.is_empty(), "no message of tests/ui says: {stale:#?}");
     assert_eq!(families.len(), families.iter().collect::<BTreeSet<_>>().len(), "a family twice");
+}
+
+#[test]
+fn the_readme_quotes_what_is_said() {
+    let said: String = stderrs().into_iter().map(|(_, text)| text).collect();
+    let quotes: Vec<_> = README
+        .split("| you write | the compiler says | write |")
+        .skip(1)
+        .flat_map(|table| table.lines().skip(2).take_while(|row| row.starts_with('|')))
+        .map(|row| row.split(" | ").nth(1).unwrap())
+        .collect();
+    assert_eq!(quotes.len(), 12, "{quotes:#?}");
+    for quote in quotes {
+        assert!(said.contains(quote), "no message says: {quote}");
+    }
 }
 
 #[test]

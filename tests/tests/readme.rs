@@ -1,4 +1,5 @@
-//! The code blocks of the README are parts of files that are compiled, word for word.
+//! The code blocks of the README are parts of files that are compiled, word for word, and those of the pages are all
+//! doctests.
 
 /// The blocks of `language` in `text`.
 fn blocks<'a>(text: &'a str, language: &str) -> Vec<&'a str> {
@@ -17,4 +18,20 @@ fn the_quick_start_is_compiled() {
     assert_eq!(blocks.len(), 1, "a block of Rust that this test does not know");
     assert_eq!(readme.matches("```rust").count(), 1, "a block of Rust in another form");
     assert!(file.contains(blocks[0]), "README.md and checkout.rs differ");
+}
+
+#[test]
+fn all_code_of_the_pages_is_compiled() {
+    for page in [
+        include_str!("../../ctxprop/docs/derive-baggage.md"),
+        include_str!("../../ctxprop/docs/messages.md"),
+        include_str!("../../ctxprop/docs/propagate.md"),
+        include_str!("../../ctxprop/docs/trust.md"),
+        include_str!("../../ctxprop/docs/wire.md"),
+    ] {
+        let fences = page.lines().filter_map(|line| line.trim_start().strip_prefix("```"));
+        let opening = fences.step_by(2);
+        let known = ["", "rust", "compile_fail", "text", "toml"];
+        opening.for_each(|kind| assert!(known.contains(&kind), "not compiled: ```{kind}"));
+    }
 }

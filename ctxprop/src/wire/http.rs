@@ -49,9 +49,9 @@ impl Ctx {
         (ctx, Canceller::of(node))
     }
 
-    /// Writes this context into the headers of a request, or any other carrier: its span, its baggage and what remains of its
-    /// budget, in place of whatever lines are there. For a span of its own, use
-    /// [`child_span`](Ctx::child_span) first.
+    /// Writes this context into the headers of a request, or any other carrier: its span, its baggage and what
+    /// remains of its budget, in place of whatever lines are there. For a span of its own, use
+    /// [`child_span`](Ctx::child_span) first: a context without a trace writes none.
     ///
     /// `formats` says which headers. The baggage goes to whoever receives the request: a client that talks
     /// to strangers leaves it out with [`Formats::baggage`].

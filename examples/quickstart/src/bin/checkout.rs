@@ -30,9 +30,9 @@ struct Caller {
 #[propagate]
 async fn checkout(ctx: Ctx, Path(id): Path<u64>) -> Result<Json<Receipt>, ApiError> {
     let caller: Caller = ctx.baggage()?;
-    let (stock, price) = tokio::join!(reserve(id), quote(id, caller.user_id));
-    let stock = stock?;
-    match charge(price?).await {
+    let (article, price) = tokio::try_join!(find(id), quote(id, caller.user_id))?;
+    let stock = reserve(article).await?;
+    match charge(price).await {
         Ok(receipt) => Ok(Json(receipt)),
         Err(error) => {
             // The caller may be gone: cleanup still runs, for at most two seconds.
@@ -46,17 +46,23 @@ async fn checkout(ctx: Ctx, Path(id): Path<u64>) -> Result<Json<Receipt>, ApiErr
 #[propagate(budget = "40%")]
 async fn charge(price: u64) -> Result<Receipt, ApiError> {
     // Headers are written and the budget is enforced; the baggage goes to peers only.
-    Ok(payments().post("/charge").json(&price).send().await?.json().await?)
+    let answer = payments().post("/charge").json(&price).send().await?;
+    Ok(answer.error_for_status()?.json().await?)
 }
 
 #[propagate]
-async fn reserve(id: u64) -> Result<u64, ApiError> {
+async fn find(id: u64) -> Result<u64, ApiError> {
     Ok(id)
 }
 
 #[propagate]
 async fn quote(id: u64, user_id: u64) -> Result<u64, ApiError> {
     Ok(id * user_id)
+}
+
+#[propagate]
+async fn reserve(article: u64) -> Result<u64, ApiError> {
+    Ok(article)
 }
 
 fn payments() -> &'static Client {
@@ -68,10 +74,10 @@ fn payments() -> &'static Client {
 
 #[tokio::main]
 async fn main() -> std::io::Result<()> {
-    let layer = CtxLayer::edge().accept_baggage(["user.id", "tenant"]);
+    // Peers call us, and the edge has checked who asks. A service that strangers call: `CtxLayer::edge()`.
     let app = Router::new()
         .route("/checkout/{id}", post(checkout))
-        .layer(layer.default_budget(Duration::from_secs(10)));
+        .layer(CtxLayer::mesh().default_budget(Duration::from_secs(10)));
     axum::serve(tokio::net::TcpListener::bind("127.0.0.1:8080").await?, app).await
 }
 
@@ -86,8 +92,7 @@ struct Receipt {
 enum ApiError {
     Cancelled(Cancelled),
     Baggage(BaggageError),
-    Upstream(reqwest::Error),
-    Other(Error),
+    Upstream(Error),
 }
 
 impl From<Cancelled> for ApiError {
@@ -102,9 +107,10 @@ impl From<BaggageError> for ApiError {
     }
 }
 
+/// What reading a response gives. Through [`Error`], which tells a deadline that passed meanwhile as what it is.
 impl From<reqwest::Error> for ApiError {
     fn from(error: reqwest::Error) -> Self {
-        ApiError::Upstream(error)
+        Error::from(error).into()
     }
 }
 
@@ -112,7 +118,7 @@ impl From<Error> for ApiError {
     fn from(error: Error) -> Self {
         match error.cancelled() {
             Some(cancelled) => ApiError::Cancelled(cancelled.clone()),
-            None => ApiError::Other(error),
+            None => ApiError::Upstream(error),
         }
     }
 }
@@ -127,7 +133,6 @@ impl IntoResponse for ApiError {
             ApiError::Upstream(error) => {
                 (StatusCode::BAD_GATEWAY, error.to_string()).into_response()
             }
-            ApiError::Other(error) => (StatusCode::BAD_GATEWAY, error.to_string()).into_response(),
         }
     }
 }
