@@ -58,7 +58,7 @@ impl CtxLayer {
     fn new(accept_trace: bool, baggage: Accept, only_shorter: bool) -> CtxLayer {
         CtxLayer {
             policy: Policy {
-                root: Ctx::background(),
+                root: None,
                 formats: Formats::new(),
                 accept_trace,
                 baggage,
@@ -74,7 +74,7 @@ impl CtxLayer {
     /// Makes each request's context a child of `root`: it ends with `root`, has its values, and `root.idle()`
     /// waits for its tasks. Without it the layer has a root of its own.
     pub fn under(mut self, root: &Ctx) -> CtxLayer {
-        self.policy.root = root.clone();
+        self.policy.root = Some(root.clone());
         self
     }
 
@@ -129,6 +129,7 @@ impl<S> Layer<S> for CtxLayer {
     type Service = CtxService<S>;
 
     fn layer(&self, inner: S) -> CtxService<S> {
-        CtxService::new(inner, Arc::new(self.policy.clone()))
+        let root = self.policy.root.clone().unwrap_or_else(Ctx::background);
+        CtxService::new(inner, root, Arc::new(self.policy.clone()))
     }
 }

@@ -10,7 +10,8 @@ use http::HeaderMap;
 /// What a [`CtxLayer`](crate::CtxLayer) was told.
 #[derive(Clone, Debug)]
 pub(crate) struct Policy {
-    pub(crate) root: Ctx,
+    /// What the requests are children of, if the user has one.
+    pub(crate) root: Option<Ctx>,
     pub(crate) formats: Formats,
     pub(crate) accept_trace: bool,
     pub(crate) baggage: Accept,
@@ -76,7 +77,8 @@ impl Policy {
     }
 
     fn root_lasts(&self, budget: Duration) -> bool {
-        self.root.remaining().is_none_or(|left| budget <= left)
+        let left = self.root.as_ref().and_then(Ctx::remaining);
+        left.is_none_or(|left| budget <= left)
     }
 
     /// The budget for a caller that asked for `asked`.

@@ -17,12 +17,13 @@ use crate::policy::Policy;
 #[derive(Clone, Debug)]
 pub struct CtxService<S> {
     inner: S,
+    root: Ctx,
     policy: Arc<Policy>,
 }
 
 impl<S> CtxService<S> {
-    pub(crate) fn new(inner: S, policy: Arc<Policy>) -> Self {
-        CtxService { inner, policy }
+    pub(crate) fn new(inner: S, root: Ctx, policy: Arc<Policy>) -> Self {
+        CtxService { inner, root, policy }
     }
 }
 
@@ -45,7 +46,7 @@ where
         let (incoming, granted) = self.policy.admit(request.headers());
         let too_little = self.policy.is_too_little(incoming.budget);
         let budget = incoming.budget;
-        let (ctx, canceller) = self.policy.root.with_incoming(incoming);
+        let (ctx, canceller) = self.root.with_incoming(incoming);
         let span = request_span(&ctx, &request, budget);
         let outcome = Outcome { granted, echo_trace_id: self.policy.echo_trace_id };
         if too_little {

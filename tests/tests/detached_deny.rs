@@ -44,4 +44,12 @@ async fn a_root_inside_a_scope_panics_where_it_is_made() {
         assert!(message.contains("derive from `Ctx::current()`"), "{message}");
     }
     assert_eq!(detached::count(), 3);
+    // A layer under a root of the user's makes none.
+    let app = root.sync_scope(|| {
+        axum::Router::<()>::new()
+            .route("/", axum::routing::get(async || "served"))
+            .layer(ctxprop_axum::CtxLayer::mesh().under(&root))
+    });
+    drop(app);
+    assert_eq!(detached::count(), 3);
 }

@@ -8,7 +8,7 @@
 //! 1. A budget crosses as the moment `X_DEADLINE` only. A relative one would count from whenever
 //!    the child gets to read it, after exec and start-up, and again in each grandchild that
 //!    inherits it; and the clock is the same on both sides.
-//! 2. What a child is not told it does not inherit from this process either.
+//! 2. What a child is not told it does not inherit from this process either, in the formats that are on.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -107,6 +107,10 @@ impl Inject for Command {
     fn remove(&mut self, name: &HeaderName) {
         if let Some(variable) = variable(name) {
             self.env_remove(variable);
+        }
+        if name == "traceparent" {
+            // An inherited one would name another trace.
+            self.env_remove("X_TRACE_ID");
         }
     }
 }

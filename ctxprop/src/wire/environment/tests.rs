@@ -36,11 +36,13 @@ fn a_command_is_told_what_there_is_and_not_to_inherit_the_rest() {
         formats.inject(&outgoing, &mut command).unwrap();
         let variables = variables(&command);
         let names: Vec<_> = variables.iter().map(|(name, _)| name.as_str()).collect();
-        assert_eq!(names, ["BAGGAGE", "TRACEPARENT", "TRACESTATE", "X_DEADLINE"]);
+        assert_eq!(names, ["BAGGAGE", "TRACEPARENT", "TRACESTATE", "X_DEADLINE", "X_TRACE_ID"]);
         let lines: Vec<_> = baggage.header_lines().iter().map(text).collect();
         assert_eq!(variables[0].1, Some(lines.join(",")));
         assert_eq!(variables[2].1, None);
         assert_eq!(variables[3].1.as_ref().map(String::len), Some(30));
+        // an inherited one would name another trace
+        assert_eq!(variables[4].1, None);
     }
     let nothing = Outgoing { span: &SpanContext::invalid(), baggage: None, remaining: None };
     nothing.write(&mut command).unwrap();
