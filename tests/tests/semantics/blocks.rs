@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use ctxprop::{Cancelled, Canceller, Ctx, propagate};
+use futures::future::BoxFuture;
 use tokio::sync::mpsc;
 use tokio::task::yield_now;
 
@@ -62,8 +63,8 @@ async fn under_children(ctx: Ctx) -> Vec<Option<u8>> {
 }
 
 #[propagate]
-async fn makes_a_block() -> impl Future<Output = Option<u8>> {
-    async { Ctx::current().value::<u8>().copied() }
+async fn makes_a_block() -> BoxFuture<'static, Option<u8>> {
+    Box::pin(async { Ctx::current().value::<u8>().copied() })
 }
 
 #[tokio::test]
@@ -73,7 +74,7 @@ async fn rule_3_2_a_block_runs_under_a_child_and_keeps_its_own_under_a_parent() 
 }
 
 #[propagate]
-async fn sends_a_block(ctx: Ctx, queue: mpsc::Sender<futures::future::BoxFuture<'static, bool>>) {
+async fn sends_a_block(ctx: Ctx, queue: mpsc::Sender<BoxFuture<'static, bool>>) {
     let made_under = ctx.span().trace_id();
     let block = async move { Ctx::current().span().trace_id() == made_under };
     let _ = queue.send(Box::pin(block)).await;
