@@ -62,6 +62,7 @@ async fn under_children(ctx: Ctx) -> Vec<Option<u8>> {
     ]
 }
 
+#[allow(clippy::async_yields_async, reason = "the block is given to others")]
 #[propagate]
 async fn makes_a_block() -> BoxFuture<'static, Option<u8>> {
     Box::pin(async { Ctx::current().value::<u8>().copied() })
