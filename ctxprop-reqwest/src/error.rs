@@ -21,16 +21,24 @@ use crate::redirect::RedirectError;
 /// # Examples
 ///
 /// ```
+/// use ctxprop::Cancelled;
 /// use ctxprop_reqwest::{Error, StatusCode};
 ///
-/// fn status(error: &Error) -> StatusCode {
-///     match error.cancelled() {
-///         Some(cancelled) => cancelled.http_status(),
-///         None if error.is_timeout() => StatusCode::GATEWAY_TIMEOUT,
-///         None => StatusCode::BAD_GATEWAY,
+/// enum ShopError {
+///     Cancelled(Cancelled),
+///     Upstream(Error),
+/// }
+///
+/// impl ShopError {
+///     fn status(&self) -> StatusCode {
+///         match self {
+///             ShopError::Cancelled(cancelled) => cancelled.http_status(),
+///             // An `Error` may be the end of the context as well: inner code sees that first.
+///             ShopError::Upstream(error) => error.http_status(),
+///         }
 ///     }
 /// }
-/// # drop(status);
+/// # drop(ShopError::status);
 /// ```
 #[derive(Debug)]
 #[non_exhaustive]
@@ -87,6 +95,16 @@ impl Error {
     /// The status that [`error_for_status`](reqwest::Response::error_for_status) made an error of.
     pub fn status(&self) -> Option<StatusCode> {
         self.reqwest().and_then(reqwest::Error::status)
+    }
+
+    /// What to tell one's own caller: that of [`Cancelled::http_status`] where the context ended, 504 where a timeout
+    /// passed, and 502 for all else.
+    pub fn http_status(&self) -> StatusCode {
+        match self.cancelled() {
+            Some(cancelled) => cancelled.http_status(),
+            None if self.is_timeout() => StatusCode::GATEWAY_TIMEOUT,
+            None => StatusCode::BAD_GATEWAY,
+        }
     }
 
     /// What reqwest reports, for all its other questions.

@@ -30,6 +30,8 @@ hidden! {
     pub use crate::baggage::BaggageError;
     pub use crate::baggage::BaggageMap;
     pub use crate::baggage::BaggageMapBuilder;
+    pub use crate::block::block_here;
+    pub use crate::block::block_under;
     pub use crate::body::Awaited;
     pub use crate::body::BoxFuture;
     pub use crate::body::Budget;
@@ -46,7 +48,6 @@ hidden! {
     pub use crate::body::returned;
     pub use crate::body::says_cancelled;
     pub use crate::body::scope;
-    pub use crate::body::scope_here;
     pub use crate::body::thread;
     pub use crate::body::typed;
     pub use crate::ctx::Ctx;

@@ -303,12 +303,6 @@ pub const fn typed<T, F: Future<Output = T>>(future: F) -> F {
     future
 }
 
-/// An async block that carries the context of the body that makes it.
-#[inline]
-pub fn scope_here<F: Future>(block: F) -> Scope<F> {
-    Scope::new(Ctx::current(), block)
-}
-
 /// What `budget = ".."` grants.
 #[derive(Clone, Copy, Debug)]
 pub enum Budget {

@@ -1,6 +1,7 @@
 //! [`Ctx`]: the handle that code holds. Making one and looking at it; each other ability has its own file.
 
 use std::fmt;
+use std::ptr;
 use std::sync::Arc;
 
 use crate::baggage::{Baggage, BaggageError, BaggageMap};
@@ -274,6 +275,18 @@ impl Ctx {
     /// Whether all that waited for the end were told of it.
     pub(crate) fn told(&self) -> bool {
         cancel::told(self.node())
+    }
+
+    /// Whether this is a child of `other`, or a child's child, by whatever step: also one that was detached.
+    pub(crate) fn descends_from(&self, other: &Ctx) -> bool {
+        let (node, value) = (other.node(), other.link().values());
+        !self.link.is(&other.link)
+            && self
+                .node()
+                .chain()
+                .take_while(|above| above.depth >= node.depth)
+                .any(|above| ptr::eq(above, &**node))
+            && value.is_none_or(|value| self.link.holds(value))
     }
 
     /// Whether whatever ends this context ends `other`, and the other way round.

@@ -201,6 +201,11 @@ pub(crate) fn take_over(count: usize) {
     FRAME.set(frame);
 }
 
+/// The current context, where that descends from `ctx`.
+pub(crate) fn narrower(ctx: &Ctx) -> Option<Ctx> {
+    with(|current| current.descends_from(ctx).then(|| current.clone())).flatten()
+}
+
 /// Whether a context is current.
 pub(crate) fn is_set() -> bool {
     !CURRENT.get().is_null()

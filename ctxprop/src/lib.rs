@@ -82,6 +82,9 @@ mod axum;
 mod baggage;
 #[doc(hidden)]
 #[allow(missing_docs, reason = "only generated code uses it")]
+pub mod block;
+#[doc(hidden)]
+#[allow(missing_docs, reason = "only generated code uses it")]
 pub mod body;
 mod cancel;
 mod canceller;

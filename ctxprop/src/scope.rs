@@ -65,6 +65,15 @@ impl<F> Scope<F> {
         }
     }
 
+    pub(crate) fn ctx(&self) -> &Ctx {
+        &self.ctx
+    }
+
+    /// Takes `ctx` in place of its own. Only before it is first polled: nothing waits for its own yet.
+    pub(crate) fn begin_under(self: Pin<&mut Self>, ctx: Ctx) {
+        *self.project().ctx = ctx;
+    }
+
     /// Why its context ended, where a leaf said that it did.
     #[cold]
     fn end(&self) -> Cancelled {

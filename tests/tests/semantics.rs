@@ -5,6 +5,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests may panic")]
 
+#[path = "semantics/blocks.rs"]
+mod blocks;
 #[path = "semantics/budgets.rs"]
 mod budgets;
 #[path = "semantics/callbacks.rs"]

@@ -215,9 +215,9 @@ impl<'a> Rewriter<'a> {
         if self.in_closure {
             self.frame.uses_ctx = true;
             let ctx = ctx(at);
-            parse_quote_spanned!(site=> #private::scope(#private::Clone::clone(&#ctx), #future))
+            parse_quote_spanned!(site=> #private::block_under(#private::Clone::clone(&#ctx), #future))
         } else {
-            parse_quote_spanned!(site=> #private::scope_here(#future))
+            parse_quote_spanned!(site=> #private::block_here(#future))
         }
     }
 

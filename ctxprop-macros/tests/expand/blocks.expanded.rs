@@ -15,13 +15,13 @@ fn blocks() -> NeedsCtx<impl Future<Output = ()>> {
             use CannotSayCancelled as _;
             let how = Returns::<()>::new().how();
             let propagated_ctx = Ctx::current();
-            let block = scope_here(async { thread(load(1)).await });
-            let closure = |n| scope(
+            let block = block_here(async { thread(load(1)).await });
+            let closure = |n| block_under(
                 Clone::clone(&propagated_ctx),
                 async move { thread(load(n)).await },
             );
             let asynchronous = async |n| {
-                scope(
+                block_under(
                         Clone::clone(&propagated_ctx),
                         async {
                             let n = n;

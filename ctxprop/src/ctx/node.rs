@@ -9,6 +9,7 @@
 //! 3. Dropping the last handle of a chain of any depth needs bounded stack.
 
 use std::cell::RefCell;
+use std::ptr;
 use std::sync::Arc;
 
 use tokio_util::task::TaskTracker;
@@ -75,12 +76,31 @@ impl Link {
         }
     }
 
+    pub(crate) fn is(&self, other: &Link) -> bool {
+        match (self, other) {
+            (Link::Node(one), Link::Node(two)) => Arc::ptr_eq(one, two),
+            (Link::Value(one), Link::Value(two)) => is(one, two),
+            _ => false,
+        }
+    }
+
+    /// Whether `value` is among those that are added here or further up.
+    pub(crate) fn holds(&self, value: &Arc<Valued<dyn Value>>) -> bool {
+        std::iter::successors(self.values(), |valued| valued.outer.as_ref())
+            .any(|valued| is(valued, value))
+    }
+
     pub(crate) fn depth(&self) -> u32 {
         match self {
             Link::Node(node) => node.depth,
             Link::Value(valued) => valued.depth,
         }
     }
+}
+
+/// By address: one type may have several vtables.
+fn is(one: &Arc<Valued<dyn Value>>, two: &Arc<Valued<dyn Value>>) -> bool {
+    ptr::addr_eq(Arc::as_ptr(one), Arc::as_ptr(two))
 }
 
 impl Node {
