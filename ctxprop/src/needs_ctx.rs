@@ -81,8 +81,9 @@ pub struct Call<F>(PhantomData<F>);
 #[diagnostic::on_unimplemented(
     message = "`NeedsCtx` is not a future: this call of a `#[propagate]` function was given no context",
     label = "give it one with `.with(&ctx)`",
-    note = "in a `#[propagate]` function an `.await` gives it the context of that function",
-    note = "to run it as a task, use `ctx.spawn(call)`; as an axum handler, `ctxprop_axum::threaded(function)`"
+    note = "in a `#[propagate]` function an `.await` gives it the context of that function, which is `Ctx::current()`",
+    note = "to run it as a task, use `ctx.spawn(call)`; as an axum handler, `ctxprop_axum::threaded(function)`",
+    note = "for a method of a trait that knows nothing of contexts, write `#[propagate(skip)]` there"
 )]
 pub trait HasItsContext {}
 
@@ -104,7 +105,8 @@ where
 /// [`Ctx::shield`] take. It cannot be implemented elsewhere.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a future",
-    label = "neither a future nor a call of a `#[propagate]` function"
+    label = "neither a future nor a call of a `#[propagate]` function",
+    note = "where the type has a `NeedsCtx` inside, that call was given no context: give it one with `.with(&ctx)`"
 )]
 pub trait Awaitable: sealed::Sealed {
     /// What it gives in the end.

@@ -71,7 +71,7 @@ impl<T> NotAModule for Module<T> {}
 /// Implemented by nothing: its absence is the message.
 #[diagnostic::on_unimplemented(
     message = "[detached-task] this leaves the request behind: the task would lose its deadline, cancellation, trace and baggage",
-    label = "use `ctx.spawn(..)`, or `ctx.spawn_blocking(..)` for what blocks",
+    label = "use `ctx.spawn(..)`, or `ctx.spawn_blocking(|ctx| ..)` for what blocks",
     note = "`ctx` is the function's context or `Ctx::current()`",
     note = "for work that must outlive the request: `ctx.detach(\"why\").spawn(..)`",
     note = "if it is right as it is: `#[propagate(allow(detached_task, reason = \"..\"))]` on the function or the statement"
@@ -82,7 +82,7 @@ pub trait StaysInTheRequest {}
 #[diagnostic::on_unimplemented(
     message = "[blocking-call] this blocks the thread: the end of the context cannot interrupt it",
     label = "await what is async instead: `tokio::time::sleep(..).await`, `future.await`",
-    note = "for what has to block: `ctx.spawn_blocking(..)`",
+    note = "for what has to block: `ctx.spawn_blocking(|ctx| ..)`",
     note = "if it is right as it is: `#[propagate(allow(blocking_call, reason = \"..\"))]` on the function or the statement"
 )]
 pub trait DoesNotBlock {}

@@ -6,6 +6,7 @@
 //! | `fn` with a parameter of type `Ctx` or `&Ctx` | itself, with the rules applied |
 //! | what has a `#[propagate(..)]` of its own | what that says; `#[propagate(skip)]` leaves it as it is |
 //! | an entry point (`#[tokio::main]`, `#[tokio::test]`, ..) | itself: it makes the context |
+//! | a trait's `fn` that gives a future | an error: its `async fn` is meant |
 //! | another `fn`, a type, a constant, a macro | itself |
 
 use proc_macro2::TokenStream;
@@ -55,6 +56,16 @@ pub(crate) fn interface(item: &mut ItemTrait, args: &Args, errors: &mut Errors) 
             generics: item.generics.clone(),
             supertraits: Some(item.supertraits.clone()),
         };
+        // A promise of the trait that its `impl` blocks, which have the attribute, would not keep.
+        if let Own::Outer = own
+            && !expand::is_meant(&function, args)
+            && let Some(message) = neighbours::gives_a_future(&function.sig.output)
+        {
+            let message =
+                format!("{message}\n  if it knows nothing of contexts: `#[propagate(skip)]` on it");
+            errors.at(function.sig.fn_token, &message);
+            continue;
+        }
         if let Some(tokens) = one(function, &own, args, errors) {
             *inner = TraitItem::Verbatim(tokens);
         }

@@ -86,12 +86,11 @@ pub(crate) fn refused(function: &Function, names_a_context: bool) -> Option<Erro
     let message = if sig.ident == "main" {
         "`main` makes its context itself: leave `#[propagate]` out, and give what is called here one with \
          `.with(&Ctx::background())`"
-    } else if returns_a_boxed_future(&sig.output) {
-        "`#[propagate]` needs an `async fn`, and this function only returns a future\n  write `async fn` with \
-         `#[propagate(boxed)]`, which boxes the future as this does"
     } else {
-        "`#[propagate]` needs an `async fn`, or a parameter of type `Ctx` or `&Ctx`: this function has no context to \
-         propagate"
+        gives_a_future(&sig.output).unwrap_or(
+            "`#[propagate]` needs an `async fn`, or a parameter of type `Ctx` or `&Ctx`: this function has no context \
+             to propagate",
+        )
     };
     Some(Error::new_spanned(sig.fn_token, message))
 }
@@ -111,15 +110,11 @@ fn boxed_by_another(sig: &Signature) -> Option<Error> {
     })
 }
 
-fn returns_a_boxed_future(output: &ReturnType) -> bool {
+/// Why a function that is not async and gives a future cannot be meant, and what to write.
+pub(crate) fn gives_a_future(output: &ReturnType) -> Option<&'static str> {
     fn is_future(ty: &Type) -> bool {
         match ty {
-            Type::TraitObject(ty) => ty.bounds.iter().any(|bound| match bound {
-                TypeParamBound::Trait(bound) => {
-                    bound.path.segments.last().is_some_and(|last| last.ident == "Future")
-                }
-                _ => false,
-            }),
+            Type::TraitObject(ty) => has_future(ty.bounds.iter()),
             Type::Path(ty) => ty.path.segments.last().is_some_and(|last| match &last.arguments {
                 PathArguments::AngleBracketed(args) => args
                     .args
@@ -130,7 +125,28 @@ fn returns_a_boxed_future(output: &ReturnType) -> bool {
             _ => false,
         }
     }
-    matches!(output, ReturnType::Type(_, ty) if is_future(ty))
+    fn has_future<'a>(mut bounds: impl Iterator<Item = &'a TypeParamBound>) -> bool {
+        bounds.any(|bound| match bound {
+            TypeParamBound::Trait(bound) => {
+                bound.path.segments.last().is_some_and(|last| last.ident == "Future")
+            }
+            _ => false,
+        })
+    }
+    match output {
+        ReturnType::Type(_, ty) => match &**ty {
+            Type::ImplTrait(ty) if has_future(ty.bounds.iter()) => Some(
+                "`#[propagate]` needs an `async fn`, and this function only returns a future\n  write `async fn`: in a \
+                 trait the attribute makes its future `Send`",
+            ),
+            ty if is_future(ty) => Some(
+                "`#[propagate]` needs an `async fn`, and this function only returns a future\n  write `async fn` with \
+                 `#[propagate(boxed)]`, which boxes the future as this does",
+            ),
+            _ => None,
+        },
+        ReturnType::Default => None,
+    }
 }
 
 /// Whether `#[tracing::instrument]` made `block` of the function's whole body: what it returns is what the function

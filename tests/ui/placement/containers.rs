@@ -23,6 +23,14 @@ impl Cart {
     }
 }
 
+#[propagate]
+trait Store {
+    fn by_hand(&self) -> impl Future<Output = ()> + Send;
+
+    #[propagate(skip)]
+    fn meant(&self) -> impl Future<Output = ()> + Send;
+}
+
 #[propagate(unwind)]
 mod handlers {
     pub async fn cannot_say() {}

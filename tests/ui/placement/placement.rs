@@ -43,6 +43,11 @@ fn no_context(id: u64) -> u64 {
     id
 }
 
+#[propagate]
+fn opaque() -> impl Future<Output = ()> {
+    std::future::ready(())
+}
+
 #[propagate(budget = "1s", span, boxed)]
 fn not_async(ctx: &Ctx) -> bool {
     ctx.is_done()
@@ -70,5 +75,6 @@ fn main() {
     let _ = (Cart, State::Open, Either { one: 1 }, LIMIT, COUNT, nothing_around());
     let _: (Id, &dyn Debug) = (1, &1);
     nothing!();
+    drop(opaque());
     no_context(1);
 }

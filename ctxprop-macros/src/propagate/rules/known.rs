@@ -14,8 +14,8 @@ const DETACHED_CONTEXTS: &[&str] = &[
     "Background::todo",
 ];
 
-const SPAWN: &str = "spawn";
-const SPAWN_BLOCKING: &str = "spawn_blocking";
+const SPAWN: &str = "spawn(..)";
+const SPAWN_BLOCKING: &str = "spawn_blocking(|ctx| ..)";
 
 const DETACHED_TASKS: &[(&str, &str)] = &[
     ("tokio::spawn", SPAWN),
@@ -83,8 +83,8 @@ pub(super) fn message(name: &str) -> Option<(Rule, String)> {
     if let Some(instead) = instead(DETACHED_TASKS) {
         let message = format!(
             "`{name}` leaves the request behind: the task would lose its deadline, cancellation, trace and baggage\n  \
-             use `ctx.{instead}(..)`, where `ctx` is the function's context or `Ctx::current()`\n  \
-             for work that must outlive the request: `ctx.detach(\"why\").{instead}(..)`"
+             use `ctx.{instead}`, where `ctx` is the function's context or `Ctx::current()`\n  \
+             for work that must outlive the request: `ctx.detach(\"why\").{instead}`"
         );
         return Some(broken(Rule::DetachedTask, "detached-task", &message));
     }
@@ -100,7 +100,7 @@ pub(super) fn message(name: &str) -> Option<(Rule, String)> {
         let message = format!(
             "`{name}` blocks the thread: the end of the context cannot interrupt it\n  \
              use {instead}\n  \
-             for what has to block: `ctx.spawn_blocking(..)`"
+             for what has to block: `ctx.spawn_blocking(|ctx| ..)`"
         );
         return Some(broken(Rule::BlockingCall, "blocking-call", &message));
     }
