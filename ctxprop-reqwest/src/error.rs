@@ -99,6 +99,19 @@ impl Error {
 
     /// What to tell one's own caller: that of [`Cancelled::http_status`] where the context ended, 504 where a timeout
     /// passed, and 502 for all else.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ctxprop::{Background, Cause, Ctx};
+    /// use ctxprop_reqwest::Error;
+    ///
+    /// let (ctx, canceller) = Ctx::background().with_cancel();
+    /// canceller.cancel_with(Cause::Shutdown);
+    /// let ended = ctx.check().map_err(Error::from).unwrap_err();
+    /// assert_eq!(ended.http_status(), 503);
+    /// assert_eq!(Error::TimedOut.http_status(), 504);
+    /// ```
     pub fn http_status(&self) -> StatusCode {
         match self.cancelled() {
             Some(cancelled) => cancelled.http_status(),
