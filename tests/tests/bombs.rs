@@ -1,5 +1,5 @@
-//! Header bombs: 100 lines, 64 KiB lines, and what they cost. Memory is counted by an allocator, time by what the
-//! kernel says that the thread has run, so that a busy machine changes nothing.
+//! Header bombs: 100 lines, 64 KiB lines, and what they cost in memory, counted by an allocator. What they cost in
+//! instructions: `benches/src/bin/bomb-cost.rs`.
 //!
 //! In a process of its own, since it replaces the allocator. It counts by thread: each test runs on one.
 #![allow(clippy::expect_used, reason = "it is a test")]
@@ -7,7 +7,6 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
@@ -17,6 +16,10 @@ use ctxprop_axum::CtxLayer;
 use http::{HeaderMap, HeaderValue};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+
+#[path = "../../benches/src/bombs.rs"]
+mod bombs;
+use bombs::{BOMBS, LINES, LONG, bomb, line};
 
 thread_local! {
     static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
@@ -61,64 +64,6 @@ fn cost<T>(f: impl FnOnce() -> T) -> (T, usize, usize) {
     (made, ALLOCATIONS.get() - before.0, BYTES.get() - before.1)
 }
 
-const LINES: usize = 100;
-const LONG: usize = 64 * 1024;
-
-static PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-
-/// A header, and what its lines consist of, again and again.
-static BOMBS: &[(&str, &str)] = &[
-    ("baggage", "k=v,"),
-    ("baggage", ","),
-    ("baggage", " "),
-    ("baggage", "a"),
-    ("baggage", "="),
-    ("baggage", "k=v;"),
-    ("baggage", "k=v;p=1;"),
-    ("baggage", "k=v;p;p , "),
-    ("baggage", "%"),
-    ("baggage", "k=%25%2C%e9,"),
-    ("baggage", "k=\"\\"),
-    ("baggage", "\u{e9}=\u{fffd},"),
-    ("tracestate", "k=v,"),
-    ("tracestate", ","),
-    ("tracestate", " "),
-    ("tracestate", "k"),
-    ("tracestate", "a@b=1,\t"),
-    ("traceparent", "0"),
-    ("traceparent", "cc-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-"),
-    ("x-trace-id", "f"),
-    ("x-timeout-ms", "9"),
-    ("x-timeout-ms", "1,"),
-    ("grpc-timeout", "9"),
-    ("connect-timeout-ms", "0"),
-    ("x-envoy-expected-rq-timeout-ms", "00000000000"),
-    ("x-deadline", "9"),
-    ("x-deadline", "2026-11-05T12:00:00."),
-    ("x-deadline", "2026-11-05T12:00:00+23:59"),
-];
-
-fn line(piece: &str, length: usize) -> HeaderValue {
-    let mut text = piece.repeat(length.div_ceil(piece.len()));
-    if piece == "2026-11-05T12:00:00." {
-        text = format!("{piece}{}Z", "1".repeat(length));
-    }
-    HeaderValue::from_bytes(text.as_bytes()).expect("a header value")
-}
-
-/// Beside the bomb a trace that is valid, so that a list of it is looked at.
-fn bomb(name: &'static str, piece: &str, lines: usize, length: usize) -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    if name != "traceparent" && name != "x-trace-id" {
-        headers.insert("traceparent", HeaderValue::from_static(PARENT));
-    }
-    let value = line(piece, length);
-    for _ in 0..lines {
-        headers.append(name, value.clone());
-    }
-    headers
-}
-
 #[test]
 fn what_a_bomb_makes_us_allocate_does_not_grow_with_it() {
     for &(name, piece) in BOMBS {
@@ -146,43 +91,6 @@ fn what_a_bomb_makes_us_allocate_does_not_grow_with_it() {
             let size: usize = next.values().map(HeaderValue::len).sum();
             assert!(sent.is_err() || size <= MAX_BAGGAGE_BYTES + 1_024, "{row}: {size} bytes sent");
         }
-    }
-}
-
-/// How long this thread has run, where the kernel says so.
-fn has_run() -> Option<Duration> {
-    let stat = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
-    let nanos = stat.split(' ').next()?.parse().ok()?;
-    Some(Duration::from_nanos(nanos)).filter(|has_run| !has_run.is_zero())
-}
-
-/// The least of a few runs: whatever else the machine does only adds.
-fn takes(f: impl Fn()) -> Duration {
-    let once = || {
-        let before = has_run();
-        f();
-        has_run().unwrap_or_default() - before.unwrap_or_default()
-    };
-    (0..3).map(|_| once()).min().unwrap_or_default()
-}
-
-#[test]
-fn a_byte_of_a_long_line_costs_no_more_than_one_of_a_short_line() {
-    if has_run().is_none() {
-        eprintln!("skipped: this kernel does not say how long a thread has run");
-        return;
-    }
-    for &(name, piece) in BOMBS {
-        let read = |headers: &HeaderMap| {
-            let caller = Incoming::from_headers(headers);
-            assert!(caller.baggage.len() <= MAX_BAGGAGE_MEMBERS);
-        };
-        // As many bytes in lines that are a 64th as long; of quadratic work a 64th.
-        let short = bomb(name, piece, 8 * 64, LONG / 64);
-        let long = bomb(name, piece, 8, LONG);
-        let (short, long) = (takes(|| read(&short)), takes(|| read(&long)));
-        let slack = Duration::from_millis(2);
-        assert!(long <= 8 * short + slack, "{name} {piece:?}: {long:?}, in short lines {short:?}");
     }
 }
 
