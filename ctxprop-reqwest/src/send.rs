@@ -14,6 +14,7 @@ use ctxprop::{Cancelled, Cause, Ctx, SpanContext};
 use http::HeaderMap;
 use reqwest::{Request, Response, StatusCode};
 use tokio::time::Instant;
+use tracing::{Instrument, Span, field};
 
 use crate::client::{Inner, Rules};
 use crate::error::Error;
@@ -57,6 +58,22 @@ pub(crate) async fn send(
     let mut request = request?;
     let sender = Sender::new(&client.rules, &ctx, &mut request);
     ctx.run(retry::send(&sender, request, retries, &mut &client.http)).await?
+}
+
+/// The `tracing` span of one hop, up to the head of its response. Of the URL it tells host and path: users, passwords and
+/// queries are nobody else's.
+fn hop_span(hop: &Request, span: &SpanContext) -> Span {
+    tracing::info_span!(
+        target: "ctxprop",
+        "send",
+        method = %hop.method(),
+        host = hop.url().host_str(),
+        path = hop.url().path(),
+        trace_id = %span.trace_id(),
+        span_id = %span.span_id(),
+        parent_id = span.parent_id().map(field::display),
+        status = field::Empty,
+    )
 }
 
 /// Who sends a request, with all that its hops and attempts share.
@@ -106,7 +123,9 @@ impl<'a> Sender<'a> {
                 .write(to, &span, ctx.baggage_map(), left.least, hop.headers_mut())
                 .map_err(|_| left.over(ctx))?;
             *hop.timeout_mut() = left.timer;
-            let response = transport.execute(hop).await?;
+            let seen = hop_span(&hop, &span);
+            let response = transport.execute(hop).instrument(seen.clone()).await?;
+            seen.record("status", response.status().as_u16());
             if says_our_budget_ran_out(&response) && self.may_say_so(&journey, &left) {
                 return Err(left.over(ctx).into());
             }

@@ -24,7 +24,21 @@ fn everything_it_shows_holds() {
     assert_eq!(scenes, ["a", "b", "c", "d"]);
     assert_eq!(of("arrived").len(), 12, "three hops in each scene");
     assert_eq!(of("released").len(), 2, "a deadline and a disconnect");
-    assert_eq!(of("waterfall").len(), 1);
+    let waterfall = of("waterfall");
+    assert_eq!(waterfall.len(), 1);
+    let spans = waterfall[0]["spans"].as_array().expect("spans");
+    let lines: Vec<_> =
+        spans.iter().map(|it| (it["name"].as_str(), it["depth"].as_u64())).collect();
+    let names = [
+        "gateway /checkout",
+        "→ auth",
+        "auth /authorize",
+        "→ orders",
+        "orders /orders",
+        "→ ledger",
+    ];
+    let nested: Vec<_> = names.into_iter().map(Some).zip((0..).map(Some)).collect();
+    assert_eq!(lines, nested, "each hop below the one before");
 }
 
 #[test]
