@@ -11,15 +11,15 @@ use syn::spanned::Spanned;
 use syn::token::Brace;
 use syn::visit_mut::{self, VisitMut};
 use syn::{
-    Attribute, Block, Expr, ExprAsync, ExprAwait, ExprClosure, Item, ReturnType, Stmt, parse_quote,
-    parse_quote_spanned,
+    Attribute, Block, Expr, ExprAsync, ExprAwait, Item, Stmt, parse_quote, parse_quote_spanned,
 };
 
-use super::bodies::Binding;
 use super::macros;
 use super::neighbours;
 use super::rules::{Allow, Rules};
 use crate::krate::Private;
+
+mod closures;
 
 pub(crate) struct Rewriter<'a> {
     private: &'a Private,
@@ -219,54 +219,6 @@ impl<'a> Rewriter<'a> {
         } else {
             parse_quote_spanned!(site=> #private::block_here(#future))
         }
-    }
-
-    /// A closure that awaits or makes async blocks carries the context: borrowed, so that rustc's hint to
-    /// use `move` is right, or cloned where it says `move`.
-    fn rewrite_closure(&mut self, closure: &mut ExprClosure) -> Option<Expr> {
-        let used_before = std::mem::replace(&mut self.frame.uses_ctx, false);
-        let in_closure = std::mem::replace(&mut self.in_closure, true);
-        if closure.asyncness.is_some() {
-            self.rewrite_async_closure(closure);
-        } else {
-            self.visit_expr_mut(&mut closure.body);
-        }
-        let uses_ctx = std::mem::replace(&mut self.frame.uses_ctx, used_before);
-        self.in_closure = in_closure;
-        self.frame.uses_ctx |= uses_ctx;
-        if !uses_ctx || closure.capture.is_none() {
-            return None;
-        }
-        let site = Span::mixed_site();
-        let (private, ctx) = (self.private(site), ctx(closure.inputs_begin.span()));
-        Some(parse_quote_spanned! {site=> {
-            let #ctx = #private::Clone::clone(&#ctx);
-            #closure
-        }})
-    }
-
-    /// The body of an async closure becomes a scope inside it. It borrows what the closure captured, so that it can
-    /// be called again, and owns the arguments, so that it is `Send` as before.
-    fn rewrite_async_closure(&mut self, closure: &mut ExprClosure) {
-        let arguments: Vec<_> =
-            closure.inputs.iter_mut().flat_map(|pat| Binding::of_pattern(&[], pat)).collect();
-        let body = &closure.body;
-        let mut block: ExprAsync = match &**body {
-            Expr::Block(body) if body.label.is_none() => {
-                let stmts = &body.block.stmts;
-                parse_quote!(async { #(#arguments)* #(#stmts)* })
-            }
-            body => parse_quote!(async { #(#arguments)* #body }),
-        };
-        self.visit_async_body(&mut block);
-        let scoped = self.scoped(&block, closure.inputs_begin.span());
-        let private = self.private(Span::mixed_site());
-        // What `?` and `return` give is what the closure says it returns.
-        let typed: Expr = match &closure.output {
-            ReturnType::Default => parse_quote!(#scoped.await),
-            ReturnType::Type(_, ty) => parse_quote!(#private::typed::<#ty, _>(#scoped).await),
-        };
-        *closure.body = parse_quote!({ #typed });
     }
 
     fn enter(&mut self, frame: Frame) -> (Frame, bool) {
