@@ -58,6 +58,7 @@
 //!
 //! [`Ctx`]: ctxprop::Ctx
 
+mod bare;
 mod builder;
 mod client;
 mod egress;

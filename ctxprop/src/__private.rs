@@ -69,12 +69,20 @@ hidden! {
     pub use crate::in_span::span_id;
     pub use crate::in_span::trace_id;
     pub use crate::needs_ctx::NeedsCtx;
+    pub use crate::rules::AClient;
     pub use crate::rules::Allow;
+    pub use crate::rules::AnotherFunction;
+    pub use crate::rules::BareClient;
+    pub use crate::rules::Function;
     pub use crate::rules::Literal;
+    pub use crate::rules::Made;
     pub use crate::rules::Module;
+    pub use crate::rules::NoClient;
     pub use crate::rules::NotARuntime;
     pub use crate::rules::NotATimeout;
     pub use crate::rules::Receiver;
+    pub use crate::rules::known;
+    pub use crate::rules::never;
     pub use crate::rules::no_known_module;
     pub use crate::select::Select;
 }

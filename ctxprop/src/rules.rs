@@ -11,6 +11,13 @@ use std::sync::{Arc, LazyLock};
 use tokio::runtime::{Handle, Runtime};
 use tokio::time::Timeout;
 
+mod function;
+mod made;
+
+// Under this path the compiler's messages show them.
+pub use self::function::{AnotherFunction, Function, known, never};
+pub use self::made::{AClient, BareClient, Made, NoClient, TellsTheNextHop};
+
 /// A module, asked by a type that only it has.
 #[derive(Debug)]
 pub struct Module<T>(PhantomData<fn() -> T>);

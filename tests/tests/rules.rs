@@ -184,6 +184,143 @@ async fn hidden() {
     assert_eq!(tokio_like::spawn(async { "mine" }).await, "mine");
 }
 
+/// Functions and types that were imported outside of the body are asked by type, and keep all that they are.
+mod imported_outside {
+    use std::fmt::Debug;
+    use std::time::Duration;
+
+    use super::my::{Client, spawn, spawn as go, thread::sleep, thread::sleep as pause};
+    use super::{Future, propagate};
+
+    async fn work(n: u8) -> u8 {
+        n
+    }
+
+    fn lazy(make: impl FnOnce() -> Box<dyn Debug>) -> String {
+        format!("{:?}", make())
+    }
+
+    fn typed<F: Future<Output = Result<u8, String>>>(future: F) -> F {
+        future
+    }
+
+    fn id<T>(value: T) -> T {
+        value
+    }
+
+    fn text(value: impl Into<String>) -> String {
+        value.into()
+    }
+
+    fn push(list: &mut Vec<u8>) -> usize {
+        list.push(1);
+        list.len()
+    }
+
+    fn borrowed(of: &str) -> &str {
+        of
+    }
+
+    const fn twice(n: usize) -> usize {
+        n * 2
+    }
+
+    fn log(_: String) {}
+
+    pub(super) struct Hidden<F>(F);
+
+    #[propagate]
+    pub(super) async fn functions() {
+        assert_eq!(spawn(async { "mine" }).await, "mine");
+        assert_eq!(go(work(1)).await, 1);
+        let later = work(2);
+        assert_eq!(spawn(later).await, 2);
+        let gap = Duration::ZERO;
+        sleep(gap);
+        assert_eq!(pause(Duration::from_millis(1)), "mine");
+        assert_eq!(lazy(|| Box::new(1)), "1");
+        assert_eq!(
+            typed(async { Ok("1".parse().map_err(id::<std::num::ParseIntError>).unwrap_or(0)) })
+                .await,
+            Ok(1)
+        );
+        let n: u16 = id(id(2));
+        assert_eq!(text(n.to_string()), "2");
+        log(n.to_string());
+        log(text("text"));
+        assert_eq!(borrowed(id("lent")), "lent");
+    }
+
+    #[propagate]
+    pub(super) async fn locals(
+        spawn: impl Fn(u8) -> u8,
+        Hidden(sleep): Hidden<impl FnOnce(String) -> usize>,
+    ) {
+        assert_eq!(spawn(id(1)) + spawn(id(2)), 3);
+        assert_eq!(sleep("text".to_owned()), 4);
+        let owned = String::from("owned");
+        let go = |n: u8| owned.len() + usize::from(n);
+        assert_eq!(go(id(1)) + go(id(2)), 13);
+        for pause in [work, work] {
+            assert_eq!(pause(id(3)).await, 3);
+        }
+        let mut list = Vec::new();
+        let more = &mut list;
+        push(more);
+        assert_eq!(push(more), 2);
+    }
+
+    pub(super) fn params() -> (impl Fn(u8) -> u8, Hidden<impl FnOnce(String) -> usize>) {
+        let kept = Box::new(0);
+        let text = String::new();
+        (move |n| n + *kept, Hidden(move |more: String| (text + &more).len()))
+    }
+
+    #[propagate]
+    pub(super) async fn constants<const N: usize>() -> usize {
+        let lists = [const { Vec::<u8>::new() }; 2];
+        let zeros = [0; twice(twice(1))];
+        let typed: [u8; twice(twice(1))] = [1; 4];
+        lists.len() + zeros.len() + typed.len() + const { twice(twice(N)) }
+    }
+
+    trait Make {
+        fn new() -> Self;
+        fn builder() -> &'static str;
+    }
+
+    impl Make for u8 {
+        fn new() -> Self {
+            7
+        }
+        fn builder() -> &'static str {
+            "u8"
+        }
+    }
+
+    #[propagate]
+    pub(super) async fn types<T: Make + Default + PartialEq + Debug>(seven: T) {
+        assert_eq!(Client::new(), Client::default());
+        assert_eq!(T::new(), seven);
+        assert_eq!(T::builder(), "u8");
+        assert_ne!(T::default(), seven);
+        let lent = &Client::builder();
+        assert_eq!(*lent, super::my::Client::new());
+        let empty: Option<Vec<u8>> = Option::default();
+        assert!(empty.is_none());
+    }
+}
+
+#[tokio::test]
+async fn what_is_asked_by_type_stays_what_it_is() {
+    let ctx = &Ctx::background();
+    imported_outside::functions().with(ctx).await;
+    let (spawn, hidden) = imported_outside::params();
+    imported_outside::locals(spawn, hidden).with(ctx).await;
+    assert_eq!(imported_outside::constants::<1>().with(ctx).await, 14);
+    imported_outside::types(7_u8).with(ctx).await;
+}
+
 #[tokio::test]
 async fn look_alikes_do_not_fire() {
     let ctx = Ctx::background();
@@ -236,6 +373,28 @@ async fn allowed_on_a_statement() -> Option<usize> {
     tokio::time::timeout(Duration::from_secs(5), async { 1 }).await.ok()
 }
 
+mod allowed {
+    use std::thread::sleep;
+    use std::time::Duration;
+
+    use reqwest::Client as Http;
+    use tokio::spawn as go;
+
+    use super::propagate;
+
+    #[propagate]
+    pub(super) async fn imported_outside() -> bool {
+        #[propagate(allow(detached_task, reason = "it outlives the request"))]
+        let task = go(async { 1 });
+        #[propagate(allow(blocking_call, reason = "no time at all"))]
+        sleep(Duration::from_millis(0));
+        #[propagate(allow(bare_client, reason = "to a host that reads no headers"))]
+        let client = Http::new();
+        drop(client);
+        task.await.is_ok()
+    }
+}
+
 /// The warning is one of rustc's own lint.
 #[allow(deprecated)]
 #[propagate]
@@ -248,5 +407,6 @@ async fn an_allow_lets_through_what_it_names() {
     let ctx = Ctx::background();
     assert_eq!(allowed_on_the_function().with(&ctx).await, 4);
     assert_eq!(allowed_on_a_statement().with(&ctx).await, Some(1));
+    assert!(allowed::imported_outside().with(&ctx).await);
     assert_eq!(allowed_as_a_lint().with(&ctx).await, Some(1));
 }

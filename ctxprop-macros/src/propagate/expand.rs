@@ -16,6 +16,7 @@
 
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
 use quote::{ToTokens, quote_spanned};
+use syn::visit_mut::VisitMut;
 use syn::{Block, FnArg, Pat, Token, parse_quote};
 
 use super::bodies::{self, Binding};
@@ -78,6 +79,7 @@ fn expand(
         // errors that are about the function as a whole are shown at its name
         site: Span::mixed_site().located_at(function.sig.ident.span()),
         output: Output::of(&function.sig, &private),
+        params: function.sig.inputs.iter().filter_map(pattern).cloned().collect(),
         args,
         private,
     };
@@ -92,7 +94,16 @@ struct Writer<'a> {
     args: &'a Args,
     private: Private,
     output: Output,
+    /// The patterns of the parameters, as written.
+    params: Vec<Pat>,
     site: Span,
+}
+
+fn pattern(input: &FnArg) -> Option<&Pat> {
+    match input {
+        FnArg::Typed(input) => Some(&input.pat),
+        FnArg::Receiver(_) => None,
+    }
 }
 
 impl Writer<'_> {
@@ -193,13 +204,19 @@ impl Writer<'_> {
     /// Nothing is rewritten; the rules apply.
     fn plain(&self, mut function: Function) -> TokenStream {
         if let Some(body) = &mut function.body {
-            let mut rewriter = Rewriter::new(&self.private, &self.args.allowed, Kind::Plain);
+            let mut rewriter = self.rewriter(Kind::Plain);
             rewriter.body(body);
             let (prelude, stmts) = (rewriter.rules.prelude(), &body.stmts);
             let block = body.brace_token.span.join();
             *body = syn::parse_quote_spanned!(block=> { #prelude #(#stmts)* });
         }
         function.into_token_stream()
+    }
+
+    fn rewriter(&self, kind: Kind) -> Rewriter<'_> {
+        let mut rewriter = Rewriter::new(&self.private, &self.args.allowed, kind);
+        self.params.iter().for_each(|param| rewriter.visit_pat_mut(&mut param.clone()));
+        rewriter
     }
 
     /// The future in the signature, which comes to name what a box needs.
@@ -246,7 +263,7 @@ impl Writer<'_> {
     /// The body as an async block that owns the arguments.
     fn inner(&self, function: &Function, bindings: &[Binding], mut body: Block) -> TokenStream {
         let site = self.site;
-        let mut rewriter = Rewriter::new(&self.private, &self.args.allowed, Kind::Function);
+        let mut rewriter = self.rewriter(Kind::Function);
         rewriter.never = self.output.never;
         let frame = rewriter.body(&mut body);
         let returned = self.output.returned(&self.private);

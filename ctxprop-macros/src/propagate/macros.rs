@@ -104,11 +104,12 @@ fn matches(rewriter: &mut Rewriter<'_>, mac: &mut Macro) {
         };
         Ok((value, comma, pat, guard, input.parse::<proc_macro2::TokenStream>()?))
     };
-    let Ok((mut value, comma, pat, mut guard, rest)) = parser.parse2(mac.tokens.clone()) else {
+    let Ok((mut value, comma, mut pat, mut guard, rest)) = parser.parse2(mac.tokens.clone()) else {
         return;
     };
     let visit = |rewriter: &mut Rewriter<'_>| {
         rewriter.visit_expr_mut(&mut value);
+        rewriter.visit_pat_mut(&mut pat);
         guard.iter_mut().for_each(|(_, guard)| rewriter.visit_expr_mut(guard));
     };
     if rewriter.changes(visit) {

@@ -11,12 +11,13 @@ use syn::spanned::Spanned;
 use syn::token::Brace;
 use syn::visit_mut::{self, VisitMut};
 use syn::{
-    Attribute, Block, Expr, ExprAsync, ExprAwait, Item, Stmt, parse_quote, parse_quote_spanned,
+    Attribute, Block, Expr, ExprAsync, ExprAwait, ExprConst, ExprRepeat, GenericArgument, Item,
+    PatIdent, Stmt, Type, parse_quote, parse_quote_spanned,
 };
 
 use super::macros;
 use super::neighbours;
-use super::rules::{Allow, Rules};
+use super::rules::{Allow, Rules, Use};
 use crate::krate::Private;
 
 mod closures;
@@ -27,6 +28,8 @@ pub(crate) struct Rewriter<'a> {
     frame: Frame,
     /// Whether the code at hand is in a closure of the frame, and may run where no context is current.
     in_closure: bool,
+    /// What becomes of the expression that is visited next.
+    used: Use,
     /// How many places were changed: macros whose content did not are left as they were written.
     changes: usize,
     /// Whether the function gives `!`.
@@ -84,6 +87,7 @@ impl<'a> Rewriter<'a> {
             rules: Rules::new(private, allowed),
             frame: Frame { kind, ..Frame::default() },
             in_closure: false,
+            used: Use::Any,
             changes: 0,
             never: false,
         }
@@ -102,6 +106,12 @@ impl<'a> Rewriter<'a> {
 
     pub(crate) fn kind(&self) -> Kind {
         self.frame.kind
+    }
+
+    /// Visits what is awaited where it stands.
+    pub(crate) fn visit_awaited(&mut self, expr: &mut Expr) {
+        self.used = Use::Awaited;
+        self.visit_expr_mut(expr);
     }
 
     /// Notes a change.
@@ -176,7 +186,7 @@ impl<'a> Rewriter<'a> {
             Expr::Async(block) => {
                 self.visit_async_body(block);
             }
-            base => self.visit_expr_mut(base),
+            base => self.visit_awaited(base),
         }
         let mut rewritten = self.awaited(&expr.base, expr.await_token.span);
         if !expr.attrs.is_empty() {
@@ -238,21 +248,9 @@ impl<'a> Rewriter<'a> {
     }
 }
 
-/// What the rules say of an expression: an error in its place, so that what follows from it is not reported too, or
-/// the expression with a question about its type.
-impl Rewriter<'_> {
-    fn check(&mut self, expr: &Expr) -> Option<Expr> {
-        match expr {
-            Expr::Path(path) => self.rules.named(path).or_else(|| self.rules.module(path)),
-            Expr::Call(call) => self.rules.root(call).or_else(|| self.rules.timeout(call)),
-            Expr::MethodCall(call) => self.rules.receiver(call),
-            _ => None,
-        }
-    }
-}
-
 impl VisitMut for Rewriter<'_> {
     fn visit_expr_mut(&mut self, expr: &mut Expr) {
+        let used = std::mem::take(&mut self.used);
         let allow = attrs(expr).map(|attrs| self.rules.begin_allow(attrs));
         let rewritten = match &mut *expr {
             Expr::Macro(mac) => macros::rewrite(self, &mut mac.mac),
@@ -264,8 +262,9 @@ impl VisitMut for Rewriter<'_> {
                 self.rewrite_closure(closure)
             }
             other => {
+                let looks = self.rules.look(other, used);
                 visit_mut::visit_expr_mut(self, other);
-                let checked = self.check(other);
+                let checked = self.rules.check(other, &looks, used);
                 self.changes += usize::from(checked.is_some());
                 checked
             }
@@ -299,6 +298,7 @@ impl VisitMut for Rewriter<'_> {
                 self.rules.end_allow(allow);
             }
             Stmt::Expr(expr, semi) => {
+                let dropped = semi.is_some();
                 // syn hangs the attributes of `#[..] a = b` on `a`.
                 let allow = attrs(leftmost(expr)).map(|attrs| self.rules.begin_allow(attrs));
                 let awaited = match (&*expr, semi) {
@@ -307,6 +307,7 @@ impl VisitMut for Rewriter<'_> {
                     }
                     _ => None,
                 };
+                self.used = if dropped { Use::Dropped } else { Use::Any };
                 self.visit_expr_mut(expr);
                 // What is unused there is shown where the user wrote it.
                 if let (Some((start, end)), Expr::Match(leaf)) = (awaited, expr) {
@@ -321,6 +322,19 @@ impl VisitMut for Rewriter<'_> {
             }
             other => visit_mut::visit_stmt_mut(self, other),
         }
+    }
+
+    fn visit_pat_ident_mut(&mut self, pat: &mut PatIdent) {
+        self.rules.binds(&pat.ident);
+        visit_mut::visit_pat_ident_mut(self, pat);
+    }
+
+    /// What is made by the compiler knows no context.
+    fn visit_expr_const_mut(&mut self, _: &mut ExprConst) {}
+    fn visit_type_mut(&mut self, _: &mut Type) {}
+    fn visit_generic_argument_mut(&mut self, _: &mut GenericArgument) {}
+    fn visit_expr_repeat_mut(&mut self, repeat: &mut ExprRepeat) {
+        self.visit_expr_mut(&mut repeat.expr);
     }
 
     /// Another function's business (invariant 1).

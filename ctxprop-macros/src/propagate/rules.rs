@@ -1,9 +1,10 @@
 //! The rules of `#[propagate]`: what a body must not call, and what the message says.
 //!
 //! Nothing fires by a name that a user could own. A function is known by its full path, as written or through a `use`
-//! of the body itself (`imports.rs`). What a path does not tell is asked by type (`by_type.rs`): a root under any
-//! alias, an imported module `thread` or `task`, a runtime's `block_on`, a timeout. A function that was imported
-//! outside of the body is told by neither; the `clippy.toml` lines of the README see it.
+//! of the body itself (`imports.rs`). What a path does not tell is asked by type: a root or a client under any alias,
+//! an imported module `thread` or `task`, a runtime's `block_on`, a timeout (`by_type.rs`), a function of tokio or std
+//! that was imported outside of the body (`by_function.rs`). Functions of other crates are told by path alone; the
+//! `clippy.toml` lines of the README see the others.
 
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote_spanned};
@@ -15,11 +16,14 @@ use crate::errors::Errors;
 use crate::krate::Private;
 
 mod allow;
+mod by_function;
 mod by_type;
 mod imports;
 mod known;
 
 pub(crate) use self::allow::{ALLOW, Allow};
+use self::by_function::Suspect;
+pub(crate) use self::by_function::Use;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Rule {
@@ -51,6 +55,13 @@ impl Rule {
     }
 }
 
+/// What an expression may be, by what it looks like before anything in it is rewritten.
+#[derive(Default)]
+pub(crate) struct Looks {
+    known_function: Option<Suspect>,
+    blocks: bool,
+}
+
 /// The rules over one body.
 pub(crate) struct Rules<'a> {
     private: &'a Private,
@@ -59,6 +70,8 @@ pub(crate) struct Rules<'a> {
     /// What allowed nothing, so far.
     unneeded: Vec<Ident>,
     imports: Imports,
+    /// The names that patterns bound so far.
+    locals: Vec<Ident>,
     errors: Errors,
     /// Whether a root is allowed anywhere in the body.
     allows_roots: bool,
@@ -67,6 +80,8 @@ pub(crate) struct Rules<'a> {
     /// Whether a call was asked that the trait of this name answers for other types.
     asks_receivers: bool,
     asks_timeouts: bool,
+    asks_functions: bool,
+    asks_clients: bool,
 }
 
 impl<'a> Rules<'a> {
@@ -77,10 +92,13 @@ impl<'a> Rules<'a> {
             allowed: allowed.iter().cloned().map(Allow::wide).collect(),
             unneeded: Vec::new(),
             imports: Imports::default(),
+            locals: Vec::new(),
             errors: Errors::default(),
             checked_roots: false,
             asks_receivers: false,
             asks_timeouts: false,
+            asks_functions: false,
+            asks_clients: false,
         }
     }
 
@@ -120,8 +138,36 @@ impl<'a> Rules<'a> {
         allow.map(|allow| allow.used = true).is_some()
     }
 
+    /// For [`check`](Self::check), once what is in the expression is rewritten.
+    pub(crate) fn look(&self, expr: &Expr, used: Use) -> Looks {
+        match expr {
+            Expr::Call(call) => {
+                Looks { known_function: self.suspect(call, used), ..Looks::default() }
+            }
+            Expr::MethodCall(call) => {
+                Looks { blocks: by_type::may_block(call), ..Looks::default() }
+            }
+            _ => Looks::default(),
+        }
+    }
+
+    /// What the rules say of an expression: an error in its place, so that what follows from it is not reported too,
+    /// or the expression with a question about its type.
+    pub(crate) fn check(&mut self, expr: &Expr, looks: &Looks, used: Use) -> Option<Expr> {
+        match expr {
+            Expr::Path(path) => self.named(path).or_else(|| self.module(path)),
+            Expr::Call(call) => self
+                .root(call)
+                .or_else(|| self.timeout(call))
+                .or_else(|| self.client(call, used))
+                .or_else(|| self.function(call, looks.known_function.as_ref()?, used)),
+            Expr::MethodCall(call) if looks.blocks => self.receiver(call),
+            _ => None,
+        }
+    }
+
     /// What is wrong with naming this path in a body, if its name tells.
-    pub(crate) fn named(&mut self, path: &ExprPath) -> Option<Expr> {
+    fn named(&mut self, path: &ExprPath) -> Option<Expr> {
         let (rule, message) = self.full_names(path).iter().find_map(|name| known::message(name))?;
         if self.allows(rule) {
             return None;
@@ -189,6 +235,13 @@ impl<'a> Rules<'a> {
         }
         if self.asks_timeouts {
             bring("NotATimeout");
+        }
+        if self.asks_functions {
+            bring("AnotherFunction");
+        }
+        if self.asks_clients {
+            bring("AClient");
+            bring("NoClient");
         }
         for at in &self.unneeded {
             let private = self.private.at(at.span());

@@ -52,7 +52,8 @@ pub(super) fn rewrite(rewriter: &mut Rewriter<'_>, mac: &mut Macro) -> Option<Ex
     let Select(mut branches) = syn::parse2(mac.tokens.clone()).ok()?;
     let site = Span::mixed_site();
     for branch in &mut branches {
-        if let On::Future(_, future) = &mut branch.on {
+        if let On::Future(pat, future) = &mut branch.on {
+            rewriter.visit_pat_mut(pat);
             rewriter.visit_expr_mut(future);
         }
         rewriter.visit_expr_mut(&mut branch.handler);

@@ -5,7 +5,6 @@ use quote::quote_spanned;
 use syn::parse::{ParseStream, Parser};
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
-use syn::visit_mut::VisitMut;
 use syn::{Expr, Macro, Token, parse_quote_spanned};
 
 use super::biased;
@@ -28,7 +27,7 @@ pub(super) fn rewrite(rewriter: &mut Rewriter<'_>, mac: &mut Macro) -> Option<Ex
         return None;
     }
     for arg in &mut args {
-        rewriter.visit_expr_mut(arg);
+        rewriter.visit_awaited(arg);
         strip_parens(arg);
     }
     let site = Span::mixed_site();

@@ -94,7 +94,8 @@ pub(super) fn parse(mac: &Macro) -> Option<Select> {
 
 pub(super) fn rewrite(rewriter: &mut Rewriter<'_>, path: &Path, mut select: Select) -> Expr {
     for branch in &mut select.branches {
-        rewriter.visit_expr_mut(&mut branch.future);
+        rewriter.visit_pat_mut(&mut branch.pat);
+        rewriter.visit_awaited(&mut branch.future);
         branch.precondition.iter_mut().for_each(|condition| rewriter.visit_expr_mut(condition));
         rewriter.visit_expr_mut(&mut branch.handler);
     }

@@ -14,6 +14,7 @@ impl Rewriter<'_> {
     pub(super) fn rewrite_closure(&mut self, closure: &mut ExprClosure) -> Option<Expr> {
         let used_before = std::mem::replace(&mut self.frame.uses_ctx, false);
         let in_closure = std::mem::replace(&mut self.in_closure, true);
+        closure.inputs.iter_mut().for_each(|pat| self.visit_pat_mut(pat));
         if closure.asyncness.is_some() {
             self.rewrite_async_closure(closure);
         } else {

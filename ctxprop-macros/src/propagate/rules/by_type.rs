@@ -8,7 +8,7 @@ use proc_macro2::{Ident, Span};
 use quote::quote_spanned;
 use syn::{BinOp, Expr, ExprCall, ExprMethodCall, ExprPath, Path, UnOp, parse_quote_spanned};
 
-use super::{Rule, Rules, names};
+use super::{Rule, Rules, Use, names};
 
 /// Functions of modules that are called by the module's name: the module, a type that only it has, the function, what
 /// is asked of the type.
@@ -20,9 +20,24 @@ const OF_MODULES: &[(&str, &str, &str, Rule, &str)] = &[
     ("task", "LocalEnterGuard", "spawn_blocking", Rule::DetachedTask, "spawn_blocking"),
 ];
 
+/// Types of std that bodies make at every turn, and words that are no type.
+const NO_CLIENTS: &[&str] = &[
+    "Self",
+    "Default",
+    "Vec",
+    "VecDeque",
+    "String",
+    "HashMap",
+    "HashSet",
+    "BTreeMap",
+    "BTreeSet",
+    "BinaryHeap",
+    "PathBuf",
+];
+
 impl Rules<'_> {
     /// `P::background()` and `P::todo()`: is what it gives a context?
-    pub(crate) fn root(&mut self, call: &ExprCall) -> Option<Expr> {
+    pub(super) fn root(&mut self, call: &ExprCall) -> Option<Expr> {
         let Expr::Path(callee) = &*call.func else { return None };
         let last = &callee.path.segments.last()?.ident;
         let may = call.args.is_empty()
@@ -45,11 +60,40 @@ impl Rules<'_> {
         })
     }
 
+    /// `Client::new()` and the like, where the type was imported outside of the body: is what it gives a client of
+    /// reqwest?
+    pub(super) fn client(&mut self, call: &ExprCall, used: Use) -> Option<Expr> {
+        let Expr::Path(callee) = &*call.func else { return None };
+        let names = names(&callee.path);
+        let [.., of, last] = &names[..] else { return None };
+        let may = call.args.is_empty()
+            && callee.qself.is_none()
+            && ["new", "builder", "default"].contains(&&**last)
+            && of.starts_with(char::is_uppercase)
+            && !NO_CLIENTS.contains(&&**of);
+        // A statement makes nothing that is used.
+        if !may || used == Use::Dropped || self.allows(Rule::BareClient) {
+            return None;
+        }
+        self.asks_clients = true;
+        let site = callee.path.segments.last()?.ident.span();
+        let (private, made) = (self.private.at(site), Ident::new("made", Span::mixed_site()));
+        let question = quote_spanned!(site=> #private::Made::of(&#made).client());
+        Some(Expr::Verbatim(quote_spanned! {Span::mixed_site()=>
+            match #call {
+                #made => {
+                    #question;
+                    #made
+                }
+            }
+        }))
+    }
+
     /// `thread::sleep` and the like, where the module was imported outside of the body: is it the known one?
     ///
     /// The module is asked for a type that only it has, in a block where its names hide those of a module that has
     /// another type under that name.
-    pub(crate) fn module(&mut self, path: &ExprPath) -> Option<Expr> {
+    pub(super) fn module(&mut self, path: &ExprPath) -> Option<Expr> {
         if path.qself.is_some() || path.path.leading_colon.is_some() {
             return None;
         }
@@ -82,9 +126,8 @@ impl Rules<'_> {
     }
 
     /// `runtime.block_on(f)`: is it tokio's?
-    pub(crate) fn receiver(&mut self, call: &ExprMethodCall) -> Option<Expr> {
-        let may = call.method == "block_on" && call.args.len() == 1 && is_simple(&call.receiver);
-        if !may || self.allows(Rule::BlockingCall) {
+    pub(super) fn receiver(&mut self, call: &ExprMethodCall) -> Option<Expr> {
+        if self.allows(Rule::BlockingCall) {
             return None;
         }
         self.asks_receivers = true;
@@ -101,7 +144,7 @@ impl Rules<'_> {
     }
 
     /// `timeout(Duration::from_secs(5), f)`, under whatever name: is it tokio's?
-    pub(crate) fn timeout(&mut self, call: &ExprCall) -> Option<Expr> {
+    pub(super) fn timeout(&mut self, call: &ExprCall) -> Option<Expr> {
         let Expr::Path(callee) = &*call.func else { return None };
         let literal = call.args.len() == 2 && call.args.first().is_some_and(is_literal_duration);
         if !literal || self.allows(Rule::StaticTimeout) {
@@ -112,6 +155,11 @@ impl Rules<'_> {
         let private = self.private.at(site);
         Some(parse_quote_spanned!(site=> #private::Literal(#call).checked()))
     }
+}
+
+/// Whether the call may be one of a runtime, as written.
+pub(super) fn may_block(call: &ExprMethodCall) -> bool {
+    call.method == "block_on" && call.args.len() == 1 && is_simple(&call.receiver)
 }
 
 /// `Duration::from_secs(5)`, `5.seconds()` and arithmetic on them.
@@ -136,7 +184,7 @@ fn is_literal_duration(expr: &Expr) -> bool {
     }
 }
 
-fn is_of_duration(path: &Path) -> bool {
+pub(super) fn is_of_duration(path: &Path) -> bool {
     path.segments.iter().rev().nth(1).is_some_and(|of| of.ident == "Duration")
 }
 
