@@ -47,6 +47,8 @@ mod shields_kept;
 mod shields_limits;
 #[path = "semantics/shields_move.rs"]
 mod shields_move;
+#[path = "semantics/shields_select.rs"]
+mod shields_select;
 #[path = "semantics/shutdown.rs"]
 mod shutdown;
 #[path = "semantics/support.rs"]

@@ -66,11 +66,24 @@ impl Server {
         F: Fn(Seen) -> R + Clone + Send + Sync + 'static,
         R: Future<Output = Response<Body>> + Send + 'static,
     {
+        Server::behind(Counting, answer).await
+    }
+
+    /// The same, on connections of this kind.
+    pub async fn behind<L, F, R>(
+        kind: impl FnOnce(TcpListener, Arc<AtomicUsize>) -> L,
+        answer: F,
+    ) -> Server
+    where
+        L: Listener<Addr = SocketAddr>,
+        F: Fn(Seen) -> R + Clone + Send + Sync + 'static,
+        R: Future<Output = Response<Body>> + Send + 'static,
+    {
         let (sender, seen) = unbounded_channel();
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("bound");
         let connections = Arc::new(AtomicUsize::new(0));
-        let counting = Counting(listener, Arc::clone(&connections));
+        let listener = kind(listener, Arc::clone(&connections));
         let app = Router::new().fallback(move |request: Request| {
             let (sender, answer) = (sender.clone(), answer.clone());
             async move {
@@ -86,7 +99,7 @@ impl Server {
                 answer(seen).await
             }
         });
-        tokio::spawn(async move { axum::serve(counting, app).await });
+        tokio::spawn(async move { axum::serve(listener, app).await });
         Server { address, port: address.port(), connections, seen }
     }
 
@@ -172,7 +185,8 @@ pub fn redirect(code: u16, location: impl AsRef<[u8]>) -> Response<Body> {
     response
 }
 
-struct Counting(TcpListener, Arc<AtomicUsize>);
+/// Connections as they come.
+pub struct Counting(pub TcpListener, pub Arc<AtomicUsize>);
 
 impl Listener for Counting {
     type Io = TcpStream;

@@ -48,7 +48,7 @@ const LONG_MEMBER: usize = 128;
 /// ```
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct TraceState(
-    // Invariant: valid, not empty, within both limits, without empty members.
+    // Invariant: valid, not empty, within both limits, without empty members, one for each key.
     Option<HeaderValue>,
 );
 
@@ -111,13 +111,13 @@ impl TraceState {
         self.0.as_ref()
     }
 
-    /// Reads the only line of a message, and says how many members did not fit. One that is within
+    /// Reads the only line of a message, and says how many members are not kept. One that is within
     /// limits is kept as it is, without a copy.
     #[inline]
-    pub(crate) fn from_line(line: Line<'_>) -> Result<(Self, usize), TraceStateError> {
+    pub(crate) fn from_line(line: Line<'_>) -> Result<(Self, LeftOut), TraceStateError> {
         let list = line.as_bytes();
         if check(list)? == Members::Compact && list.len() <= MAX_TRACE_STATE_BYTES {
-            return Ok((Self(line.to_header()), 0));
+            return Ok((Self(line.to_header()), LeftOut::default()));
         }
         Ok(Self::within_limits(list))
     }
@@ -126,7 +126,7 @@ impl TraceState {
     /// hold, however long the lines are.
     pub(crate) fn from_lines<'a>(
         lines: impl Iterator<Item = Line<'a>>,
-    ) -> Result<(Self, usize), TraceStateError> {
+    ) -> Result<(Self, LeftOut), TraceStateError> {
         let (mut list, mut count) = (Vec::new(), 0);
         for line in lines.map(Line::as_bytes) {
             let mut at = 0;
@@ -148,13 +148,22 @@ impl TraceState {
         Ok(Self::within_limits(&list))
     }
 
-    /// As much of a valid list as is to be kept, and how many members are not.
+    /// As much of a valid list as is to be kept, and how many members are not. Of members with the
+    /// same key the first is kept, which is the newest: a list with a key twice was made by somebody
+    /// who should not have, and "vendors MAY also discard duplicate keys" (section 3.5), not the list.
     #[cold]
-    fn within_limits(list: &[u8]) -> (Self, usize) {
-        let mut members: Vec<_> = members(list).collect();
-        let count = members.len();
-        shorten(&mut members, 0);
-        (join(&members), count - members.len())
+    fn within_limits(list: &[u8]) -> (Self, LeftOut) {
+        let (mut kept, mut repeated) = (Vec::<Member<'_>>::new(), 0);
+        for member in members(list) {
+            if kept.iter().any(|other| other.key() == member.key()) {
+                repeated += 1;
+            } else {
+                kept.push(member);
+            }
+        }
+        let count = kept.len();
+        shorten(&mut kept, 0);
+        (join(&kept), LeftOut { repeated, too_long: count - kept.len() })
     }
 
     fn members(&self) -> impl Iterator<Item = Member<'_>> {
@@ -165,7 +174,8 @@ impl TraceState {
 impl FromStr for TraceState {
     type Err = TraceStateError;
 
-    /// Reads a whole list, as the header has it; what is too long is shortened as when received.
+    /// Reads a whole list, as the header has it. As when received, what is too long is shortened, and
+    /// of members with the same key the first counts.
     fn from_str(text: &str) -> Result<Self, TraceStateError> {
         Self::from_line(Line::from(text)).map(|(state, _)| state)
     }
@@ -186,8 +196,6 @@ pub enum TraceStateError {
     InvalidKey,
     /// A value is not 1 to 256 printable ASCII characters without `,` and `=`, or ends in a space.
     InvalidValue,
-    /// Two members have the same key.
-    Duplicate,
     /// There are more than [`MAX_TRACE_STATE_MEMBERS`] members.
     TooMany,
 }
@@ -197,7 +205,6 @@ impl TraceStateError {
         match self {
             Self::InvalidKey => "invalid key",
             Self::InvalidValue => "invalid value",
-            Self::Duplicate => "the same key twice",
             Self::TooMany => "more than 32 members",
         }
     }
@@ -211,16 +218,25 @@ impl fmt::Display for TraceStateError {
 
 impl std::error::Error for TraceStateError {}
 
+/// How many members of a valid list are not kept.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LeftOut {
+    /// Behind another with the same key.
+    pub(crate) repeated: usize,
+    /// Beyond [`MAX_TRACE_STATE_BYTES`].
+    pub(crate) too_long: usize,
+}
+
 /// The members of a valid list.
 #[derive(PartialEq)]
 enum Members {
-    /// Nothing else, not even empty ones.
+    /// One for each key and nothing else, not even empty ones.
     Compact,
-    /// Empty ones among them, or nothing but those.
-    WithGaps,
+    /// Empty ones among them, or some with the same key.
+    Loose,
 }
 
-/// Whether a whole list is valid: each member, their number, and that there is one for each key.
+/// Whether a whole list is valid: each member, and their number.
 #[inline]
 fn check(list: &[u8]) -> Result<Members, TraceStateError> {
     let mut starts = [0; MAX_TRACE_STATE_MEMBERS];
@@ -230,14 +246,14 @@ fn check(list: &[u8]) -> Result<Members, TraceStateError> {
         at = scanned.next;
         // Empty members are allowed and mean nothing; the limit is for the others.
         if scanned.is_empty() {
-            members = Members::WithGaps;
+            members = Members::Loose;
             continue;
         }
         // with its `=`, so that no key is the beginning of another
         let key = list.get(scanned.start..=scanned.equals).unwrap_or_default();
         let begins = |start: &usize| list.get(*start..).is_some_and(|rest| rest.starts_with(key));
         if starts.iter().take(count).any(begins) {
-            return Err(TraceStateError::Duplicate);
+            members = Members::Loose;
         }
         *starts.get_mut(count).ok_or(TraceStateError::TooMany)? = scanned.start;
         count += 1;

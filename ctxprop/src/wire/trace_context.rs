@@ -14,8 +14,9 @@ use crate::span::{SpanContext, SpanId, TraceFlags, TraceId, TraceState, decode_h
 /// The caller's span, marked remote; `None` if the caller sent none, or none that is valid.
 ///
 /// - Two `traceparent` lines are none: there is no telling which is right.
-/// - `tracestate` lines are combined in order. An invalid one is left out and changes nothing
-///   else; without a valid `traceparent` it is not looked at.
+/// - `tracestate` lines are combined in order, and of members with the same key the first is taken.
+///   An invalid one is left out and changes nothing else; without a valid `traceparent` it is not
+///   looked at.
 /// - `x-trace-id` (32 lower-case hexadecimal digits) counts where no `traceparent` came. It names
 ///   no span, so the context has a fresh span id, which nobody recorded, and is taken as sampled.
 ///
@@ -70,8 +71,11 @@ fn read_state(fields: &Fields<'_>, dropped: &mut Dropped) -> TraceState {
     };
     match state {
         Ok((trace_state, left_out)) => {
-            if left_out > 0 {
-                dropped.note("tracestate", "members beyond 512 characters", left_out);
+            if left_out.repeated > 0 {
+                dropped.note("tracestate", "the same key twice", left_out.repeated);
+            }
+            if left_out.too_long > 0 {
+                dropped.note("tracestate", "members beyond 512 characters", left_out.too_long);
             }
             trace_state
         }

@@ -150,7 +150,11 @@ fn tracestate_needs_a_traceparent_and_never_hurts_it() {
             (Some(Some("a=1,b=2")), 0),
         ),
         ("invalid", &[parent, ("tracestate", "a=1,B=2")], (Some(None), 1)),
-        ("invalid", &[parent, ("tracestate", "a=1"), ("tracestate", "a=2")], (Some(None), 1)),
+        (
+            "the same key twice",
+            &[parent, ("tracestate", "a=1"), ("tracestate", "a=2,b=3,a=4")],
+            (Some(Some("a=1,b=3")), 2),
+        ),
         ("32 members", &[parent, ("tracestate", &hundred)], (Some(None), 1)),
     ] {
         let expected = (expected.0.map(|state: Option<&str>| state.map(str::to_owned)), expected.1);
