@@ -112,7 +112,10 @@ impl Inject for HeaderMap {
 
     #[inline]
     fn remove(&mut self, name: &HeaderName) {
-        drop(HeaderMap::remove(self, name));
+        // most maps that are written into are new
+        if !self.is_empty() {
+            drop(HeaderMap::remove(self, name));
+        }
     }
 
     #[inline]
