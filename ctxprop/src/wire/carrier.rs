@@ -118,7 +118,6 @@ impl Inject for HeaderMap {
         }
     }
 
-    #[inline]
     fn set(&mut self, name: HeaderName, line: HeaderValue) {
         drop(self.try_insert(name, line));
     }
