@@ -1,5 +1,7 @@
 //! The grammar and the limits of `tracestate`, as Trace Context Level 2 has them.
 
+use std::collections::HashSet;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -198,6 +200,17 @@ proptest! {
         let line = state.header().map_or("", |line| line.to_str().unwrap());
         let again: Result<TraceState, _> = line.parse();
         prop_assert_eq!(again, Ok(state));
+    }
+
+    #[test]
+    fn a_list_is_refused_where_any_two_keys_are_the_same(
+        keys in prop::collection::vec("[abcd]{1,2}|[a-z]{1,40}", 0..=32),
+    ) {
+        let members: Vec<_> = keys.iter().map(|key| format!("{key}=1")).collect();
+        let distinct = keys.iter().collect::<HashSet<_>>().len() == keys.len();
+        let expected = if distinct { Ok(()) } else { Err(TraceStateError::Duplicate) };
+        let line = members.join(",");
+        prop_assert_eq!(check(line.as_bytes()).map(drop), expected);
     }
 
     #[test]
