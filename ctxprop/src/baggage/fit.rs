@@ -1,5 +1,5 @@
 //! Whether a whole line is nothing but well-formed members: what a hop pays for baggage that nobody
-//! reads. It is a finite automaton, at four instructions a byte.
+//! reads. It is a finite automaton, at three instructions a byte.
 //!
 //! This says the same as [`scan`](super::grammar::scan) over the line, which a test holds it to.
 
