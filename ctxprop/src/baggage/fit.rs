@@ -1,37 +1,35 @@
 //! Whether a whole line is nothing but well-formed members: what a hop pays for baggage that nobody
-//! reads. It is a finite automaton, at four instructions a byte.
+//! reads. It is a finite automaton, at three instructions a byte.
 //!
 //! This says the same as [`scan`](super::grammar::scan) over the line, which a test holds it to.
 
 use super::grammar::{OCTET, TOKEN, WHITE, class_of};
 
-/// What has been read of a member. States are multiples of 8, to leave room for the [`Kind`] of a
-/// byte.
+/// What has been read of a member. States are multiples of 256, to leave room for a byte.
 #[derive(Clone, Copy)]
-#[repr(u8)]
+#[repr(u16)]
 enum State {
     /// Nothing yet but white space, at the beginning or behind a comma.
     Start = 0,
-    Key = 8,
+    Key = 0x100,
     /// White space behind the key.
-    AfterKey = 16,
+    AfterKey = 0x200,
     /// The `=` of the member or of a property, and white space.
-    BeforeValue = 24,
-    Value = 32,
+    BeforeValue = 0x300,
+    Value = 0x400,
     /// White space behind the value.
-    AfterValue = 40,
+    AfterValue = 0x500,
     /// A `;` and white space.
-    BeforeProperty = 48,
-    PropertyKey = 56,
+    BeforeProperty = 0x600,
+    PropertyKey = 0x700,
     /// White space behind a property's key.
-    AfterPropertyKey = 64,
-    Malformed = 72,
+    AfterPropertyKey = 0x800,
+    Malformed = 0x900,
 }
 use State::*;
 
 /// What a byte may be.
 #[derive(Clone, Copy)]
-#[repr(u8)]
 enum Kind {
     Token,
     /// Not of a token, and without another meaning.
@@ -83,47 +81,43 @@ const STATES: [State; 10] = [
     Malformed,
 ];
 
-/// The kind of each byte, and the state behind it, by the state before it and that kind in one
-/// number. Each table has as many places as a `u8` can say, so that no index is out of bounds.
-static TABLES: ([u8; 256], [u8; 256]) = {
-    use Kind::*;
-    const KINDS: [Kind; 7] = [Token, Octet, White, Equals, Semicolon, Comma, Other];
-    let (mut kinds, mut next) = ([Other as u8; 256], [Malformed as u8; 256]);
-    let mut byte = 0;
-    while byte < 256 {
-        let class = class_of(byte as u8);
-        kinds[byte] = match byte as u8 {
-            b'=' => Equals,
-            b';' => Semicolon,
-            b',' => Comma,
-            _ if class & TOKEN != 0 => Token,
-            _ if class & OCTET != 0 => Octet,
-            _ if class & WHITE != 0 => White,
-            _ => Other,
-        } as u8;
-        byte += 1;
+/// What a byte is in the grammar.
+const fn kind(byte: u8) -> Kind {
+    let class = class_of(byte);
+    match byte {
+        b'=' => Kind::Equals,
+        b';' => Kind::Semicolon,
+        b',' => Kind::Comma,
+        _ if class & TOKEN != 0 => Kind::Token,
+        _ if class & OCTET != 0 => Kind::Octet,
+        _ if class & WHITE != 0 => Kind::White,
+        _ => Kind::Other,
     }
+}
+
+/// The state behind each byte, by the state before it and the byte in one number. It has as many places as twelve bits
+/// can say, so that no index is out of bounds.
+static NEXT: [State; 0x1000] = {
+    let mut next = [Malformed; 0x1000];
     let mut index = 0;
-    while index < STATES.len() * KINDS.len() {
-        let (state, kind) = (STATES[index / KINDS.len()], KINDS[index % KINDS.len()]);
-        next[state as usize | kind as usize] = state.next(kind) as u8;
+    while index < STATES.len() * 256 {
+        let (state, byte) = (STATES[index / 256], (index % 256) as u8);
+        next[state as usize | byte as usize] = state.next(kind(byte));
         index += 1;
     }
-    (kinds, next)
+    next
 };
 
 /// Whether the line has nothing else: no malformed member and no empty one.
 #[inline]
 pub(crate) fn is_well_formed(line: &[u8]) -> bool {
-    let (kinds, next) = &TABLES;
-    let step = |state: u8, byte: &u8| next[usize::from(state | kinds[usize::from(*byte)])];
+    let step = |state: State, byte: &u8| NEXT[state as usize | usize::from(*byte)];
     let (chunks, rest) = line.as_chunks::<8>();
-    let mut state = Start as u8;
+    let mut state = Start;
     for chunk in chunks {
         state = chunk.iter().fold(state, step);
     }
-    let end = rest.iter().fold(state, step);
-    STATES.iter().any(|state| state.is_complete() && *state as u8 == end)
+    rest.iter().fold(state, step).is_complete()
 }
 
 /// How many members a well-formed line has.

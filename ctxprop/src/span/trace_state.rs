@@ -239,8 +239,8 @@ enum Members {
 /// Whether a whole list is valid: each member, and their number.
 #[inline]
 fn check(list: &[u8]) -> Result<Members, TraceStateError> {
-    let mut starts = [0; MAX_TRACE_STATE_MEMBERS];
     let (mut at, mut count, mut members) = (0, 0, Members::Compact);
+    let (mut seen, mut alike) = (0u64, false);
     while at <= list.len() {
         let scanned = scan(list, at)?;
         at = scanned.next;
@@ -249,16 +249,29 @@ fn check(list: &[u8]) -> Result<Members, TraceStateError> {
             members = Members::Loose;
             continue;
         }
-        // with its `=`, so that no key is the beginning of another
-        let key = list.get(scanned.start..=scanned.equals).unwrap_or_default();
-        let begins = |start: &usize| list.get(*start..).is_some_and(|rest| rest.starts_with(key));
-        if starts.iter().take(count).any(begins) {
-            members = Members::Loose;
-        }
-        *starts.get_mut(count).ok_or(TraceStateError::TooMany)? = scanned.start;
         count += 1;
+        if count > MAX_TRACE_STATE_MEMBERS {
+            return Err(TraceStateError::TooMany);
+        }
+        // Keys of another length or first character differ; mostly that settles it.
+        let first = list.get(scanned.start).copied().map_or(0, usize::from);
+        let kind = 1 << (((scanned.equals - scanned.start) * 3 + first) % 64);
+        alike |= seen & kind != 0;
+        seen |= kind;
+    }
+    if alike && has_duplicate(list) {
+        members = Members::Loose;
     }
     Ok(members)
+}
+
+/// Whether two members have the same key, in a list that is valid but for that.
+#[cold]
+fn has_duplicate(list: &[u8]) -> bool {
+    let mut keys = [&[] as &[u8]; MAX_TRACE_STATE_MEMBERS];
+    keys.iter_mut().zip(members(list)).for_each(|(place, member)| *place = member.key());
+    let there = keys.iter().position(|key| key.is_empty()).unwrap_or(keys.len());
+    (0..there).any(|index| keys[..index].contains(&keys[index]))
 }
 
 /// Drops whole members until the rest fits, never one of the first `keep` nor the last one left:

@@ -112,10 +112,12 @@ impl Inject for HeaderMap {
 
     #[inline]
     fn remove(&mut self, name: &HeaderName) {
-        drop(HeaderMap::remove(self, name));
+        // most maps that are written into are new
+        if !self.is_empty() {
+            drop(HeaderMap::remove(self, name));
+        }
     }
 
-    #[inline]
     fn set(&mut self, name: HeaderName, line: HeaderValue) {
         drop(self.try_insert(name, line));
     }

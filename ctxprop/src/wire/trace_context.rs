@@ -91,19 +91,24 @@ fn read_state(fields: &Fields<'_>, dropped: &mut Dropped) -> TraceState {
 #[inline]
 fn parse(line: &[u8]) -> Option<(TraceId, SpanId, TraceFlags)> {
     let (fields, rest) = line.split_first_chunk::<55>()?;
-    let around = [fields[0], fields[1], fields[53], fields[54]];
-    let [version, flags] = decode_hex(&around)?;
+    // All digits at once, filled up to whole vectors: that halves what they cost one by one.
+    let mut digits = [b'0'; 64];
+    digits[..32].copy_from_slice(&fields[3..35]);
+    digits[32..48].copy_from_slice(&fields[36..52]);
+    digits[48..52].copy_from_slice(&[fields[0], fields[1], fields[53], fields[54]]);
+    let bytes: [u8; 32] = decode_hex(&digits)?;
+    let (trace_id, bytes) = bytes.split_first_chunk()?;
+    let (span_id, bytes) = bytes.split_first_chunk()?;
+    let (trace_id, span_id) = (TraceId::from_bytes(*trace_id), SpanId::from_bytes(*span_id));
+    let (version, flags) = (bytes[0], bytes[1]);
     let end = match version {
         0 => rest.is_empty(),
         0xff => false,
         _ => rest.is_empty() || rest[0] == b'-',
     };
-    if !end || [fields[2], fields[35], fields[52]] != *b"---" {
-        return None;
-    }
-    let trace_id = TraceId::from_hex(&fields[3..35])?;
-    let span_id = SpanId::from_hex(&fields[36..52])?;
-    Some((trace_id, span_id, TraceFlags::from_bits(flags)))
+    let dashes = [fields[2], fields[35], fields[52]] == *b"---";
+    let valid = end && dashes && trace_id.is_valid() && span_id.is_valid();
+    valid.then_some((trace_id, span_id, TraceFlags::from_bits(flags)))
 }
 
 #[cold]

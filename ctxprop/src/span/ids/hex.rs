@@ -1,26 +1,21 @@
-//! Lower-case hexadecimal digits, `HEXDIGLC` in the specification: eight of them at a time, as one number whose
-//! bytes take each step together.
+//! Lower-case hexadecimal digits, `HEXDIGLC` in the specification: two of them at a time, as one number whose bytes take
+//! each step together, and as many such numbers as the compiler's vectors hold.
 
-/// In each byte.
-const fn all(byte: u8) -> u64 {
-    u64::from_le_bytes([byte; 8])
+/// In both bytes.
+const fn both(byte: u8) -> u16 {
+    u16::from_le_bytes([byte, byte])
 }
 
-/// The four bytes of eight digits, and a number that is not zero where one of them is none.
+/// A byte from its two digits, and a number that is not zero where one of them is none.
 #[inline]
-fn decode_eight(digits: [u8; 8]) -> ([u8; 4], u64) {
-    let digits = u64::from_le_bytes(digits);
-    // `0` to `9` are 0x30 to 0x39, `a` to `f` are 0x61 to 0x66: bit 6 tells which.
-    let letters = (digits >> 6) & all(1);
-    let values = (digits & all(0x0f)) + letters * 9;
-    let columns = (digits & all(0xf0)) ^ (all(0x30) + letters * 0x30);
+fn decode_pair(digits: [u8; 2]) -> (u8, u16) {
+    // `0` to `9` become 0 to 9, `a` to `f` become 0x51 to 0x56: bit 6 tells which.
+    let columns = u16::from_le_bytes(digits) ^ both(b'0');
+    let letters = (columns >> 6) & both(1);
+    let values = columns.wrapping_sub(letters.wrapping_mul(0x47));
     // Bit 4 is set by what is more than 9, as a letter must be and a digit must not.
-    let tens = ((values + all(6)) & all(0x10)) ^ (letters << 4);
-    let wrong = columns | tens | (values & all(0x10));
-    // Two digits each are put together, and the bytes then pushed together.
-    let pairs = (values << 4 | values >> 8) & 0x00ff_00ff_00ff_00ff;
-    let fours = (pairs | pairs >> 8) & 0x0000_ffff_0000_ffff;
-    (((fours | fours >> 16) as u32).to_le_bytes(), wrong)
+    let tens = values.wrapping_add(both(6)) ^ (letters << 4);
+    ((values << 4 | values >> 8) as u8, values | tens)
 }
 
 /// `N` bytes from exactly `2 * N` digits.
@@ -30,25 +25,11 @@ pub(crate) fn decode_hex<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
         return None;
     }
     let (mut bytes, mut wrong) = ([0; N], 0);
-    let (eights, rest) = text.as_chunks::<8>();
-    let (fours, last) = bytes.as_chunks_mut::<4>();
-    for (four, eight) in fours.iter_mut().zip(eights) {
-        let (decoded, bad) = decode_eight(*eight);
-        (*four, wrong) = (decoded, wrong | bad);
+    for (byte, pair) in bytes.iter_mut().zip(text.as_chunks::<2>().0) {
+        let (decoded, bad) = decode_pair(*pair);
+        (*byte, wrong) = (decoded, wrong | bad);
     }
-    if !rest.is_empty() {
-        let mut eight = [b'0'; 8];
-        eight.iter_mut().zip(rest).for_each(|(to, digit)| *to = *digit);
-        let (decoded, bad) = decode_eight(eight);
-        last.iter_mut().zip(decoded).for_each(|(to, byte)| *to = byte);
-        wrong |= bad;
-    }
-    (wrong == 0).then_some(bytes)
-}
-
-/// In both bytes.
-const fn both(byte: u8) -> u16 {
-    u16::from_le_bytes([byte, byte])
+    (wrong & both(0xf0) == 0).then_some(bytes)
 }
 
 /// Writes two digits a byte; what does not fit in `out` is left out.

@@ -1,5 +1,7 @@
 //! The grammar and the limits of `tracestate`, as Trace Context Level 2 has them.
 
+use std::collections::HashSet;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -231,6 +233,16 @@ proptest! {
         let line = state.header().map_or("", |line| line.to_str().unwrap());
         let again: Result<TraceState, _> = line.parse();
         prop_assert_eq!(again, Ok(state));
+    }
+
+    #[test]
+    fn a_list_is_taken_as_it_is_unless_two_keys_are_the_same(
+        keys in prop::collection::vec("[abcd]{1,2}|[a-z]{1,40}", 1..=32),
+    ) {
+        let members: Vec<_> = keys.iter().map(|key| format!("{key}=1")).collect();
+        let distinct = keys.iter().collect::<HashSet<_>>().len() == keys.len();
+        let found = check(members.join(",").as_bytes());
+        prop_assert_eq!(found.map(|members| members == Members::Compact), Ok(distinct));
     }
 
     #[test]
