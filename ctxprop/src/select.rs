@@ -1,4 +1,5 @@
-//! `tokio::select!` in a `#[propagate]` body: all its branches together are one leaf.
+//! `select!` in a `#[propagate]` body: all its branches together are one leaf. This is tokio's; that of futures is in
+//! `fused.rs`.
 //!
 //! The macro wraps each branch in [`Select::branch`] and adds one more, [`Select::end`], which is ready when
 //! the context has ended and the branches had their chance to unwind.
@@ -9,6 +10,7 @@
 //! 2. Once every other branch is disabled the end disables itself too, so that `else` and tokio's own panic
 //!    come as they would.
 
+use std::cell::Cell;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
@@ -20,6 +22,10 @@ use pin_project_lite::pin_project;
 use crate::body::How;
 use crate::current;
 use crate::shield::{self, Seen};
+
+mod fused;
+
+pub use fused::FusedEnd;
 
 /// What the branches of one `select!` share. All of it is touched by one task at a time: the atomics are
 /// there because the task may move between threads.
@@ -63,7 +69,7 @@ impl<H: How> Select<H> {
 
     /// A branch whose precondition went through [`enable`](Select::enable).
     pub fn guarded<F: Future>(&self, future: F) -> Branch<'_, F, H> {
-        Branch { select: self, future, unwound: false }
+        Branch { select: self, future, unwound: Cell::new(false), over: Cell::new(false) }
     }
 
     /// Notes that a precondition holds.
@@ -90,7 +96,9 @@ pin_project! {
         #[pin]
         future: F,
         // Whether it was counted as one that had its chance to unwind.
-        unwound: bool,
+        unwound: Cell<bool>,
+        // Whether it was counted as one that has terminated.
+        over: Cell<bool>,
     }
 }
 
@@ -106,7 +114,7 @@ impl<F: Future, H: How> Future for Branch<'_, F, H> {
         let before = shield::mark();
         let told = current::has_news() && select.how.end().is_some_and(|end| H::told(&end));
         let polled = this.future.poll(cx);
-        if (told || polled.is_ready()) && !std::mem::replace(this.unwound, true) {
+        if (told || polled.is_ready()) && !this.unwound.replace(true) {
             select.unwound.fetch_add(1, Relaxed);
         }
         if polled.is_ready() {

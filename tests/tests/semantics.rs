@@ -37,6 +37,8 @@ mod races;
 mod roots;
 #[path = "semantics/selects.rs"]
 mod selects;
+#[path = "semantics/selects_fused.rs"]
+mod selects_fused;
 #[path = "semantics/selects_grammar.rs"]
 mod selects_grammar;
 #[path = "semantics/shields.rs"]

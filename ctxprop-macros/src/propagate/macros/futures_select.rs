@@ -1,13 +1,12 @@
-//! `select!` of futures: its futures are the user's own, pinned and fused; the handlers are code of the function.
-//!
-//! It is no leaf while it waits, since one more branch would have to be of types that only futures has: where it is
-//! pending, it is dropped at the leaf above. What has ended before it starts is seen.
+//! `select!` of futures: its futures are the user's own, pinned and fused; the handlers are code of the function. In a
+//! function that unwinds one more branch takes the end of the context, unless a `default` says that nothing waits.
 
-use proc_macro2::{Ident, Span};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote_spanned;
 use syn::parse::{Parse, ParseStream};
+use syn::spanned::Spanned;
 use syn::visit_mut::VisitMut;
-use syn::{Expr, Macro, Pat, Token, parse_quote_spanned};
+use syn::{Expr, ExprMacro, Macro, Pat, Token, parse_quote_spanned};
 
 use super::select::handler;
 use crate::propagate::rewrite::{self, Kind, Rewriter};
@@ -58,23 +57,52 @@ pub(super) fn rewrite(rewriter: &mut Rewriter<'_>, mac: &mut Macro) -> Option<Ex
         }
         rewriter.visit_expr_mut(&mut branch.handler);
     }
-    let path = &mac.path;
-    let branches = branches.iter().map(|Branch { on, handler }| match on {
-        On::Future(pat, future) => quote_spanned!(site=> #pat = #future => #handler,),
-        On::Complete(complete) => quote_spanned!(site=> #complete => #handler,),
-        On::Default(default) => quote_spanned!(site=> #default => #handler,),
-    });
-    let select: Expr = parse_quote_spanned!(site=> #path! { #(#branches)* });
+    let never_waits = branches.iter().any(|branch| matches!(branch.on, On::Default(_)));
+    let raced = rewriter.kind() == Kind::Function && !never_waits;
+    let (private, select) = (rewriter.private(site), Ident::new("select", site));
+    let branches: Vec<_> = branches
+        .iter()
+        .map(|Branch { on, handler }| match on {
+            On::Future(pat, future) if raced => {
+                let future = polled_by(&select, future);
+                quote_spanned!(site=> #pat = #future => #handler,)
+            }
+            On::Future(pat, future) => quote_spanned!(site=> #pat = #future => #handler,),
+            On::Complete(complete) => quote_spanned!(site=> #complete => #handler,),
+            On::Default(default) => quote_spanned!(site=> #default => #handler,),
+        })
+        .collect();
+    // In the user's own macro, so that what it says of a branch is said there.
+    let select_of = |branches: TokenStream| Macro { tokens: branches, ..mac.clone() };
     if rewriter.kind() != Kind::Function {
-        return Some(select);
+        let mac = select_of(quote_spanned!(site=> #(#branches)*));
+        return Some(Expr::Macro(ExprMacro { attrs: Vec::new(), mac }));
     }
-    let (private, how) = (rewriter.private(site), rewrite::how());
-    let end = Ident::new("end", site);
+    let (how, end) = (rewrite::how(), Ident::new("end", site));
     let bail = rewriter.bail(&quote_spanned!(site=> #end));
+    let (select_value, last) = if raced {
+        (
+            Some(quote_spanned!(site=> let #select = #private::Select::new(#how, false);)),
+            Some(quote_spanned!(site=> #end = #select.fused_end() => #bail,)),
+        )
+    } else {
+        (None, None)
+    };
+    let selected = select_of(quote_spanned!(site=> #(#branches)* #last));
     Some(parse_quote_spanned! {site=> {
         if let #private::Some(#end) = #private::How::end_before(#how) {
             #bail;
         }
-        #select
+        #select_value
+        #selected
     }})
+}
+
+/// The future of a branch, polled by way of `select`. The macro borrows what is named, and takes all else.
+fn polled_by(select: &Ident, future: &Expr) -> TokenStream {
+    let site = Span::mixed_site().located_at(future.span());
+    match future {
+        Expr::Path(_) => quote_spanned!(site=> #select.fused(&mut #future)),
+        future => quote_spanned!(site=> #select.fused(#future)),
+    }
 }
