@@ -17,7 +17,7 @@ use syn::{
 use super::macros;
 use super::neighbours;
 use super::rules::{Allow, Rules};
-use crate::krate::Private;
+use crate::krate::{Private, PrivateAt};
 
 mod closures;
 mod leaf;
@@ -99,7 +99,7 @@ impl<'a> Rewriter<'a> {
     }
 
     /// The path of the core's private module, shown at `at` in messages.
-    pub(crate) fn private(&self, at: Span) -> TokenStream {
+    pub(crate) fn private(&self, at: Span) -> PrivateAt<'a> {
         self.private.at(at)
     }
 

@@ -69,7 +69,7 @@ pub(super) fn rewrite(rewriter: &mut Rewriter<'_>, mac: &mut Macro) -> Option<Ex
     }
     let (private, how) = (rewriter.private(site), rewrite::how());
     let end = Ident::new("end", site);
-    let bail = rewriter.bail(&quote_spanned!(site=> #end));
+    let bail = rewriter.bail(&end);
     Some(parse_quote_spanned! {site=> {
         if let #private::Some(#end) = #private::How::end_before(#how) {
             #bail;

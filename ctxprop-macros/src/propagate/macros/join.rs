@@ -9,6 +9,7 @@ use syn::visit_mut::VisitMut;
 use syn::{Expr, Macro, Token};
 
 use super::biased;
+use crate::krate::PrivateAt;
 use crate::propagate::rewrite::{Kind, Rewriter, match_at, strip_parens};
 
 /// The arguments are made outside of the join, so that `?` and `return` in them stay the function's; what is
@@ -39,10 +40,10 @@ pub(super) fn rewrite(rewriter: &mut Rewriter<'_>, mac: &mut Macro) -> Option<Ex
     let (path, biased) =
         (&mac.path, biased.map(|(biased, semi)| quote_spanned!(site=> #biased #semi)));
     let join = quote_spanned!(site=> #path!(#biased #(#names),*));
-    let values = |make: fn(&TokenStream, &Expr, Span) -> TokenStream| -> Vec<_> {
+    let values = |make: fn(PrivateAt<'_>, &Expr, Span) -> TokenStream| -> Vec<_> {
         let value = |arg: &Expr| {
             let at = site.located_at(arg.span());
-            make(&rewriter.private(at), arg, at)
+            make(rewriter.private(at), arg, at)
         };
         args.iter().map(value).collect()
     };

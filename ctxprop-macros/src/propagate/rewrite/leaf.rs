@@ -11,7 +11,7 @@ use super::{Kind, Rewriter, how};
 
 impl Rewriter<'_> {
     /// A place of the function that gives up when `end` says so.
-    pub(crate) fn bail(&mut self, end: &TokenStream) -> TokenStream {
+    pub(crate) fn bail(&mut self, end: &Ident) -> TokenStream {
         self.frame.uses_how = true;
         let how = how();
         let bail = quote_spanned!(Span::mixed_site()=> #how.bail(#end));
@@ -45,7 +45,7 @@ impl Rewriter<'_> {
 
     /// The value of a leaf, or the end returned.
     fn leaf(&mut self, leaf: &TokenStream, site: Span) -> Expr {
-        let (private, end) = (self.private(site), quote_spanned!(site=> end));
+        let (private, end) = (self.private(site), Ident::new("end", site));
         let bail = self.bail(&end);
         match_at(
             site,
