@@ -246,11 +246,7 @@ pub fn part<T: Awaitable>(awaited: T) -> (impl Future<Output = T::Output>, bool)
 
 /// The leaf that a `join!` as a whole is: exempt where all its arguments are.
 #[inline]
-pub fn joined<F: Future, H: How>(
-    join: F,
-    exempt: bool,
-    how: H,
-) -> impl Future<Output = Result<F::Output, H::End>> {
+pub fn joined<F: Future, H: How>(join: F, exempt: bool, how: H) -> H::Leaf<F> {
     how.leaf(join, exempt)
 }
 
@@ -290,11 +286,11 @@ impl<T> Gives for fn() -> T {
     type Output = T;
 }
 
-/// Nothing, of type `T`. Returned at the start of a body, where it never is, it tells the compiler what the body
-/// returns before it sees anything else, so that a mismatch is shown where it is.
-#[inline]
-pub const fn returned<T>() -> Option<T> {
-    None
+/// A value of type `T` that nobody ever asks for. Returned at the start of a body, where it never is, it tells the
+/// compiler what the body returns before it sees anything else, so that a mismatch is shown where it is.
+#[cold]
+pub const fn returned<T>() -> T {
+    unreachable!()
 }
 
 /// Tells the compiler what `future` gives, where nothing else does.

@@ -4,8 +4,8 @@ fn blocks() -> NeedsCtx<impl Future<Output = ()>> {
         _,
     >(async move {
         {
-            if let Some(returned) = returned::<()>() {
-                return returned;
+            if false {
+                return returned::<()>();
             }
             #[allow(unused_imports)]
             use DeriveFromTheCurrentContext as _;

@@ -6,8 +6,8 @@ fn walk(tree: &Tree) -> NeedsCtx<BoxFuture<'_, u32>> {
         >(async move {
             let tree = tree;
             {
-                if let Some(returned) = returned::<u32>() {
-                    return returned;
+                if false {
+                    return returned::<u32>();
                 }
                 #[allow(unused_imports)]
                 use DeriveFromTheCurrentContext as _;

@@ -12,8 +12,8 @@ fn charge(
                     let id = id;
                     let amount = amount;
                     {
-                        if let Some(returned) = returned::<Result<(), AppError>>() {
-                            return returned;
+                        if false {
+                            return returned::<Result<(), AppError>>();
                         }
                         open_span(
                             tracing::info_span!(

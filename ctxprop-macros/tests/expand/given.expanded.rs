@@ -9,8 +9,8 @@ async fn handler(ctx: Ctx, Path(id): Path<u64>) -> Result<String, AppError> {
                 let ctx = ctx;
                 let id = id;
                 {
-                    if let Some(returned) = returned::<Result<String, AppError>>() {
-                        return returned;
+                    if false {
+                        return returned::<Result<String, AppError>>();
                     }
                     #[allow(unused_imports)]
                     use DeriveFromTheCurrentContext as _;

@@ -10,8 +10,8 @@ async fn charge(ctx: &Ctx, id: u64) -> Result<(), AppError> {
                 let ctx = &derived;
                 let id = id;
                 {
-                    if let Some(returned) = returned::<Result<(), AppError>>() {
-                        return returned;
+                    if false {
+                        return returned::<Result<(), AppError>>();
                     }
                     #[allow(unused_imports)]
                     use DeriveFromTheCurrentContext as _;

@@ -4,8 +4,8 @@ fn macros() -> NeedsCtx<impl Future<Output = Result<(), AppError>>> {
         _,
     >(async move {
         {
-            if let Some(returned) = returned::<Result<(), AppError>>() {
-                return returned;
+            if false {
+                return returned::<Result<(), AppError>>();
             }
             #[allow(unused_imports)]
             use DeriveFromTheCurrentContext as _;

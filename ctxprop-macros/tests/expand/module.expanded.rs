@@ -6,8 +6,8 @@ mod handlers {
         >(async move {
             let id = id;
             {
-                if let Some(returned) = returned::<Response>() {
-                    return returned;
+                if false {
+                    return returned::<Response>();
                 }
                 #[allow(unused_imports)]
                 use DeriveFromTheCurrentContext as _;
@@ -32,8 +32,8 @@ mod handlers {
             >(async move {
                 let _ = &self;
                 {
-                    if let Some(returned) = returned::<()>() {
-                        return returned;
+                    if false {
+                        return returned::<()>();
                     }
                     #[allow(unused_imports)]
                     use DeriveFromTheCurrentContext as _;

@@ -10,8 +10,8 @@ fn load(
         let arg1 = arg1;
         let (one, _) = arg1;
         {
-            if let Some(returned) = returned::<Result<String, AppError>>() {
-                return returned;
+            if false {
+                return returned::<Result<String, AppError>>();
             }
             #[allow(unused_imports)]
             use DeriveFromTheCurrentContext as _;

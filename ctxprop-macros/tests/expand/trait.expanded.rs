@@ -11,8 +11,8 @@ trait Store {
             let _ = &self;
             let key = key;
             {
-                if let Some(returned) = returned::<bool>() {
-                    return returned;
+                if false {
+                    return returned::<bool>();
                 }
                 #[allow(unused_imports)]
                 use DeriveFromTheCurrentContext as _;
