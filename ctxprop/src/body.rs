@@ -5,8 +5,8 @@
 //! - Can this function say `Cancelled`? [`Returns::how`] exists twice: as an inherent method where the return
 //!   type is a `Result` whose error is `From<Cancelled>`, which wins where that holds, and as a trait method
 //!   for all types.
-//! - Is this thing a shield, whose await is exempt? [`Awaited::kind`] is inherent for shields, and a trait
-//!   method for all types.
+//! - Is this thing a shield, whose await is exempt? [`Kind::propagated_kind`] is inherent for shields, and
+//!   a trait method for all types.
 //! - Is it a future, or a call that needs a context? [`Awaitable`] is implemented for both.
 
 use std::convert::Infallible;
@@ -184,26 +184,22 @@ impl<F: Future> Future for Unraced<F> {
     }
 }
 
-/// Something that a body awaits.
-#[derive(Debug)]
-pub struct Awaited<T>(pub T);
-
-impl<F> Awaited<Shield<F>> {
+/// What everything is that a body awaits, but a shield. Asked of the thing itself, and not of a wrapper around it, which
+/// each await of a crate would have rustc check. Its name is one that nobody else has.
+pub trait Kind: Sized {
     #[inline]
-    pub fn kind(self) -> Exempt<F> {
-        Exempt(self.0)
+    fn propagated_kind(self) -> Self {
+        self
     }
 }
 
-/// What everything but a shield is.
-pub trait Kind<T>: Sized {
-    fn kind(self) -> T;
-}
+impl<T> Kind for T {}
 
-impl<T> Kind<T> for Awaited<T> {
+impl<F> Shield<F> {
+    #[doc(hidden)]
     #[inline]
-    fn kind(self) -> T {
-        self.0
+    pub fn propagated_kind(self) -> Exempt<F> {
+        Exempt(self)
     }
 }
 

@@ -28,7 +28,7 @@ fn charge(
                         #[allow(unused_imports)]
                         use CannotSayCancelled as _;
                         let how = Returns::<Result<(), AppError>>::new().how();
-                        match leaf(Awaited(pay(id, amount)).kind(), how).await {
+                        match leaf((pay(id, amount)).propagated_kind(), how).await {
                             Ok(value) => value,
                             Err(end) => return how.bail(end),
                         }

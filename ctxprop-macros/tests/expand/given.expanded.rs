@@ -19,7 +19,7 @@ async fn handler(ctx: Ctx, Path(id): Path<u64>) -> Result<String, AppError> {
                     #[allow(unused_imports)]
                     use CannotSayCancelled as _;
                     let how = Returns::<Result<String, AppError>>::new().how();
-                    match leaf(Awaited(load(id)).kind(), how).await {
+                    match leaf((load(id)).propagated_kind(), how).await {
                         Ok(value) => value,
                         Err(end) => return how.bail(end),
                     }

@@ -16,7 +16,7 @@ mod handlers {
                 #[allow(unused_imports)]
                 use CannotSayCancelled as _;
                 let how = Returns::<Response>::new().how();
-                match leaf(Awaited(find(id)).kind(), how).await {
+                match leaf((find(id)).propagated_kind(), how).await {
                     Ok(value) => value,
                     Err(end) => return how.bail(end),
                 }

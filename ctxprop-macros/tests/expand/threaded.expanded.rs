@@ -20,7 +20,7 @@ fn load(
             #[allow(unused_imports)]
             use CannotSayCancelled as _;
             let how = Returns::<Result<String, AppError>>::new().how();
-            let row = match leaf(Awaited(query(id)).kind(), how).await {
+            let row = match leaf((query(id)).propagated_kind(), how).await {
                 Ok(value) => value,
                 Err(end) => return how.bail(end),
             }?;

@@ -21,7 +21,7 @@ trait Store {
                 #[allow(unused_imports)]
                 use CannotSayCancelled as _;
                 let how = Returns::<bool>::new().how();
-                match leaf(Awaited(self.get(key)).kind(), how).await {
+                match leaf((self.get(key)).propagated_kind(), how).await {
                     Ok(value) => value,
                     Err(end) => return how.bail(end),
                 }

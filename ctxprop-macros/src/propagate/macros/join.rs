@@ -53,9 +53,8 @@ pub(super) fn rewrite(rewriter: &mut Rewriter<'_>, mac: &mut Macro) -> Option<Ex
         let pattern = quote_spanned!(site=> (#(#names,)*));
         return Some(match_at(site, quote_spanned!(site=> (#(#values,)*)), [(pattern, join)]));
     }
-    let values = values(
-        |private, arg, at| quote_spanned!(at=> #private::part(#private::Awaited(#arg).kind())),
-    );
+    let values =
+        values(|private, arg, at| quote_spanned!(at=> #private::part((#arg).propagated_kind())));
     let all = quote_spanned!(site=> #(#exempt)&*);
     let joined = rewriter.joined(&quote_spanned!(site=> async move { #join }), &all, path.span());
     let pattern = quote_spanned!(site=> (#((#names, #exempt),)*));

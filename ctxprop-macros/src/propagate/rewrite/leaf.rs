@@ -30,7 +30,7 @@ impl Rewriter<'_> {
             return Expr::Verbatim(quote_spanned!(site=> #private::thread(#awaited).await));
         }
         let how = Ident::new("how", site);
-        let leaf = quote_spanned!(site=> #private::leaf(#private::Awaited(#awaited).kind(), #how));
+        let leaf = quote_spanned!(site=> #private::leaf((#awaited).propagated_kind(), #how));
         self.leaf(&leaf, site)
     }
 
