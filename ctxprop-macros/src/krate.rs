@@ -1,7 +1,7 @@
 //! Where generated code finds the core crate: `::ctxprop`, or what `crate = path` says.
 
 use proc_macro2::{Span, TokenStream, TokenTree};
-use quote::quote;
+use quote::{ToTokens, quote};
 use syn::parse::Parser;
 use syn::{Error, LitStr, Path};
 
@@ -36,21 +36,33 @@ impl Krate {
     /// The path of the core's private module.
     pub(crate) fn private(&self) -> Private {
         let path = self.path();
-        Private(quote!(#path::__private))
+        Private(quote!(#path::__private).into_iter().collect())
     }
 }
 
 /// The path of the core's private module.
-pub(crate) struct Private(TokenStream);
+pub(crate) struct Private(Vec<TokenTree>);
 
 impl Private {
     /// The path with the span `at`: a message underlines from the first to the last token of what fails, and
     /// with one span for all of them that is a place in the user's code.
-    pub(crate) fn at(&self, at: Span) -> TokenStream {
-        let respan = |mut token: TokenTree| {
-            token.set_span(at);
+    pub(crate) fn at(&self, at: Span) -> PrivateAt<'_> {
+        PrivateAt { path: &self.0, at }
+    }
+}
+
+/// The same path with one span, written once for each time that generated code names it.
+#[derive(Clone, Copy)]
+pub(crate) struct PrivateAt<'a> {
+    path: &'a [TokenTree],
+    at: Span,
+}
+
+impl ToTokens for PrivateAt<'_> {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        tokens.extend(self.path.iter().cloned().map(|mut token| {
+            token.set_span(self.at);
             token
-        };
-        self.0.clone().into_iter().map(respan).collect()
+        }));
     }
 }

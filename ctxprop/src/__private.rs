@@ -32,7 +32,6 @@ hidden! {
     pub use crate::baggage::BaggageMapBuilder;
     pub use crate::block::block_here;
     pub use crate::block::block_under;
-    pub use crate::body::Awaited;
     pub use crate::body::BoxFuture;
     pub use crate::body::Budget;
     pub use crate::body::CannotSayCancelled;

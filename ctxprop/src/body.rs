@@ -5,8 +5,8 @@
 //! - Can this function say `Cancelled`? [`Returns::how`] exists twice: as an inherent method where the return
 //!   type is a `Result` whose error is `From<Cancelled>`, which wins where that holds, and as a trait method
 //!   for all types.
-//! - Is this thing a shield, whose await is exempt? [`Awaited::kind`] is inherent for shields, and a trait
-//!   method for all types.
+//! - Is this thing a shield, whose await is exempt? [`Kind::propagated_kind`] is inherent for shields, and
+//!   a trait method for all types.
 //! - Is it a future, or a call that needs a context? [`Awaitable`] is implemented for both.
 
 use std::convert::Infallible;
@@ -184,26 +184,22 @@ impl<F: Future> Future for Unraced<F> {
     }
 }
 
-/// Something that a body awaits.
-#[derive(Debug)]
-pub struct Awaited<T>(pub T);
-
-impl<F> Awaited<Shield<F>> {
+/// What everything is that a body awaits, but a shield. Asked of the thing itself, and not of a wrapper around it, which
+/// each await of a crate would have rustc check. Its name is one that nobody else has.
+pub trait Kind: Sized {
     #[inline]
-    pub fn kind(self) -> Exempt<F> {
-        Exempt(self.0)
+    fn propagated_kind(self) -> Self {
+        self
     }
 }
 
-/// What everything but a shield is.
-pub trait Kind<T>: Sized {
-    fn kind(self) -> T;
-}
+impl<T> Kind for T {}
 
-impl<T> Kind<T> for Awaited<T> {
+impl<F> Shield<F> {
+    #[doc(hidden)]
     #[inline]
-    fn kind(self) -> T {
-        self.0
+    pub fn propagated_kind(self) -> Exempt<F> {
+        Exempt(self)
     }
 }
 
@@ -246,11 +242,7 @@ pub fn part<T: Awaitable>(awaited: T) -> (impl Future<Output = T::Output>, bool)
 
 /// The leaf that a `join!` as a whole is: exempt where all its arguments are.
 #[inline]
-pub fn joined<F: Future, H: How>(
-    join: F,
-    exempt: bool,
-    how: H,
-) -> impl Future<Output = Result<F::Output, H::End>> {
+pub fn joined<F: Future, H: How>(join: F, exempt: bool, how: H) -> H::Leaf<F> {
     how.leaf(join, exempt)
 }
 
@@ -290,11 +282,11 @@ impl<T> Gives for fn() -> T {
     type Output = T;
 }
 
-/// Nothing, of type `T`. Returned at the start of a body, where it never is, it tells the compiler what the body
-/// returns before it sees anything else, so that a mismatch is shown where it is.
-#[inline]
-pub const fn returned<T>() -> Option<T> {
-    None
+/// A value of type `T` that nobody ever asks for. Returned at the start of a body, where it never is, it tells the
+/// compiler what the body returns before it sees anything else, so that a mismatch is shown where it is.
+#[cold]
+pub const fn returned<T>() -> T {
+    unreachable!()
 }
 
 /// Tells the compiler what `future` gives, where nothing else does.

@@ -30,7 +30,8 @@ pub(super) fn expand(item: ItemEnum, errors: &mut Errors) -> TokenStream {
     let values = values(&item, &attrs, errors);
     let (variants, texts): (Vec<_>, Vec<_>) = values.into_iter().flatten().unzip();
     let site = Span::mixed_site();
-    let private = attrs.krate.private().at(site);
+    let private = attrs.krate.private();
+    let private = private.at(site);
     // With a mistake there may be too few.
     let (no_text, no_variant) = if variants.len() == item.variants.len() && !variants.is_empty() {
         (None, quote_spanned!(site=> #private::None))

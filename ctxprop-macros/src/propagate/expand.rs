@@ -17,7 +17,7 @@
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
 use quote::{ToTokens, quote_spanned};
 use syn::visit_mut::VisitMut;
-use syn::{Block, FnArg, Pat, Token, parse_quote};
+use syn::{Block, FnArg, Pat, ReturnType, Token, Type};
 
 use super::bodies::{self, Binding};
 use super::context::Context;
@@ -113,7 +113,7 @@ impl Writer<'_> {
         if as_future {
             let future = self.future(&mut function, true);
             function.sig.asyncness = None;
-            function.sig.output = parse_quote!(-> #future);
+            function.sig.output = returns(future);
         }
         let Some(body) = function.body.take() else {
             return function.into_token_stream();
@@ -176,7 +176,7 @@ impl Writer<'_> {
         let is_send = function.is_of_a_trait();
         let future = self.future(&mut function, is_send);
         function.sig.asyncness = None;
-        function.sig.output = parse_quote!(-> #private::NeedsCtx<#future>);
+        function.sig.output = returns(quote_spanned!(site=> #private::NeedsCtx<#future>));
         let Some(body) = function.body.take() else {
             return function.into_token_stream();
         };
@@ -224,7 +224,7 @@ impl Writer<'_> {
         let site = self.site;
         let (private, output) = (self.private.at(site), &self.output);
         if is_send || self.args.boxed.is_some() {
-            function.assume_self_is_send(&private);
+            function.assume_self_is_send(private);
         }
         if self.args.boxed.is_some() {
             let mut output = output.ty.clone();
@@ -250,7 +250,7 @@ impl Writer<'_> {
         let site = self.site;
         let private = self.private.at(site);
         let budgeted = self.args.budget.map(|budget| {
-            let budget = budget.expr(&private);
+            let budget = budget.expr(private);
             quote_spanned!(site=> #budget.of(#parent))
         });
         match (budgeted, &self.args.span) {
@@ -288,4 +288,9 @@ impl Writer<'_> {
             None => inner,
         }
     }
+}
+
+/// `-> ty`
+fn returns(ty: TokenStream) -> ReturnType {
+    ReturnType::Type(Token![->](Span::call_site()), Box::new(Type::Verbatim(ty)))
 }

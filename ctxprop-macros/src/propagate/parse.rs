@@ -10,6 +10,8 @@ use syn::{
     Visibility, braced, parse_quote,
 };
 
+use crate::krate::PrivateAt;
+
 /// What `#[propagate]` goes on.
 pub(crate) enum Target {
     Function(Box<Function>),
@@ -76,7 +78,7 @@ impl Function {
     }
 
     /// The body that a trait gives it is for every `Self`, which has to be such that the future is `Send`.
-    pub(crate) fn assume_self_is_send(&mut self, private: &TokenStream) {
+    pub(crate) fn assume_self_is_send(&mut self, private: PrivateAt<'_>) {
         let (Some(supertraits), Some(_)) = (&self.place.supertraits, &self.body) else { return };
         let bounds: &[&str] = match self.sig.receiver().map(|receiver| &receiver.kind) {
             None => return,

@@ -18,9 +18,12 @@ use syn::{
 use super::macros;
 use super::neighbours;
 use super::rules::{Allow, Rules, Use};
-use crate::krate::Private;
+use crate::krate::{Private, PrivateAt};
 
 mod closures;
+mod leaf;
+
+pub(crate) use self::leaf::match_at;
 
 pub(crate) struct Rewriter<'a> {
     private: &'a Private,
@@ -100,7 +103,7 @@ impl<'a> Rewriter<'a> {
     }
 
     /// The path of the core's private module, shown at `at` in messages.
-    pub(crate) fn private(&self, at: Span) -> TokenStream {
+    pub(crate) fn private(&self, at: Span) -> PrivateAt<'a> {
         self.private.at(at)
     }
 
@@ -130,53 +133,6 @@ impl<'a> Rewriter<'a> {
         let before = self.changes;
         visit(self);
         self.changes != before
-    }
-
-    /// A place of the function that gives up when `end` says so.
-    pub(crate) fn bail(&mut self, end: &TokenStream) -> TokenStream {
-        self.frame.uses_how = true;
-        let how = how();
-        let bail = quote_spanned!(Span::mixed_site()=> #how.bail(#end));
-        // What gives `!` has nothing to return, and never bails.
-        if self.never { bail } else { quote_spanned!(Span::mixed_site()=> return #bail) }
-    }
-
-    /// What awaits `awaited`: as a leaf in the function, threaded in a block. Errors are shown at `at`.
-    pub(crate) fn awaited(&mut self, awaited: &impl ToTokens, at: Span) -> Expr {
-        self.changed();
-        self.frame.awaits = true;
-        // All at one place: errors that say the same there are shown once.
-        let site = Span::mixed_site().located_at(at);
-        let private = self.private(site);
-        if self.frame.kind != Kind::Function {
-            return parse_quote_spanned!(site=> #private::thread(#awaited).await);
-        }
-        let how = Ident::new("how", site);
-        self.leaf(
-            &quote_spanned!(site=> #private::leaf(#private::Awaited(#awaited).kind(), #how)),
-            site,
-        )
-    }
-
-    /// What awaits `join`, a block around a `join!` of parts, in the function. `exempt` tells whether all of them are.
-    pub(crate) fn joined(&mut self, join: &TokenStream, exempt: &TokenStream, at: Span) -> Expr {
-        self.changed();
-        self.frame.awaits = true;
-        let site = Span::mixed_site().located_at(at);
-        let (private, how) = (self.private(site), Ident::new("how", site));
-        self.leaf(&quote_spanned!(site=> #private::joined(#join, #exempt, #how)), site)
-    }
-
-    /// The value of a leaf, or the end returned.
-    fn leaf(&mut self, leaf: &TokenStream, site: Span) -> Expr {
-        let (private, end) = (self.private(site), quote_spanned!(site=> end));
-        let bail = self.bail(&end);
-        parse_quote_spanned! {site=>
-            match #leaf.await {
-                #private::Ok(value) => value,
-                #private::Err(#end) => #bail,
-            }
-        }
     }
 
     fn rewrite_await(&mut self, expr: &mut ExprAwait) -> Expr {
@@ -225,9 +181,11 @@ impl<'a> Rewriter<'a> {
         if self.in_closure {
             self.frame.uses_ctx = true;
             let ctx = ctx(at);
-            parse_quote_spanned!(site=> #private::block_under(#private::Clone::clone(&#ctx), #future))
+            Expr::Verbatim(
+                quote_spanned!(site=> #private::block_under(#private::Clone::clone(&#ctx), #future)),
+            )
         } else {
-            parse_quote_spanned!(site=> #private::block_here(#future))
+            Expr::Verbatim(quote_spanned!(site=> #private::block_here(#future)))
         }
     }
 

@@ -1,10 +1,10 @@
 //! The type that a function gives, as the forms write it down.
 
 use proc_macro2::TokenStream;
-use quote::{ToTokens, quote_spanned};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::visit_mut::VisitMut;
-use syn::{ReturnType, Signature, Type, parse_quote, parse_quote_spanned};
+use syn::{ReturnType, Signature, Type, parse_quote_spanned};
 
 use crate::krate::Private;
 
@@ -34,12 +34,12 @@ impl Output {
 
     /// For a place where `impl Trait` is inferred.
     pub(crate) fn inferred(&self) -> Type {
-        replace_impls(&self.ty, &parse_quote!(_))
+        replace_impls(&self.ty, Type::Verbatim(quote!(_)))
     }
 
     /// For a place where nothing is inferred and only the type's shape counts.
     pub(crate) fn shape(&self) -> Type {
-        replace_impls(&self.ty, &parse_quote!(()))
+        replace_impls(&self.ty, Type::Verbatim(quote!(())))
     }
 
     /// Tells the compiler first what the body returns, so that a mismatch is shown where it is.
@@ -48,8 +48,8 @@ impl Output {
         let (private, ty) = (private.at(site), self.inferred());
         (!self.never).then(|| {
             quote_spanned! {site=>
-                if let #private::Some(returned) = #private::returned::<#ty>() {
-                    return returned;
+                if false {
+                    return #private::returned::<#ty>();
                 }
             }
         })
@@ -63,9 +63,9 @@ impl ToTokens for Output {
 }
 
 /// `ty` with each `impl Trait` in it, which no expression can name, replaced.
-fn replace_impls(ty: &Type, with: &Type) -> Type {
-    struct Replace<'a>(&'a Type);
-    impl VisitMut for Replace<'_> {
+fn replace_impls(ty: &Type, with: Type) -> Type {
+    struct Replace(Type);
+    impl VisitMut for Replace {
         fn visit_type_mut(&mut self, ty: &mut Type) {
             if matches!(ty, Type::ImplTrait(_)) {
                 *ty = self.0.clone();

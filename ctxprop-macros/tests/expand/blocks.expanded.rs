@@ -4,8 +4,8 @@ fn blocks() -> NeedsCtx<impl Future<Output = ()>> {
         _,
     >(async move {
         {
-            if let Some(returned) = returned::<()>() {
-                return returned;
+            if false {
+                return returned::<()>();
             }
             #[allow(unused_imports)]
             use DeriveFromTheCurrentContext as _;
@@ -31,7 +31,7 @@ fn blocks() -> NeedsCtx<impl Future<Output = ()>> {
                     .await
             };
             #[allow(clippy::unnecessary_semicolon)]
-            match leaf(Awaited(block).kind(), how).await {
+            match leaf((block).propagated_kind(), how).await {
                 Ok(value) => value,
                 Err(end) => return how.bail(end),
             };

@@ -6,8 +6,8 @@ fn walk(tree: &Tree) -> NeedsCtx<BoxFuture<'_, u32>> {
         >(async move {
             let tree = tree;
             {
-                if let Some(returned) = returned::<u32>() {
-                    return returned;
+                if false {
+                    return returned::<u32>();
                 }
                 #[allow(unused_imports)]
                 use DeriveFromTheCurrentContext as _;
@@ -16,7 +16,7 @@ fn walk(tree: &Tree) -> NeedsCtx<BoxFuture<'_, u32>> {
                 #[allow(unused_imports)]
                 use CannotSayCancelled as _;
                 let how = Returns::<u32>::new().how();
-                (match leaf(Awaited(walk(tree.left())).kind(), how).await {
+                (match leaf((walk(tree.left())).propagated_kind(), how).await {
                     Ok(value) => value,
                     Err(end) => return how.bail(end),
                 }) + 1

@@ -12,8 +12,8 @@ fn charge(
                     let id = id;
                     let amount = amount;
                     {
-                        if let Some(returned) = returned::<Result<(), AppError>>() {
-                            return returned;
+                        if false {
+                            return returned::<Result<(), AppError>>();
                         }
                         open_span(
                             tracing::info_span!(
@@ -28,7 +28,7 @@ fn charge(
                         #[allow(unused_imports)]
                         use CannotSayCancelled as _;
                         let how = Returns::<Result<(), AppError>>::new().how();
-                        match leaf(Awaited(pay(id, amount)).kind(), how).await {
+                        match leaf((pay(id, amount)).propagated_kind(), how).await {
                             Ok(value) => value,
                             Err(end) => return how.bail(end),
                         }

@@ -9,8 +9,8 @@ async fn handler(ctx: Ctx, Path(id): Path<u64>) -> Result<String, AppError> {
                 let ctx = ctx;
                 let id = id;
                 {
-                    if let Some(returned) = returned::<Result<String, AppError>>() {
-                        return returned;
+                    if false {
+                        return returned::<Result<String, AppError>>();
                     }
                     #[allow(unused_imports)]
                     use DeriveFromTheCurrentContext as _;
@@ -19,7 +19,7 @@ async fn handler(ctx: Ctx, Path(id): Path<u64>) -> Result<String, AppError> {
                     #[allow(unused_imports)]
                     use CannotSayCancelled as _;
                     let how = Returns::<Result<String, AppError>>::new().how();
-                    match leaf(Awaited(load(id)).kind(), how).await {
+                    match leaf((load(id)).propagated_kind(), how).await {
                         Ok(value) => value,
                         Err(end) => return how.bail(end),
                     }

@@ -10,8 +10,8 @@ async fn charge(ctx: &Ctx, id: u64) -> Result<(), AppError> {
                 let ctx = &derived;
                 let id = id;
                 {
-                    if let Some(returned) = returned::<Result<(), AppError>>() {
-                        return returned;
+                    if false {
+                        return returned::<Result<(), AppError>>();
                     }
                     #[allow(unused_imports)]
                     use DeriveFromTheCurrentContext as _;
@@ -20,7 +20,7 @@ async fn charge(ctx: &Ctx, id: u64) -> Result<(), AppError> {
                     #[allow(unused_imports)]
                     use CannotSayCancelled as _;
                     let how = Returns::<Result<(), AppError>>::new().how();
-                    match leaf(Awaited(pay(id)).kind(), how).await {
+                    match leaf((pay(id)).propagated_kind(), how).await {
                         Ok(value) => value,
                         Err(end) => return how.bail(end),
                     }

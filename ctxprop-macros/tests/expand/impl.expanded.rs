@@ -10,8 +10,8 @@ impl Store for Memory {
             let _ = &self;
             let key = key;
             {
-                if let Some(returned) = returned::<Result<String, AppError>>() {
-                    return returned;
+                if false {
+                    return returned::<Result<String, AppError>>();
                 }
                 #[allow(unused_imports)]
                 use DeriveFromTheCurrentContext as _;
@@ -21,7 +21,7 @@ impl Store for Memory {
                 #[allow(unused_imports)]
                 use CannotSayCancelled as _;
                 let how = Returns::<Result<String, AppError>>::new().how();
-                match leaf(Awaited(self.find(key)).kind(), how).await {
+                match leaf((self.find(key)).propagated_kind(), how).await {
                     Ok(value) => value,
                     Err(end) => return how.bail(end),
                 }

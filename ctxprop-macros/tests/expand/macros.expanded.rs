@@ -4,8 +4,8 @@ fn macros() -> NeedsCtx<impl Future<Output = Result<(), AppError>>> {
         _,
     >(async move {
         {
-            if let Some(returned) = returned::<Result<(), AppError>>() {
-                return returned;
+            if false {
+                return returned::<Result<(), AppError>>();
             }
             #[allow(unused_imports)]
             use DeriveFromTheCurrentContext as _;
@@ -15,8 +15,8 @@ fn macros() -> NeedsCtx<impl Future<Output = Result<(), AppError>>> {
             use CannotSayCancelled as _;
             let how = Returns::<Result<(), AppError>>::new().how();
             let (one, two) = match (
-                part(Awaited(load(1)).kind()),
-                part(Awaited(load(2)).kind()),
+                part((load(1)).propagated_kind()),
+                part((load(2)).propagated_kind()),
             ) {
                 ((joined0, exempt0), (joined1, exempt1)) => {
                     match joined(
@@ -43,7 +43,7 @@ fn macros() -> NeedsCtx<impl Future<Output = Result<(), AppError>>> {
                 }
             }
             println!(
-                "{}", match leaf(Awaited(load(4)).kind(), how). await { Ok(value) =>
+                "{}", match leaf((load(4)).propagated_kind(), how). await { Ok(value) =>
                 value, Err(end) => return how.bail(end), } ?
             );
             run!(do load(5));

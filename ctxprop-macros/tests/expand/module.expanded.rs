@@ -6,8 +6,8 @@ mod handlers {
         >(async move {
             let id = id;
             {
-                if let Some(returned) = returned::<Response>() {
-                    return returned;
+                if false {
+                    return returned::<Response>();
                 }
                 #[allow(unused_imports)]
                 use DeriveFromTheCurrentContext as _;
@@ -16,7 +16,7 @@ mod handlers {
                 #[allow(unused_imports)]
                 use CannotSayCancelled as _;
                 let how = Returns::<Response>::new().how();
-                match leaf(Awaited(find(id)).kind(), how).await {
+                match leaf((find(id)).propagated_kind(), how).await {
                     Ok(value) => value,
                     Err(end) => return how.bail(end),
                 }
@@ -32,8 +32,8 @@ mod handlers {
             >(async move {
                 let _ = &self;
                 {
-                    if let Some(returned) = returned::<()>() {
-                        return returned;
+                    if false {
+                        return returned::<()>();
                     }
                     #[allow(unused_imports)]
                     use DeriveFromTheCurrentContext as _;

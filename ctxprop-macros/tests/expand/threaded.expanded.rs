@@ -10,8 +10,8 @@ fn load(
         let arg1 = arg1;
         let (one, _) = arg1;
         {
-            if let Some(returned) = returned::<Result<String, AppError>>() {
-                return returned;
+            if false {
+                return returned::<Result<String, AppError>>();
             }
             #[allow(unused_imports)]
             use DeriveFromTheCurrentContext as _;
@@ -20,7 +20,7 @@ fn load(
             #[allow(unused_imports)]
             use CannotSayCancelled as _;
             let how = Returns::<Result<String, AppError>>::new().how();
-            let row = match leaf(Awaited(query(id)).kind(), how).await {
+            let row = match leaf((query(id)).propagated_kind(), how).await {
                 Ok(value) => value,
                 Err(end) => return how.bail(end),
             }?;

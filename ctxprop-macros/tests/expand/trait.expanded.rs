@@ -11,8 +11,8 @@ trait Store {
             let _ = &self;
             let key = key;
             {
-                if let Some(returned) = returned::<bool>() {
-                    return returned;
+                if false {
+                    return returned::<bool>();
                 }
                 #[allow(unused_imports)]
                 use DeriveFromTheCurrentContext as _;
@@ -21,7 +21,7 @@ trait Store {
                 #[allow(unused_imports)]
                 use CannotSayCancelled as _;
                 let how = Returns::<bool>::new().how();
-                match leaf(Awaited(self.get(key)).kind(), how).await {
+                match leaf((self.get(key)).propagated_kind(), how).await {
                     Ok(value) => value,
                     Err(end) => return how.bail(end),
                 }

@@ -6,6 +6,8 @@ use proc_macro2::{Span, TokenStream};
 use quote::quote_spanned;
 use syn::{Error, LitStr};
 
+use crate::krate::PrivateAt;
+
 pub(super) const BUDGET: &str = "expected `budget = \"250ms\"` or `budget = \"40%\"`";
 
 /// What a body may use of its caller's time.
@@ -40,7 +42,7 @@ impl Budget {
     }
 
     /// The expression that makes one.
-    pub(crate) fn expr(self, private: &TokenStream) -> TokenStream {
+    pub(crate) fn expr(self, private: PrivateAt<'_>) -> TokenStream {
         let site = Span::mixed_site();
         match self {
             Budget::Share(share) => quote_spanned!(site=> #private::Budget::Share(#share)),

@@ -79,7 +79,7 @@ pub(super) fn rewrite(rewriter: &mut Rewriter<'_>, mac: &mut Macro) -> Option<Ex
         return Some(Expr::Macro(ExprMacro { attrs: Vec::new(), mac }));
     }
     let (how, end) = (rewrite::how(), Ident::new("end", site));
-    let bail = rewriter.bail(&quote_spanned!(site=> #end));
+    let bail = rewriter.bail(&end);
     let (select_value, last) = if raced {
         (
             Some(quote_spanned!(site=> let #select = #private::Select::new(#how, false);)),

@@ -5,10 +5,11 @@ use quote::quote_spanned;
 use syn::parse::{ParseStream, Parser};
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
-use syn::{Expr, Macro, Token, parse_quote_spanned};
+use syn::{Expr, Macro, Token};
 
 use super::biased;
-use crate::propagate::rewrite::{Kind, Rewriter, strip_parens};
+use crate::krate::PrivateAt;
+use crate::propagate::rewrite::{Kind, Rewriter, match_at, strip_parens};
 
 /// The arguments are made outside of the join, so that `?` and `return` in them stay the function's; what is
 /// inside only awaits.
@@ -38,26 +39,24 @@ pub(super) fn rewrite(rewriter: &mut Rewriter<'_>, mac: &mut Macro) -> Option<Ex
     let (path, biased) =
         (&mac.path, biased.map(|(biased, semi)| quote_spanned!(site=> #biased #semi)));
     let join = quote_spanned!(site=> #path!(#biased #(#names),*));
-    let values = |make: fn(&TokenStream, &Expr, Span) -> TokenStream| -> Vec<_> {
+    let values = |make: fn(PrivateAt<'_>, &Expr, Span) -> TokenStream| -> Vec<_> {
         let value = |arg: &Expr| {
             let at = site.located_at(arg.span());
-            make(&rewriter.private(at), arg, at)
+            make(rewriter.private(at), arg, at)
         };
         args.iter().map(value).collect()
     };
     if rewriter.kind() != Kind::Function {
         let values = values(|private, arg, at| quote_spanned!(at=> #private::thread(#arg)));
         rewriter.threads();
-        return Some(parse_quote_spanned! {site=>
-            match (#(#values,)*) { (#(#names,)*) => #join }
-        });
+        let pattern = quote_spanned!(site=> (#(#names,)*));
+        return Some(match_at(site, quote_spanned!(site=> (#(#values,)*)), [(pattern, join)]));
     }
-    let values = values(
-        |private, arg, at| quote_spanned!(at=> #private::part(#private::Awaited(#arg).kind())),
-    );
+    let values =
+        values(|private, arg, at| quote_spanned!(at=> #private::part((#arg).propagated_kind())));
     let all = quote_spanned!(site=> #(#exempt)&*);
     let joined = rewriter.joined(&quote_spanned!(site=> async move { #join }), &all, path.span());
-    Some(parse_quote_spanned! {site=>
-        match (#(#values,)*) { (#((#names, #exempt),)*) => #joined }
-    })
+    let pattern = quote_spanned!(site=> (#((#names, #exempt),)*));
+    let body = quote_spanned!(site=> #joined);
+    Some(match_at(site, quote_spanned!(site=> (#(#values,)*)), [(pattern, body)]))
 }

@@ -189,7 +189,7 @@ fn raced(
         parsed.branches.iter().map(|branch| branch.raced(rewriter, &select)).collect();
     let refutable = !parsed.branches.iter().all(Branch::irrefutable);
     let biased = parsed.biased();
-    let bail = rewriter.bail(&end.to_token_stream());
+    let bail = rewriter.bail(&end);
     parse_quote_spanned! {site=> {
         if let #private::Some(#end) = #private::How::end_before(#how) {
             #bail;

@@ -9,6 +9,7 @@ use syn::{Expr, ExprCall, ExprPath};
 
 use super::by_type::is_of_duration;
 use super::{Rule, Rules};
+use crate::krate::PrivateAt;
 
 /// What becomes of the value of an expression, as far as it matters here.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -159,7 +160,7 @@ fn dropped(
     call: &ExprCall,
     argument: &Expr,
     asked: &TokenStream,
-    private: &TokenStream,
+    private: &PrivateAt<'_>,
 ) -> TokenStream {
     let site = Span::mixed_site();
     let (attrs, written) = (&call.attrs, Ident::new("argument", site));

@@ -94,7 +94,10 @@ impl Rules<'_> {
     /// The module is asked for a type that only it has, in a block where its names hide those of a module that has
     /// another type under that name.
     pub(super) fn module(&mut self, path: &ExprPath) -> Option<Expr> {
-        if path.qself.is_some() || path.path.leading_colon.is_some() {
+        if path.qself.is_some()
+            || path.path.leading_colon.is_some()
+            || path.path.segments.len() != 2
+        {
             return None;
         }
         let names = names(&path.path);

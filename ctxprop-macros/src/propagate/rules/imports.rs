@@ -41,12 +41,22 @@ impl Imports {
     /// whole modules. None for what only this code knows.
     pub(super) fn resolve(&self, path: &Path) -> Vec<String> {
         let mut found = Vec::new();
-        if path.leading_colon.is_some() {
+        if path.segments.len() == 1 && self.are_none() {
+            // A bare name, as most are, is only known through an import.
+        } else if path.leading_colon.is_some() {
             found.push(names(path));
         } else {
             self.expand(names(path), 0, &mut found);
         }
         found.iter().filter(|names| names.len() > 1).map(|names| names.join("::")).collect()
+    }
+
+    /// Whether the body imports nothing.
+    fn are_none(&self) -> bool {
+        let nothing = |scope: &Scope| {
+            scope.globs.is_empty() && scope.named.iter().all(|(_, of)| of.is_none())
+        };
+        self.0.iter().all(nothing)
     }
 
     /// Whether `name` is one that the body imports.
