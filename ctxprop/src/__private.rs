@@ -39,17 +39,15 @@ hidden! {
     pub use crate::body::Gives;
     pub use crate::body::How;
     pub use crate::body::Kind;
+    pub use crate::body::NoFuture;
     pub use crate::body::Returns;
     pub use crate::body::boxed;
     pub use crate::body::joined;
     pub use crate::body::leaf;
     pub use crate::body::needs_ctx;
-    pub use crate::body::part;
     pub use crate::body::returned;
     pub use crate::body::says_cancelled;
     pub use crate::body::scope;
-    pub use crate::body::thread;
-    pub use crate::body::typed;
     pub use crate::ctx::Ctx;
     pub use crate::detached::DeriveFromTheCurrentContext;
     pub use crate::detached::NotOurs;
@@ -75,6 +73,7 @@ hidden! {
     pub use crate::rules::NotARuntime;
     pub use crate::rules::NotATimeout;
     pub use crate::rules::Receiver;
+    pub use crate::rules::Timeout;
     pub use crate::rules::no_known_module;
     pub use crate::select::Select;
 }

@@ -8,7 +8,6 @@
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote_spanned};
 use syn::spanned::Spanned;
-use syn::token::Brace;
 use syn::visit_mut::{self, VisitMut};
 use syn::{
     Attribute, Block, Expr, ExprAsync, ExprAwait, Item, Stmt, parse_quote, parse_quote_spanned,
@@ -20,6 +19,9 @@ use super::rules::{Allow, Rules};
 use crate::krate::Private;
 
 mod closures;
+mod shown;
+
+pub(crate) use self::shown::spanned;
 
 pub(crate) struct Rewriter<'a> {
     private: &'a Private,
@@ -43,6 +45,8 @@ pub(crate) struct Frame {
     pub(crate) uses_ctx: bool,
     /// Whether anything is awaited.
     pub(crate) awaits: bool,
+    /// Whether anything here or in a block inside is awaited that is no leaf of its own.
+    pub(crate) branches: bool,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -113,6 +117,7 @@ impl<'a> Rewriter<'a> {
     pub(crate) fn threads(&mut self) {
         self.changes += 1;
         self.frame.awaits = true;
+        self.frame.branches = true;
     }
 
     /// Runs `visit`, and tells whether it changed anything.
@@ -131,27 +136,26 @@ impl<'a> Rewriter<'a> {
         if self.never { bail } else { quote_spanned!(Span::mixed_site()=> return #bail) }
     }
 
-    /// What awaits `awaited`: as a leaf in the function, threaded in a block. Errors are shown at `at`.
-    pub(crate) fn awaited(&mut self, awaited: &impl ToTokens, at: Span) -> Expr {
+    /// What awaits `awaited`: as a leaf in the function, threaded in a block. It was written from `start` to `end`, and
+    /// errors about what it gives are shown at `end`.
+    fn awaited(&mut self, awaited: &Expr, start: Span, end: Span) -> Expr {
         self.changed();
         self.frame.awaits = true;
-        // All at one place: errors that say the same there are shown once.
-        let site = Span::mixed_site().located_at(at);
-        let private = self.private(site);
         if self.frame.kind != Kind::Function {
-            return parse_quote_spanned!(site=> #private::thread(#awaited).await);
+            self.frame.branches = true;
+            let private = self.private(start);
+            return parse_quote_spanned!(end=> #private::Awaited(#awaited).branch().await);
         }
-        let how = Ident::new("how", site);
-        self.leaf(
-            &quote_spanned!(site=> #private::leaf(#private::Awaited(#awaited).kind(), #how)),
-            site,
-        )
+        // All at one place: errors that say the same there are shown once.
+        let site = Span::mixed_site().located_at(end);
+        let (private, how) = (self.private(site), Ident::new("how", site));
+        let leaf = quote_spanned!(site=> #private::leaf(#private::Awaited(#awaited).kind(), #how));
+        spanned(self.leaf(&leaf, site), start, end)
     }
 
     /// What awaits `join`, a block around a `join!` of parts, in the function. `exempt` tells whether all of them are.
     pub(crate) fn joined(&mut self, join: &TokenStream, exempt: &TokenStream, at: Span) -> Expr {
-        self.changed();
-        self.frame.awaits = true;
+        self.threads();
         let site = Span::mixed_site().located_at(at);
         let (private, how) = (self.private(site), Ident::new("how", site));
         self.leaf(&quote_spanned!(site=> #private::joined(#join, #exempt, #how)), site)
@@ -170,6 +174,7 @@ impl<'a> Rewriter<'a> {
     }
 
     fn rewrite_await(&mut self, expr: &mut ExprAwait) -> Expr {
+        let start = expr.base.span();
         strip_parens(&mut expr.base);
         match &mut *expr.base {
             // Polled in place, so its context is current already and it needs no scope.
@@ -178,7 +183,7 @@ impl<'a> Rewriter<'a> {
             }
             base => self.visit_expr_mut(base),
         }
-        let mut rewritten = self.awaited(&expr.base, expr.await_token.span);
+        let mut rewritten = self.awaited(&expr.base, start, expr.await_token.span);
         if !expr.attrs.is_empty() {
             let attrs = &expr.attrs;
             rewritten = parse_quote!(#(#attrs)* #rewritten);
@@ -194,6 +199,7 @@ impl<'a> Rewriter<'a> {
         self.visit_block_mut(&mut block.block);
         let frame = self.leave(outer);
         self.frame.uses_how |= frame.uses_how;
+        self.frame.branches |= frame.branches;
         if frame.uses_ctx {
             let local = self.local_ctx(block.async_token.span);
             block.block.stmts.insert(0, local);
@@ -265,6 +271,7 @@ impl VisitMut for Rewriter<'_> {
             }
             other => {
                 visit_mut::visit_expr_mut(self, other);
+                shown::parenthesize(other);
                 let checked = self.check(other);
                 self.changes += usize::from(checked.is_some());
                 checked
@@ -301,19 +308,16 @@ impl VisitMut for Rewriter<'_> {
             Stmt::Expr(expr, semi) => {
                 // syn hangs the attributes of `#[..] a = b` on `a`.
                 let allow = attrs(leftmost(expr)).map(|attrs| self.rules.begin_allow(attrs));
-                let awaited = match (&*expr, semi) {
-                    (Expr::Await(awaited), Some(_)) => {
-                        Some((awaited.base.span(), awaited.await_token.span))
-                    }
-                    _ => None,
-                };
+                let is_awaited = matches!(expr, Expr::Await(_));
                 self.visit_expr_mut(expr);
-                // What is unused there is shown where the user wrote it.
-                if let (Some((start, end)), Expr::Match(leaf)) = (awaited, expr) {
-                    leaf.match_token.span = start;
-                    leaf.brace_token = Brace(end);
-                    // What looks like the user's `match` is an await, which has its semicolon by right.
-                    leaf.attrs.push(parse_quote!(#[allow(clippy::unnecessary_semicolon)]));
+                match expr {
+                    // What looks like the user's `match` is an await, which has its semicolon by right,
+                    Expr::Match(leaf) if is_awaited && semi.is_some() => {
+                        leaf.attrs.push(parse_quote!(#[allow(clippy::unnecessary_semicolon)]));
+                    }
+                    // and at the end of a block none.
+                    Expr::Match(leaf) if is_awaited => shown::hide(leaf),
+                    _ => {}
                 }
                 if let Some(allow) = allow {
                     self.rules.end_allow(allow);

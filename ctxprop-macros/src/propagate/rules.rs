@@ -188,6 +188,7 @@ impl<'a> Rules<'a> {
             bring("NotARuntime");
         }
         if self.asks_timeouts {
+            bring("Timeout");
             bring("NotATimeout");
         }
         for at in &self.unneeded {

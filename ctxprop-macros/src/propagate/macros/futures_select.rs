@@ -7,9 +7,10 @@ use proc_macro2::{Ident, Span};
 use quote::quote_spanned;
 use syn::parse::{Parse, ParseStream};
 use syn::visit_mut::VisitMut;
-use syn::{Expr, Macro, Pat, Token, parse_quote_spanned};
+use syn::{Expr, Macro, Pat, Token};
 
 use super::select::handler;
+use super::{in_block, invocation};
 use crate::propagate::rewrite::{self, Kind, Rewriter};
 
 syn::custom_keyword!(complete);
@@ -57,23 +58,25 @@ pub(super) fn rewrite(rewriter: &mut Rewriter<'_>, mac: &mut Macro) -> Option<Ex
         }
         rewriter.visit_expr_mut(&mut branch.handler);
     }
-    let path = &mac.path;
     let branches = branches.iter().map(|Branch { on, handler }| match on {
         On::Future(pat, future) => quote_spanned!(site=> #pat = #future => #handler,),
         On::Complete(complete) => quote_spanned!(site=> #complete => #handler,),
         On::Default(default) => quote_spanned!(site=> #default => #handler,),
     });
-    let select: Expr = parse_quote_spanned!(site=> #path! { #(#branches)* });
+    let select = invocation(mac, quote_spanned!(site=> #(#branches)*));
     if rewriter.kind() != Kind::Function {
         return Some(select);
     }
     let (private, how) = (rewriter.private(site), rewrite::how());
     let end = Ident::new("end", site);
     let bail = rewriter.bail(&quote_spanned!(site=> #end));
-    Some(parse_quote_spanned! {site=> {
-        if let #private::Some(#end) = #private::How::end_before(#how) {
-            #bail;
-        }
-        #select
-    }})
+    Some(in_block(
+        mac,
+        quote_spanned! {site=>
+            if let #private::Some(#end) = #private::How::end_before(#how) {
+                #bail;
+            }
+            #select
+        },
+    ))
 }

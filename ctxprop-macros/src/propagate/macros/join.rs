@@ -8,8 +8,8 @@ use syn::spanned::Spanned;
 use syn::visit_mut::VisitMut;
 use syn::{Expr, Macro, Token, parse_quote_spanned};
 
-use super::biased;
-use crate::propagate::rewrite::{Kind, Rewriter, strip_parens};
+use super::{biased, invocation, place};
+use crate::propagate::rewrite::{Kind, Rewriter, spanned, strip_parens};
 
 /// The arguments are made outside of the join, so that `?` and `return` in them stay the function's; what is
 /// inside only awaits.
@@ -36,29 +36,32 @@ pub(super) fn rewrite(rewriter: &mut Rewriter<'_>, mac: &mut Macro) -> Option<Ex
         (0..args.len()).map(|n| Ident::new(&format!("{name}{n}"), site)).collect()
     };
     let (names, exempt) = (numbered("joined"), numbered("exempt"));
-    let (path, biased) =
-        (&mac.path, biased.map(|(biased, semi)| quote_spanned!(site=> #biased #semi)));
-    let join = quote_spanned!(site=> #path!(#biased #(#names),*));
+    let biased = biased.map(|(biased, semi)| quote_spanned!(site=> #biased #semi));
+    let (start, end) = (mac.path.span(), mac.delimiter.span().close());
+    let join = invocation(mac, quote_spanned!(site=> #biased #(#names),*));
     let values = |make: fn(&TokenStream, &Expr, Span) -> TokenStream| -> Vec<_> {
         let value = |arg: &Expr| {
-            let at = site.located_at(arg.span());
+            let at = place(arg);
             make(&rewriter.private(at), arg, at)
         };
         args.iter().map(value).collect()
     };
     if rewriter.kind() != Kind::Function {
-        let values = values(|private, arg, at| quote_spanned!(at=> #private::thread(#arg)));
+        let values =
+            values(|private, arg, at| quote_spanned!(at=> #private::Awaited(#arg).branch()));
         rewriter.threads();
-        return Some(parse_quote_spanned! {site=>
+        let joined = parse_quote_spanned! {site=>
             match (#(#values,)*) { (#(#names,)*) => #join }
-        });
+        };
+        return Some(spanned(joined, start, end));
     }
     let values = values(
-        |private, arg, at| quote_spanned!(at=> #private::part(#private::Awaited(#arg).kind())),
+        |private, arg, at| quote_spanned!(at=> #private::Awaited(#private::Awaited(#arg).kind()).part()),
     );
     let all = quote_spanned!(site=> #(#exempt)&*);
-    let joined = rewriter.joined(&quote_spanned!(site=> async move { #join }), &all, path.span());
-    Some(parse_quote_spanned! {site=>
+    let joined = rewriter.joined(&quote_spanned!(site=> async move { #join }), &all, start);
+    let joined = parse_quote_spanned! {site=>
         match (#(#values,)*) { (#((#names, #exempt),)*) => #joined }
-    })
+    };
+    Some(spanned(joined, start, end))
 }
