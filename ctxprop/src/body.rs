@@ -8,6 +8,8 @@
 //! - Is this thing a shield, whose await is exempt? [`Kind::propagated_kind`] is inherent for shields, and
 //!   a trait method for all types.
 //! - Is it a future, or a call that needs a context? [`Awaitable`] is implemented for both.
+//! - Is it neither? In blocks, `join!` and `select!`, [`Awaited::branch`] is inherent for what is awaitable, and a trait method
+//!   for all else: it does not compile, and gives an [`Absent`], so that nothing around it has an error of its own.
 
 use std::convert::Infallible;
 use std::future::{Future, IntoFuture};
@@ -19,7 +21,7 @@ use std::time::Duration;
 use crate::cause::Cancelled;
 use crate::ctx::Ctx;
 use crate::leaf::{Ended, Leaf};
-use crate::needs_ctx::{Awaitable, NeedsCtx};
+use crate::needs_ctx::{Absent, Awaitable, NeedsCtx};
 use crate::scope::Scope;
 use crate::shield::{Shield, Shielding};
 
@@ -195,6 +197,43 @@ pub trait Kind: Sized {
 
 impl<T> Kind for T {}
 
+/// What is awaited where it is no leaf of its own.
+#[derive(Debug)]
+pub struct Awaited<T>(pub T);
+
+impl<T: Awaitable> Awaited<T> {
+    /// What is no leaf of its own: an await of a nested block, a branch of a `select!`.
+    #[inline]
+    pub fn branch(self) -> impl Future<Output = T::Output> {
+        self.0.into_awaited()
+    }
+
+    /// One argument of a `join!`, and whether it is exempt.
+    #[inline]
+    pub fn part(self) -> (impl Future<Output = T::Output>, bool) {
+        (self.0.into_awaited(), T::EXEMPT)
+    }
+}
+
+/// What is no future: the one error there is, and types that cause no other.
+pub trait NoFuture<T>: Sized {
+    fn branch<U>(self) -> Absent<U>
+    where
+        T: Awaitable,
+    {
+        Absent::new()
+    }
+
+    fn part<U>(self) -> (Absent<U>, bool)
+    where
+        T: Awaitable,
+    {
+        (Absent::new(), false)
+    }
+}
+
+impl<T> NoFuture<T> for Awaited<T> {}
+
 impl<F> Shield<F> {
     #[doc(hidden)]
     #[inline]
@@ -234,22 +273,10 @@ pub fn leaf<T: Awaitable, H: How>(
     how.leaf(awaited.into_awaited(), T::EXEMPT)
 }
 
-/// One argument of a `join!`, and whether it is exempt.
-#[inline]
-pub fn part<T: Awaitable>(awaited: T) -> (impl Future<Output = T::Output>, bool) {
-    (awaited.into_awaited(), T::EXEMPT)
-}
-
 /// The leaf that a `join!` as a whole is: exempt where all its arguments are.
 #[inline]
 pub fn joined<F: Future, H: How>(join: F, exempt: bool, how: H) -> H::Leaf<F> {
     how.leaf(join, exempt)
-}
-
-/// One await of a nested block, or something that is not awaited here.
-#[inline]
-pub fn thread<T: Awaitable>(awaited: T) -> impl Future<Output = T::Output> {
-    awaited.into_awaited()
 }
 
 /// The body of a function that is given its context later.
@@ -287,12 +314,6 @@ impl<T> Gives for fn() -> T {
 #[cold]
 pub const fn returned<T>() -> T {
     unreachable!()
-}
-
-/// Tells the compiler what `future` gives, where nothing else does.
-#[inline]
-pub const fn typed<T, F: Future<Output = T>>(future: F) -> F {
-    future
 }
 
 /// What `budget = ".."` grants.

@@ -9,6 +9,10 @@ use std::task::{Context, Poll};
 use crate::ctx::Ctx;
 use crate::scope::Scope;
 
+mod absent;
+
+pub(crate) use self::absent::Absent;
+
 /// The call of a `#[propagate]` function that was not given a context yet. It is not a future, so that
 /// it cannot be awaited without one.
 ///
@@ -73,6 +77,9 @@ impl<F> fmt::Debug for NeedsCtx<F> {
     }
 }
 
+// Nothing is pinned in it, and what asks for a future that is `Unpin` has one error with it, not two.
+impl<F> Unpin for NeedsCtx<F> {}
+
 /// A type of its own, because rustc tells what lacks for the innermost type that lacks it.
 #[derive(Debug)]
 pub struct Call<F>(PhantomData<F>);
@@ -105,8 +112,7 @@ where
 /// [`Ctx::shield`] take. It cannot be implemented elsewhere.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a future",
-    label = "neither a future nor a call of a `#[propagate]` function",
-    note = "where the type has a `NeedsCtx` inside, that call was given no context: give it one with `.with(&ctx)`"
+    label = "neither a future nor a call of a `#[propagate]` function"
 )]
 pub trait Awaitable: sealed::Sealed {
     /// What it gives in the end.
@@ -123,8 +129,8 @@ pub trait Awaitable: sealed::Sealed {
     fn into_awaited(self) -> Self::Future;
 }
 
-// Two implementations, which do not overlap because `NeedsCtx` is local and no `IntoFuture`.
-#[diagnostic::do_not_recommend]
+// Two implementations, which do not overlap because `NeedsCtx` is local and no `IntoFuture`. The first is one that
+// rustc may speak of: it then finds the `NeedsCtx` inside of a `Pin<Box<NeedsCtx<..>>>`, and says what that one lacks.
 impl<T: IntoFuture> Awaitable for T {
     type Output = T::Output;
     type Future = T::IntoFuture;

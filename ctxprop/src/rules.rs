@@ -9,7 +9,6 @@ use std::rc::Rc;
 use std::sync::{Arc, LazyLock};
 
 use tokio::runtime::{Handle, Runtime};
-use tokio::time::Timeout;
 
 mod function;
 mod made;
@@ -132,31 +131,32 @@ impl<T> NotARuntime for Receiver<T> {}
 
 /// What a call with a literal duration gave.
 #[derive(Debug)]
-pub struct Literal<T>(pub T);
+pub struct Literal<T>(PhantomData<fn() -> T>);
 
-impl<F> Literal<Timeout<F>> {
+impl<T> Literal<T> {
+    pub const fn of(_: &T) -> Self {
+        Literal(PhantomData)
+    }
+}
+
+/// A trait and no inherent method, so that the path of the method, which is in the message, has no types in it.
+pub trait Timeout: Sized {
     #[deprecated(
         note = "[static-timeout] a literal duration does not know how long the caller still waits\n  \
                 use `ctx.with_timeout(..).run(..)`, which the remaining budget bounds, or `budget = \"..\"` on a function\n  \
                 if it is right as it is: `#[propagate(allow(static_timeout, reason = \"..\"))]` on the function or the statement"
     )]
-    #[inline]
-    pub fn checked(self) -> Timeout<F> {
-        self.0
-    }
+    fn of_a_literal_duration(self) {}
 }
 
-/// The answer for all other types.
-pub trait NotATimeout<T>: Sized {
-    fn checked(self) -> T;
+impl<F> Timeout for Literal<tokio::time::Timeout<F>> {}
+
+/// The answer for all other types: the method is found behind one that takes `self`.
+pub trait NotATimeout {
+    fn of_a_literal_duration(&self) {}
 }
 
-impl<T> NotATimeout<T> for Literal<T> {
-    #[inline]
-    fn checked(self) -> T {
-        self.0
-    }
-}
+impl<T> NotATimeout for Literal<T> {}
 
 /// An `allow(..)` that has nothing to allow.
 #[derive(Debug)]

@@ -284,7 +284,7 @@ mod imported_outside {
         lists.len() + zeros.len() + typed.len() + const { twice(twice(N)) }
     }
 
-    trait Make {
+    pub(super) trait Make {
         fn new() -> Self;
         fn builder() -> &'static str;
     }

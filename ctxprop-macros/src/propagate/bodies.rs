@@ -141,6 +141,10 @@ pub(crate) fn prelude(
     if frame.awaits {
         prelude.extend(quote_spanned!(site=> #[allow(unused_imports)] use #private::Kind as _;));
     }
+    if frame.branches {
+        prelude
+            .extend(quote_spanned!(site=> #[allow(unused_imports)] use #private::NoFuture as _;));
+    }
     if let Some(unwind) = &args.unwind {
         let at = site.located_at(unwind.span());
         let private = rewriter.private(at);

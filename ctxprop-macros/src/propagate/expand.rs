@@ -17,7 +17,7 @@
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
 use quote::{ToTokens, quote_spanned};
 use syn::visit_mut::VisitMut;
-use syn::{Block, FnArg, Pat, ReturnType, Token, Type};
+use syn::{Block, FnArg, Pat, ReturnType, Token, Type, parse_quote};
 
 use super::bodies::{self, Binding};
 use super::context::Context;
@@ -114,10 +114,15 @@ impl Writer<'_> {
             let future = self.future(&mut function, true);
             function.sig.asyncness = None;
             function.sig.output = returns(future);
+            if self.args.boxed.is_some() {
+                // An `async fn` is none; a box is not known as the future that it holds.
+                function.attrs.push(parse_quote!(#[allow(clippy::must_use_candidate)]));
+            }
         }
         let Some(body) = function.body.take() else {
             return function.into_token_stream();
         };
+        let braces = body.brace_token.span.join();
         let site = self.site;
         let private = self.private.at(site);
         let derived = Ident::new("derived", site);
@@ -163,10 +168,10 @@ impl Writer<'_> {
             #private::scope::<#ty, _>(#private::Clone::clone(#scope_of), #inner).await
         };
         if !as_future {
-            return function.with_block(&run);
+            return function.with_block(run, braces);
         }
         let future = quote_spanned!(site=> async move { #(#captures)* #run });
-        function.with_block(&self.maybe_boxed(future))
+        function.with_block(self.maybe_boxed(future), braces)
     }
 
     /// The function gives a `NeedsCtx`, which runs the body once it has a context.
@@ -177,9 +182,14 @@ impl Writer<'_> {
         let future = self.future(&mut function, is_send);
         function.sig.asyncness = None;
         function.sig.output = returns(quote_spanned!(site=> #private::NeedsCtx<#future>));
+        if function.attrs.iter().any(|attr| attr.path().is_ident("must_use")) {
+            // As on an `async fn`.
+            function.attrs.push(parse_quote!(#[allow(clippy::double_must_use)]));
+        }
         let Some(body) = function.body.take() else {
             return function.into_token_stream();
         };
+        let braces = body.brace_token.span.join();
         let mut bindings = Vec::new();
         for (index, input) in function.sig.inputs.iter_mut().enumerate() {
             match input {
@@ -195,10 +205,11 @@ impl Writer<'_> {
             inner = quote_spanned!(site=> async move { #private::scope(#ctx, #inner).await });
         }
         let (ty, inner) = (self.output.inferred(), self.maybe_boxed(inner));
-        function.with_block(&match self.args.boxed {
+        let call = match self.args.boxed {
             Some(_) => quote_spanned!(site=> #private::NeedsCtx::new(#inner)),
             None => quote_spanned!(site=> #private::needs_ctx::<#ty, _>(#inner)),
-        })
+        };
+        function.with_block(call, braces)
     }
 
     /// Nothing is rewritten; the rules apply.

@@ -1,11 +1,13 @@
 //! Macros inside a body. Their tokens are the user's own language: what parses is rewritten, what does not is
 //! left as it was written.
 
+use proc_macro2::{Delimiter, Group, Span, TokenStream};
 use quote::{ToTokens, quote};
 use syn::parse::{ParseStream, Parser};
 use syn::punctuated::Punctuated;
+use syn::spanned::Spanned;
 use syn::visit_mut::VisitMut;
-use syn::{Block, Expr, Macro, Pat, Path, Token};
+use syn::{Block, Expr, ExprMacro, Macro, MacroDelimiter, Pat, Path, Token, parse_quote};
 
 use super::rewrite::{Kind, Rewriter};
 
@@ -28,7 +30,7 @@ pub(crate) fn rewrite(rewriter: &mut Rewriter<'_>, mac: &mut Macro) -> Option<Ex
             // The bare name may be that of futures, which has another grammar, or other futures.
             return match select::parse(mac) {
                 Some(select) if mac.path.segments.len() > 1 || !select.looks_fused() => {
-                    Some(select::rewrite(rewriter, &mac.path, select))
+                    Some(select::rewrite(rewriter, mac, select))
                 }
                 _ => futures_select::rewrite(rewriter, mac),
             };
@@ -63,6 +65,34 @@ fn is_of(path: &Path, crates: &[&str]) -> bool {
         1 => true,
         2 => crates.iter().any(|krate| path.segments[0].ident == *krate),
         _ => false,
+    }
+}
+
+/// `mac` with other tokens in it, at the same place.
+fn invocation(mac: &Macro, tokens: TokenStream) -> Expr {
+    let mac = Macro { tokens, ..mac.clone() };
+    Expr::Macro(ExprMacro { attrs: Vec::new(), mac })
+}
+
+/// A block instead of `mac`, at the same place; the user's own where that is a block to lints too.
+fn in_block(mac: &Macro, tokens: TokenStream) -> Expr {
+    let mut block = Group::new(Delimiter::Brace, tokens);
+    let place = mac.delimiter.span().join();
+    block.set_span(match mac.delimiter {
+        MacroDelimiter::Brace(_) => place,
+        _ => Span::mixed_site().located_at(place),
+    });
+    parse_quote!(#block)
+}
+
+/// Where errors about `future` are shown: at its first token that says something, and that very token, so that the
+/// message does not speak of macros.
+fn place(future: &Expr) -> Span {
+    match future {
+        Expr::Reference(reference) => place(&reference.expr),
+        Expr::Paren(paren) => place(&paren.expr),
+        Expr::Group(group) => place(&group.expr),
+        future => future.span(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The item under `#[propagate]`: what it may be, and the reason why another may not.
 
-use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens, quote, quote_spanned};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
+use quote::{ToTokens, quote};
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
 use syn::{
@@ -101,10 +101,13 @@ impl Function {
         }
     }
 
-    /// The function with another body.
-    pub(crate) fn with_block(&self, block: &TokenStream) -> TokenStream {
+    /// The function with another body, in braces at `braces`. With those of the user's it is the user's function to all
+    /// that speaks of functions: it is shown at its place, and reported where nothing calls it.
+    pub(crate) fn with_block(&self, block: TokenStream, braces: Span) -> TokenStream {
         let Function { attrs, vis, sig, .. } = self;
-        quote_spanned!(Span::mixed_site()=> #(#attrs)* #vis #sig { #block })
+        let mut body = Group::new(Delimiter::Brace, block);
+        body.set_span(braces);
+        quote!(#(#attrs)* #vis #sig #body)
     }
 }
 

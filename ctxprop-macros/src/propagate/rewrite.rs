@@ -8,7 +8,6 @@
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote_spanned};
 use syn::spanned::Spanned;
-use syn::token::Brace;
 use syn::visit_mut::{self, VisitMut};
 use syn::{
     Attribute, Block, Expr, ExprAsync, ExprAwait, ExprConst, ExprRepeat, GenericArgument, Item,
@@ -22,8 +21,10 @@ use crate::krate::{Private, PrivateAt};
 
 mod closures;
 mod leaf;
+mod shown;
 
 pub(crate) use self::leaf::match_at;
+pub(crate) use self::shown::spanned;
 
 pub(crate) struct Rewriter<'a> {
     private: &'a Private,
@@ -49,6 +50,8 @@ pub(crate) struct Frame {
     pub(crate) uses_ctx: bool,
     /// Whether anything is awaited.
     pub(crate) awaits: bool,
+    /// Whether anything here or in a block inside is awaited that is no leaf of its own.
+    pub(crate) branches: bool,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -126,6 +129,7 @@ impl<'a> Rewriter<'a> {
     pub(crate) fn threads(&mut self) {
         self.changes += 1;
         self.frame.awaits = true;
+        self.frame.branches = true;
     }
 
     /// Runs `visit`, and tells whether it changed anything.
@@ -136,6 +140,7 @@ impl<'a> Rewriter<'a> {
     }
 
     fn rewrite_await(&mut self, expr: &mut ExprAwait) -> Expr {
+        let start = expr.base.span();
         strip_parens(&mut expr.base);
         match &mut *expr.base {
             // Polled in place, so its context is current already and it needs no scope.
@@ -144,7 +149,7 @@ impl<'a> Rewriter<'a> {
             }
             base => self.visit_awaited(base),
         }
-        let mut rewritten = self.awaited(&expr.base, expr.await_token.span);
+        let mut rewritten = self.awaited(&expr.base, start, expr.await_token.span);
         if !expr.attrs.is_empty() {
             let attrs = &expr.attrs;
             rewritten = parse_quote!(#(#attrs)* #rewritten);
@@ -160,6 +165,7 @@ impl<'a> Rewriter<'a> {
         self.visit_block_mut(&mut block.block);
         let frame = self.leave(outer);
         self.frame.uses_how |= frame.uses_how;
+        self.frame.branches |= frame.branches;
         if frame.uses_ctx {
             let local = self.local_ctx(block.async_token.span);
             block.block.stmts.insert(0, local);
@@ -222,6 +228,7 @@ impl VisitMut for Rewriter<'_> {
             other => {
                 let looks = self.rules.look(other, used);
                 visit_mut::visit_expr_mut(self, other);
+                shown::parenthesize(other);
                 let checked = self.rules.check(other, &looks, used);
                 self.changes += usize::from(checked.is_some());
                 checked
@@ -259,20 +266,17 @@ impl VisitMut for Rewriter<'_> {
                 let dropped = semi.is_some();
                 // syn hangs the attributes of `#[..] a = b` on `a`.
                 let allow = attrs(leftmost(expr)).map(|attrs| self.rules.begin_allow(attrs));
-                let awaited = match (&*expr, semi) {
-                    (Expr::Await(awaited), Some(_)) => {
-                        Some((awaited.base.span(), awaited.await_token.span))
-                    }
-                    _ => None,
-                };
                 self.used = if dropped { Use::Dropped } else { Use::Any };
+                let is_awaited = matches!(expr, Expr::Await(_));
                 self.visit_expr_mut(expr);
-                // What is unused there is shown where the user wrote it.
-                if let (Some((start, end)), Expr::Match(leaf)) = (awaited, expr) {
-                    leaf.match_token.span = start;
-                    leaf.brace_token = Brace(end);
-                    // What looks like the user's `match` is an await, which has its semicolon by right.
-                    leaf.attrs.push(parse_quote!(#[allow(clippy::unnecessary_semicolon)]));
+                match expr {
+                    // What looks like the user's `match` is an await, which has its semicolon by right,
+                    Expr::Match(leaf) if is_awaited && semi.is_some() => {
+                        leaf.attrs.push(parse_quote!(#[allow(clippy::unnecessary_semicolon)]));
+                    }
+                    // and at the end of a block none.
+                    Expr::Match(leaf) if is_awaited => shown::hide(leaf),
+                    _ => {}
                 }
                 if let Some(allow) = allow {
                     self.rules.end_allow(allow);

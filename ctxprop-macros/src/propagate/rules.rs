@@ -234,6 +234,7 @@ impl<'a> Rules<'a> {
             bring("NotARuntime");
         }
         if self.asks_timeouts {
+            bring("Timeout");
             bring("NotATimeout");
         }
         if self.asks_functions {

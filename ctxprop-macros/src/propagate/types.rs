@@ -1,6 +1,6 @@
 //! The type that a function gives, as the forms write it down.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::visit_mut::VisitMut;
@@ -44,15 +44,18 @@ impl Output {
 
     /// Tells the compiler first what the body returns, so that a mismatch is shown where it is.
     pub(crate) fn returned(&self, private: &Private) -> Option<TokenStream> {
-        let site = proc_macro2::Span::mixed_site().located_at(self.ty.span());
-        let (private, ty) = (private.at(site), self.inferred());
-        (!self.never).then(|| {
-            quote_spanned! {site=>
-                if false {
-                    return #private::returned::<#ty>();
-                }
-            }
-        })
+        (!self.never).then(|| returned(&self.inferred(), private))
+    }
+}
+
+/// Tells the compiler that a body returns `ty`.
+pub(crate) fn returned(ty: &Type, private: &Private) -> TokenStream {
+    let site = Span::mixed_site().located_at(ty.span());
+    let private = private.at(site);
+    quote_spanned! {site=>
+        if false {
+            return #private::returned::<#ty>();
+        }
     }
 }
 

@@ -12,20 +12,22 @@ fn blocks() -> NeedsCtx<impl Future<Output = ()>> {
             #[allow(unused_imports)]
             use Kind as _;
             #[allow(unused_imports)]
+            use NoFuture as _;
+            #[allow(unused_imports)]
             use CannotSayCancelled as _;
             let how = Returns::<()>::new().how();
             let propagated_ctx = Ctx::current();
-            let block = block_here(async { thread(load(1)).await });
+            let block = block_here(async { Awaited(load(1)).branch().await });
             let closure = |n| block_under(
                 Clone::clone(&propagated_ctx),
-                async move { thread(load(n)).await },
+                async move { Awaited(load(n)).branch().await },
             );
             let asynchronous = async |n| {
                 block_under(
                         Clone::clone(&propagated_ctx),
                         async {
                             let n = n;
-                            thread(load(n)).await
+                            Awaited(load(n)).branch().await
                         },
                     )
                     .await

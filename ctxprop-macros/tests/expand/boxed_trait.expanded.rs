@@ -6,6 +6,7 @@ trait Store: Send + Sync {
     where
         Self: 'propagated;
     fn size(&self) -> NeedsCtx<BoxFuture<'_, u32>>;
+    #[allow(clippy::must_use_candidate)]
     fn named<'propagated, 'borrowed0: 'propagated, 'borrowed1: 'propagated>(
         &'borrowed0 self,
         ctx: &'borrowed1 Ctx,

@@ -12,11 +12,13 @@ fn macros() -> NeedsCtx<impl Future<Output = Result<(), AppError>>> {
             #[allow(unused_imports)]
             use Kind as _;
             #[allow(unused_imports)]
+            use NoFuture as _;
+            #[allow(unused_imports)]
             use CannotSayCancelled as _;
             let how = Returns::<Result<(), AppError>>::new().how();
             let (one, two) = match (
-                part((load(1)).propagated_kind()),
-                part((load(2)).propagated_kind()),
+                Awaited((load(1)).propagated_kind()).part(),
+                Awaited((load(2)).propagated_kind()).part(),
             ) {
                 ((joined0, exempt0), (joined1, exempt1)) => {
                     match joined(
@@ -37,9 +39,10 @@ fn macros() -> NeedsCtx<impl Future<Output = Result<(), AppError>>> {
                 }
                 let select = Select::new(how, false);
                 tokio::select! {
-                    value = select.branch(thread(load(3))) => println!("{}", value ?), _
-                    = select.guarded(thread(left())), if select.enable(one.is_ok()) =>
-                    return Ok(()), Some(end) = select.end() => return how.bail(end),
+                    value = select.branch(Awaited(load(3)).branch()) => println!("{}",
+                    value ?), _ = select.guarded(Awaited(left()).branch()), if select
+                    .enable(one.is_ok()) => return Ok(()), Some(end) = select.end() =>
+                    return how.bail(end),
                 }
             }
             println!(

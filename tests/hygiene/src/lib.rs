@@ -265,6 +265,10 @@ pub mod handlers {
 /// # Errors
 ///
 /// When its context ends.
+///
+/// # Panics
+///
+/// As its assertions say.
 #[propagate(crate = ::context)]
 pub async fn macros(ctx: Ctx, n: u32) -> Said<u32> {
     ::std::assert!(
@@ -300,4 +304,14 @@ pub async fn asked(wait: ::std::time::Duration) -> Said<&'static str> {
     #[propagate(allow(detached_task, reason = "it outlives the request"))]
     ::std::mem::drop(::tokio::spawn(async move { later.await.is_ok() }));
     ::std::result::Result::Ok(thread::sleep("mine"))
+}
+
+/// Gives nothing.
+#[propagate(crate = ::context)]
+pub async fn nothing() {}
+
+/// Ends with what gives nothing.
+#[propagate(crate = ::context)]
+pub async fn tail() {
+    nothing().await
 }

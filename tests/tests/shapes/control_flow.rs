@@ -70,6 +70,7 @@ async fn operators() -> Result<bool, Cancelled> {
     let double = async { Ok::<_, Cancelled>(Some(add_one(1).await)) };
     let Some(Ok(n)) = double.await? else { return Ok(false) };
     let negated = !(marked().await).is_empty();
+    #[allow(clippy::deref_addrof, reason = "a shape of expression")]
     let sum = -(add_one(1).await.unwrap_or(0) as i32) + *&add_one(1).await.unwrap_or(0) as i32;
     let indexed = [1, 2, 3][add_one(0).await.unwrap_or(0) as usize];
     let range = add_one(0).await.unwrap_or(0)..=add_one(2).await.unwrap_or(0);

@@ -4,11 +4,11 @@
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote_spanned;
 use syn::parse::{Parse, ParseStream};
-use syn::spanned::Spanned;
 use syn::visit_mut::VisitMut;
-use syn::{Expr, ExprMacro, Macro, Pat, Token, parse_quote_spanned};
+use syn::{Expr, Macro, Pat, Token};
 
 use super::select::handler;
+use super::{in_block, invocation, place};
 use crate::propagate::rewrite::{self, Kind, Rewriter};
 
 syn::custom_keyword!(complete);
@@ -72,11 +72,8 @@ pub(super) fn rewrite(rewriter: &mut Rewriter<'_>, mac: &mut Macro) -> Option<Ex
             On::Default(default) => quote_spanned!(site=> #default => #handler,),
         })
         .collect();
-    // In the user's own macro, so that what it says of a branch is said there.
-    let select_of = |branches: TokenStream| Macro { tokens: branches, ..mac.clone() };
     if rewriter.kind() != Kind::Function {
-        let mac = select_of(quote_spanned!(site=> #(#branches)*));
-        return Some(Expr::Macro(ExprMacro { attrs: Vec::new(), mac }));
+        return Some(invocation(mac, quote_spanned!(site=> #(#branches)*)));
     }
     let (how, end) = (rewrite::how(), Ident::new("end", site));
     let bail = rewriter.bail(&end);
@@ -88,19 +85,22 @@ pub(super) fn rewrite(rewriter: &mut Rewriter<'_>, mac: &mut Macro) -> Option<Ex
     } else {
         (None, None)
     };
-    let selected = select_of(quote_spanned!(site=> #(#branches)* #last));
-    Some(parse_quote_spanned! {site=> {
-        if let #private::Some(#end) = #private::How::end_before(#how) {
-            #bail;
-        }
-        #select_value
-        #selected
-    }})
+    let selected = invocation(mac, quote_spanned!(site=> #(#branches)* #last));
+    Some(in_block(
+        mac,
+        quote_spanned! {site=>
+            if let #private::Some(#end) = #private::How::end_before(#how) {
+                #bail;
+            }
+            #select_value
+            #selected
+        },
+    ))
 }
 
 /// The future of a branch, polled by way of `select`. The macro borrows what is named, and takes all else.
 fn polled_by(select: &Ident, future: &Expr) -> TokenStream {
-    let site = Span::mixed_site().located_at(future.span());
+    let site = place(future);
     match future {
         Expr::Path(_) => quote_spanned!(site=> #select.fused(&mut #future)),
         future => quote_spanned!(site=> #select.fused(#future)),

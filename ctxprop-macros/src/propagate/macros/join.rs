@@ -1,15 +1,15 @@
 //! `join!` and `try_join!`: the arguments are threaded, the join as a whole is a leaf, exempt where all arguments are.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::quote_spanned;
+use quote::{quote, quote_spanned};
 use syn::parse::{ParseStream, Parser};
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
 use syn::{Expr, Macro, Token};
 
-use super::biased;
+use super::{biased, invocation, place};
 use crate::krate::PrivateAt;
-use crate::propagate::rewrite::{Kind, Rewriter, match_at, strip_parens};
+use crate::propagate::rewrite::{Kind, Rewriter, match_at, spanned, strip_parens};
 
 /// The arguments are made outside of the join, so that `?` and `return` in them stay the function's; what is
 /// inside only awaits.
@@ -36,27 +36,32 @@ pub(super) fn rewrite(rewriter: &mut Rewriter<'_>, mac: &mut Macro) -> Option<Ex
         (0..args.len()).map(|n| Ident::new(&format!("{name}{n}"), site)).collect()
     };
     let (names, exempt) = (numbered("joined"), numbered("exempt"));
-    let (path, biased) =
-        (&mac.path, biased.map(|(biased, semi)| quote_spanned!(site=> #biased #semi)));
-    let join = quote_spanned!(site=> #path!(#biased #(#names),*));
+    let biased = biased.map(|(biased, semi)| quote_spanned!(site=> #biased #semi));
+    let (start, end) = (mac.path.span(), mac.delimiter.span().close());
+    let join = invocation(mac, quote_spanned!(site=> #biased #(#names),*));
     let values = |make: fn(PrivateAt<'_>, &Expr, Span) -> TokenStream| -> Vec<_> {
         let value = |arg: &Expr| {
-            let at = site.located_at(arg.span());
+            let at = place(arg);
             make(rewriter.private(at), arg, at)
         };
         args.iter().map(value).collect()
     };
     if rewriter.kind() != Kind::Function {
-        let values = values(|private, arg, at| quote_spanned!(at=> #private::thread(#arg)));
+        let values =
+            values(|private, arg, at| quote_spanned!(at=> #private::Awaited(#arg).branch()));
         rewriter.threads();
         let pattern = quote_spanned!(site=> (#(#names,)*));
-        return Some(match_at(site, quote_spanned!(site=> (#(#values,)*)), [(pattern, join)]));
+        let joined =
+            match_at(site, quote_spanned!(site=> (#(#values,)*)), [(pattern, quote!(#join))]);
+        return Some(spanned(joined, start, end));
     }
-    let values =
-        values(|private, arg, at| quote_spanned!(at=> #private::part((#arg).propagated_kind())));
+    let values = values(
+        |private, arg, at| quote_spanned!(at=> #private::Awaited((#arg).propagated_kind()).part()),
+    );
     let all = quote_spanned!(site=> #(#exempt)&*);
-    let joined = rewriter.joined(&quote_spanned!(site=> async move { #join }), &all, path.span());
+    let joined = rewriter.joined(&quote_spanned!(site=> async move { #join }), &all, start);
     let pattern = quote_spanned!(site=> (#((#names, #exempt),)*));
-    let body = quote_spanned!(site=> #joined);
-    Some(match_at(site, quote_spanned!(site=> (#(#values,)*)), [(pattern, body)]))
+    let joined =
+        match_at(site, quote_spanned!(site=> (#(#values,)*)), [(pattern, quote!(#joined))]);
+    Some(spanned(joined, start, end))
 }

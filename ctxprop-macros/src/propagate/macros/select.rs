@@ -2,14 +2,13 @@
 //! unwinds one more branch takes the end of the context.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens, quote_spanned};
+use quote::quote_spanned;
 use syn::parse::discouraged::Speculative;
 use syn::parse::{Parse, ParseStream};
-use syn::spanned::Spanned;
 use syn::visit_mut::VisitMut;
-use syn::{Expr, Macro, Pat, Path, Token, parse_quote_spanned};
+use syn::{Expr, Macro, Pat, Token};
 
-use super::biased;
+use super::{biased, in_block, invocation, place};
 use crate::propagate::rewrite::{self, Kind, Rewriter};
 
 /// What stands in a `tokio::select!`.
@@ -92,7 +91,7 @@ pub(super) fn parse(mac: &Macro) -> Option<Select> {
     syn::parse2(mac.tokens.clone()).ok()
 }
 
-pub(super) fn rewrite(rewriter: &mut Rewriter<'_>, path: &Path, mut select: Select) -> Expr {
+pub(super) fn rewrite(rewriter: &mut Rewriter<'_>, mac: &Macro, mut select: Select) -> Expr {
     for branch in &mut select.branches {
         rewriter.visit_pat_mut(&mut branch.pat);
         rewriter.visit_awaited(&mut branch.future);
@@ -106,11 +105,12 @@ pub(super) fn rewrite(rewriter: &mut Rewriter<'_>, path: &Path, mut select: Sele
         .as_ref()
         .map(|otherwise| quote_spanned!(Span::mixed_site()=> else => #otherwise,));
     match rewriter.kind() {
-        Kind::Function => raced(rewriter, path, &select, otherwise.as_ref()),
+        Kind::Function => raced(rewriter, mac, &select, otherwise.as_ref()),
         _ => {
             let branches = select.branches.iter().map(|branch| branch.threaded(rewriter));
             let biased = select.biased();
-            parse_quote_spanned!(Span::mixed_site()=> #path! { #biased #(#branches)* #otherwise })
+            let tokens = quote_spanned!(Span::mixed_site()=> #biased #(#branches)* #otherwise);
+            invocation(mac, tokens)
         }
     }
 }
@@ -137,9 +137,9 @@ impl Branch {
     /// Gives the branch's future the current context.
     fn future(&self, rewriter: &Rewriter<'_>) -> TokenStream {
         let future = &self.future;
-        let site = Span::mixed_site().located_at(future.span());
+        let site = place(future);
         let private = rewriter.private(site);
-        quote_spanned!(site=> #private::thread(#future))
+        quote_spanned!(site=> #private::Awaited(#future).branch())
     }
 
     fn threaded(&self, rewriter: &Rewriter<'_>) -> TokenStream {
@@ -178,7 +178,7 @@ impl Branch {
 
 fn raced(
     rewriter: &mut Rewriter<'_>,
-    path: &impl ToTokens,
+    mac: &Macro,
     parsed: &Select,
     otherwise: Option<&TokenStream>,
 ) -> Expr {
@@ -190,16 +190,23 @@ fn raced(
     let refutable = !parsed.branches.iter().all(Branch::irrefutable);
     let biased = parsed.biased();
     let bail = rewriter.bail(&end);
-    parse_quote_spanned! {site=> {
-        if let #private::Some(#end) = #private::How::end_before(#how) {
-            #bail;
-        }
-        let #select = #private::Select::new(#how, #refutable);
-        #path! {
+    let race = invocation(
+        mac,
+        quote_spanned! {site=>
             #biased
             #(#branches)*
             #private::Some(#end) = #select.end() => #bail,
             #otherwise
-        }
-    }}
+        },
+    );
+    in_block(
+        mac,
+        quote_spanned! {site=>
+            if let #private::Some(#end) = #private::How::end_before(#how) {
+                #bail;
+            }
+            let #select = #private::Select::new(#how, #refutable);
+            #race
+        },
+    )
 }

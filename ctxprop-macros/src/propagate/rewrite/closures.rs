@@ -1,12 +1,14 @@
 //! Closures inside a body: those that make futures carry the context.
 
-use proc_macro2::Span;
+use proc_macro2::{Delimiter, Group, Span, TokenStream};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::visit_mut::VisitMut;
-use syn::{Expr, ExprAsync, ExprClosure, ReturnType, parse_quote, parse_quote_spanned};
+use syn::{Expr, ExprAsync, ExprClosure, ReturnType, Type, parse_quote, parse_quote_spanned};
 
 use super::{Rewriter, ctx};
 use crate::propagate::bodies::Binding;
+use crate::propagate::types;
 
 impl Rewriter<'_> {
     /// A closure that awaits or makes async blocks carries the context: borrowed, so that rustc's hint to
@@ -39,22 +41,31 @@ impl Rewriter<'_> {
     fn rewrite_async_closure(&mut self, closure: &mut ExprClosure) {
         let arguments: Vec<_> =
             closure.inputs.iter_mut().flat_map(|pat| Binding::of_pattern(&[], pat)).collect();
-        let body = &closure.body;
-        let mut block: ExprAsync = match &**body {
-            Expr::Block(body) if body.label.is_none() => {
-                let stmts = &body.block.stmts;
-                parse_quote!(async { #(#arguments)* #(#stmts)* })
+        let async_token = closure.asyncness.unwrap_or_default();
+        // What the closure says it returns is told to the block, as to the body of a function.
+        let returned = match &closure.output {
+            ReturnType::Type(_, ty) if !matches!(**ty, Type::Never(_)) => {
+                Some(types::returned(ty, self.private))
             }
-            body => parse_quote!(async { #(#arguments)* #body }),
+            _ => None,
         };
+        let (braces, written) = match &*closure.body {
+            Expr::Block(body) if body.label.is_none() => {
+                let (braces, stmts) = (body.block.brace_token.span.join(), &body.block.stmts);
+                (braces, quote!(#(#stmts)*))
+            }
+            body => (body.span(), body.to_token_stream()),
+        };
+        let in_braces = |content: TokenStream| {
+            let mut block = Group::new(Delimiter::Brace, content);
+            block.set_span(braces);
+            block
+        };
+        let block = in_braces(quote!(#returned #(#arguments)* #written));
+        let mut block: ExprAsync = parse_quote!(#async_token #block);
         self.visit_async_body(&mut block);
         let scoped = self.scoped(&block, closure.inputs_begin.span());
-        let private = self.private(Span::mixed_site());
-        // What `?` and `return` give is what the closure says it returns.
-        let typed: Expr = match &closure.output {
-            ReturnType::Default => parse_quote!(#scoped.await),
-            ReturnType::Type(_, ty) => parse_quote!(#private::typed::<#ty, _>(#scoped).await),
-        };
-        *closure.body = parse_quote!({ #typed });
+        let awaited = in_braces(quote_spanned!(braces=> #scoped.await));
+        *closure.body = parse_quote!(#awaited);
     }
 }

@@ -3,11 +3,11 @@
 //! The user's code is put in as tokens: what was parsed and rewritten once is not parsed again at each await around it.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens, quote_spanned};
+use quote::quote_spanned;
 use syn::token::Brace;
 use syn::{Arm, Expr, ExprMatch, Pat, Token};
 
-use super::{Kind, Rewriter, how};
+use super::{Kind, Rewriter, how, spanned};
 
 impl Rewriter<'_> {
     /// A place of the function that gives up when `end` says so.
@@ -19,25 +19,28 @@ impl Rewriter<'_> {
         if self.never { bail } else { quote_spanned!(Span::mixed_site()=> return #bail) }
     }
 
-    /// What awaits `awaited`: as a leaf in the function, threaded in a block. Errors are shown at `at`.
-    pub(crate) fn awaited(&mut self, awaited: &impl ToTokens, at: Span) -> Expr {
+    /// What awaits `awaited`: as a leaf in the function, threaded in a block. It was written from `start` to `end`, and
+    /// errors about what it gives are shown at `end`.
+    pub(super) fn awaited(&mut self, awaited: &Expr, start: Span, end: Span) -> Expr {
         self.changed();
         self.frame.awaits = true;
-        // All at one place: errors that say the same there are shown once.
-        let site = Span::mixed_site().located_at(at);
-        let private = self.private(site);
         if self.frame.kind != Kind::Function {
-            return Expr::Verbatim(quote_spanned!(site=> #private::thread(#awaited).await));
+            self.frame.branches = true;
+            let private = self.private(start);
+            return Expr::Verbatim(
+                quote_spanned!(end=> #private::Awaited(#awaited).branch().await),
+            );
         }
-        let how = Ident::new("how", site);
+        // All at one place: errors that say the same there are shown once.
+        let site = Span::mixed_site().located_at(end);
+        let (private, how) = (self.private(site), Ident::new("how", site));
         let leaf = quote_spanned!(site=> #private::leaf((#awaited).propagated_kind(), #how));
-        self.leaf(&leaf, site)
+        spanned(self.leaf(&leaf, site), start, end)
     }
 
     /// What awaits `join`, a block around a `join!` of parts, in the function. `exempt` tells whether all of them are.
     pub(crate) fn joined(&mut self, join: &TokenStream, exempt: &TokenStream, at: Span) -> Expr {
-        self.changed();
-        self.frame.awaits = true;
+        self.threads();
         let site = Span::mixed_site().located_at(at);
         let (private, how) = (self.private(site), Ident::new("how", site));
         self.leaf(&quote_spanned!(site=> #private::joined(#join, #exempt, #how)), site)

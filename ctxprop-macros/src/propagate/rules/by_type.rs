@@ -155,8 +155,17 @@ impl Rules<'_> {
         }
         self.asks_timeouts = true;
         let site = callee.path.segments.last()?.ident.span();
-        let private = self.private.at(site);
-        Some(parse_quote_spanned!(site=> #private::Literal(#call).checked()))
+        let (private, timeout) = (self.private.at(site), Ident::new("timeout", Span::mixed_site()));
+        let question =
+            quote_spanned!(site=> #private::Literal::of(&#timeout).of_a_literal_duration());
+        Some(parse_quote_spanned! {Span::mixed_site()=>
+            match #call {
+                #timeout => {
+                    #question;
+                    #timeout
+                }
+            }
+        })
     }
 }
 

@@ -1,0 +1,93 @@
+//! What keeps a call without a context at one error: [`Absent`], which stands for a future that is none, and the methods
+//! that people know from futures, which say of a call what it lacks. Nothing here ever runs.
+
+use std::future::Future;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use super::{Call, HasItsContext, NeedsCtx};
+
+/// Stands for a future that is none, in code that does not compile, so that nothing around it has an error of its own.
+#[derive(Clone, Debug)]
+pub struct Absent<T>(PhantomData<fn() -> T>);
+
+impl<T> Absent<T> {
+    pub(crate) const fn new() -> Self {
+        Absent(PhantomData)
+    }
+}
+
+impl<T> Future for Absent<T> {
+    type Output = T;
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<T> {
+        unreachable!("code with one in it does not compile")
+    }
+}
+
+/// Methods of `FutureExt` and `TryFutureExt`. Without them rustc would say that a method is there and cannot be called,
+/// and list the traits of futures. Not `fuse`: what it gives has to be a fused future.
+#[doc(hidden)]
+#[allow(missing_docs, reason = "not there to be called")]
+impl<F: Future> NeedsCtx<F> {
+    pub fn boxed(self) -> Pin<Box<Absent<F::Output>>>
+    where
+        Call<F>: HasItsContext,
+    {
+        Box::pin(Absent::new())
+    }
+
+    pub fn boxed_local(self) -> Pin<Box<Absent<F::Output>>>
+    where
+        Call<F>: HasItsContext,
+    {
+        Box::pin(Absent::new())
+    }
+
+    pub fn shared(self) -> Absent<F::Output>
+    where
+        Call<F>: HasItsContext,
+    {
+        Absent::new()
+    }
+
+    pub fn map<T>(self, _: impl FnOnce(F::Output) -> T) -> Absent<T>
+    where
+        Call<F>: HasItsContext,
+    {
+        Absent::new()
+    }
+
+    pub fn then<T: Future>(self, _: impl FnOnce(F::Output) -> T) -> Absent<T::Output>
+    where
+        Call<F>: HasItsContext,
+    {
+        Absent::new()
+    }
+}
+
+#[doc(hidden)]
+#[allow(missing_docs, reason = "not there to be called")]
+impl<F: Future<Output = Result<T, E>>, T, E> NeedsCtx<F> {
+    pub fn map_ok<U>(self, _: impl FnOnce(T) -> U) -> Absent<Result<U, E>>
+    where
+        Call<F>: HasItsContext,
+    {
+        Absent::new()
+    }
+
+    pub fn map_err<U>(self, _: impl FnOnce(E) -> U) -> Absent<Result<T, U>>
+    where
+        Call<F>: HasItsContext,
+    {
+        Absent::new()
+    }
+
+    pub fn and_then<U: Future>(self, _: impl FnOnce(T) -> U) -> Absent<U::Output>
+    where
+        Call<F>: HasItsContext,
+    {
+        Absent::new()
+    }
+}
