@@ -1,16 +1,17 @@
 //! What 200 annotated functions cost `cargo check`, beside 200 plain ones, 200 with `#[tracing::instrument]` and 200
 //! `#[async_trait]` methods. Each style is a crate of its own, checked in turns; the fastest of the rounds counts, since
-//! noise only adds.
+//! noise only adds. With `--instructions` what rustc and the macros in it execute is counted instead, by valgrind, which
+//! takes a minute a style and does not depend on what else the machine does.
 //!
-//! `cargo run --release -p ctxprop-benches --bin check-time`
+//! `cargo run --release -p ctxprop-benches --bin check-time [-- --instructions]`
 
 #![allow(clippy::expect_used, reason = "a benchmark may panic")]
 
 use std::fmt::Write as _;
-use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
+use std::{env, fs};
 
 const FUNCTIONS: usize = 200;
 const ROUNDS: usize = 7;
@@ -100,36 +101,84 @@ fn write(dir: &Path, style: &Style) {
     fs::write(dir.join("src/lib.rs"), (style.source)()).expect("a source");
 }
 
-fn check(dir: &Path, target: &Path) -> Duration {
+/// `cargo check` of the crate alone.
+fn cargo_check(dir: &Path, target: &Path) -> Command {
     let lib = dir.join("src/lib.rs");
     // Anew: cargo looks at the time of the last change.
     fs::write(&lib, fs::read(&lib).expect("its source")).expect("a source");
+    let mut cargo = Command::new("cargo");
+    cargo.args(["check", "--quiet"]).current_dir(dir);
+    cargo.env("CARGO_TARGET_DIR", target).env("CARGO_INCREMENTAL", "0");
+    cargo
+}
+
+fn run(mut cargo: Command) -> Duration {
     let start = Instant::now();
-    let status = Command::new("cargo")
-        .args(["check", "--quiet"])
-        .current_dir(dir)
-        .env("CARGO_TARGET_DIR", target)
-        .env("CARGO_INCREMENTAL", "0")
-        .status();
-    assert!(status.expect("cargo").success(), "{} does not compile", dir.display());
+    assert!(cargo.status().expect("cargo").success(), "it does not compile: {cargo:?}");
     start.elapsed()
 }
 
-fn main() {
+/// Set where this program is the wrapper of rustc: the folder for what valgrind says.
+const COUNT_INTO: &str = "CHECK_TIME_COUNT_INTO";
+
+/// As the wrapper: runs the command that cargo gives under valgrind.
+fn count(logs: &str) -> ExitCode {
+    let status = Command::new("valgrind")
+        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null", "--trace-children=yes"])
+        .arg(format!("--log-file={logs}/%p"))
+        .args(env::args_os().skip(1))
+        .status();
+    if status.expect("valgrind").success() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Millions of instructions that rustc executes for the crate, what starts it included.
+fn millions(dir: &Path, target: &Path) -> f64 {
+    let logs = dir.join("logs");
+    drop(fs::remove_dir_all(&logs));
+    fs::create_dir_all(&logs).expect("a folder");
+    let mut cargo = cargo_check(dir, target);
+    // The wrapper is for the crate at hand, not for what it depends on.
+    let this = env::current_exe().expect("this program");
+    cargo.env("RUSTC_WORKSPACE_WRAPPER", this).env(COUNT_INTO, &logs);
+    run(cargo);
+    // A process for each question of cargo's, and the one that checks.
+    let counts = fs::read_dir(&logs).expect("the folder").map(|log| {
+        let text = fs::read_to_string(log.expect("a log").path()).expect("its text");
+        let count = text.lines().find_map(|line| line.split_once("Collected :"));
+        count.map_or(0, |(_, count)| count.trim().parse().expect("a number"))
+    });
+    let most: u64 = counts.max().expect("valgrind, and what it says");
+    most as f64 / 1e6
+}
+
+fn main() -> ExitCode {
+    if let Ok(logs) = env::var(COUNT_INTO) {
+        return count(&logs);
+    }
     let home = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target/check-time");
     let dirs: Vec<_> = STYLES.iter().map(|style| home.join(style.name)).collect();
+    let target = home.join("target");
     for (style, dir) in STYLES.iter().zip(&dirs) {
         write(dir, style);
-        check(dir, &home.join("target"));
+        run(cargo_check(dir, &target));
+    }
+    if env::args().any(|arg| arg == "--instructions") {
+        let counts: Vec<_> = dirs.iter().map(|dir| millions(dir, &target)).collect();
+        for (style, count) in STYLES.iter().zip(&counts) {
+            let ratio = count / counts[0];
+            println!("{:12} {count:8.0} million instructions  {ratio:5.2} times plain", style.name);
+        }
+        return ExitCode::SUCCESS;
     }
     let mut fastest = [Duration::MAX; STYLES.len()];
     for _ in 0..ROUNDS {
         for (fastest, dir) in fastest.iter_mut().zip(&dirs) {
-            *fastest = check(dir, &home.join("target")).min(*fastest);
+            *fastest = run(cargo_check(dir, &target)).min(*fastest);
         }
     }
     for (style, time) in STYLES.iter().zip(fastest) {
         let ratio = time.as_secs_f64() / fastest[0].as_secs_f64();
         println!("{:12} {time:8.2?}  {ratio:5.2} times plain", style.name);
     }
+    ExitCode::SUCCESS
 }
