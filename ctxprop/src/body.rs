@@ -204,13 +204,13 @@ pub struct Awaited<T>(pub T);
 impl<T: Awaitable> Awaited<T> {
     /// What is no leaf of its own: an await of a nested block, a branch of a `select!`.
     #[inline]
-    pub fn branch(self) -> impl Future<Output = T::Output> {
+    pub fn branch(self) -> T::Future {
         self.0.into_awaited()
     }
 
     /// One argument of a `join!`, and whether it is exempt.
     #[inline]
-    pub fn part(self) -> (impl Future<Output = T::Output>, bool) {
+    pub fn part(self) -> (T::Future, bool) {
         (self.0.into_awaited(), T::EXEMPT)
     }
 }
@@ -261,15 +261,9 @@ impl<F: Future> Awaitable for Exempt<F> {
 
 impl<F: Future> crate::needs_ctx::sealed::Sealed for Exempt<F> {}
 
-// Those below give opaque futures so that awaiting what is no future is one error and not two: the bound
-// of the function is then the only one that fails.
-
 /// One await of a function.
 #[inline]
-pub fn leaf<T: Awaitable, H: How>(
-    awaited: T,
-    how: H,
-) -> impl Future<Output = Result<T::Output, H::End>> {
+pub fn leaf<T: Awaitable, H: How>(awaited: T, how: H) -> H::Leaf<T::Future> {
     how.leaf(awaited.into_awaited(), T::EXEMPT)
 }
 
