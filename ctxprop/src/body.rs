@@ -8,8 +8,8 @@
 //! - Is this thing a shield, whose await is exempt? [`Kind::propagated_kind`] is inherent for shields, and
 //!   a trait method for all types.
 //! - Is it a future, or a call that needs a context? [`Awaitable`] is implemented for both.
-//! - Is it neither? In blocks, `join!` and `select!`, [`Awaited::branch`] is inherent for what is awaitable, and a trait method
-//!   for all else: it does not compile, and gives an [`Absent`], so that nothing around it has an error of its own.
+//! - Is it neither? In blocks, `join!` and `select!`, [`Awaited::branch`] is inherent for what is awaitable, and a trait
+//!   method for all else: it does not compile, and gives an `Absent`, so that nothing around it has an error of its own.
 
 use std::convert::Infallible;
 use std::future::{Future, IntoFuture};
