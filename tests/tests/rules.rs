@@ -227,6 +227,11 @@ mod imported_outside {
 
     fn log(_: String) {}
 
+    #[track_caller]
+    fn line<T>(_: T) -> u32 {
+        std::panic::Location::caller().line()
+    }
+
     pub(super) struct Hidden<F>(F);
 
     #[propagate]
@@ -246,6 +251,9 @@ mod imported_outside {
         );
         let n: u16 = id(id(2));
         assert_eq!(text(n.to_string()), "2");
+        assert_eq!((line(id(1)), line(|| 1), line(async { 1 })), (line!(), line!(), line!()));
+        let here = line(id(1)); // with the whole call on this line
+        assert_eq!(here + 1, line!());
         log(n.to_string());
         log(text("text"));
         assert_eq!(borrowed(id("lent")), "lent");

@@ -91,12 +91,14 @@ impl Rules<'_> {
         let asked = asked?;
         self.asks_functions = true;
         let private = self.private.at(Span::mixed_site());
-        let (attrs, args) = (&call.attrs, &call.args);
-        Some(Expr::Verbatim(match used {
+        Some(match used {
             // What is expected of a closure or block is said by the function that it is given to, and nothing between.
-            Use::Dropped if !suspect.takes_code => dropped(call, argument, &asked, &private),
-            _ => quote_spanned!(Span::mixed_site()=> #(#attrs)* #asked(#args)),
-        }))
+            Use::Dropped if !suspect.takes_code => {
+                Expr::Verbatim(dropped(call, argument, &asked, &private))
+            }
+            // With the parentheses of the user: that is where a `#[track_caller]` says it was called.
+            _ => Expr::Call(ExprCall { func: Box::new(Expr::Verbatim(asked)), ..call.clone() }),
+        })
     }
 
     fn may_be_known(&self, function: &ExprPath) -> bool {
