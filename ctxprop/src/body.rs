@@ -5,14 +5,10 @@
 //! - Can this function say `Cancelled`? [`Returns::how`] exists twice: as an inherent method where the return
 //!   type is a `Result` whose error is `From<Cancelled>`, which wins where that holds, and as a trait method
 //!   for all types.
-//! - Is this thing a shield, whose await is exempt? [`Kind::propagated_kind`] is inherent for shields, and
-//!   a trait method for all types.
-//! - Is it a future, or a call that needs a context? [`Awaitable`] is implemented for both.
-//! - Is it neither? In blocks, `join!` and `select!`, [`Awaited::branch`] is inherent for what is awaitable, and a trait
-//!   method for all else: it does not compile, and gives an `Absent`, so that nothing around it has an error of its own.
+//! - Is this thing a shield, whose await is exempt? Is it a future, or a call that needs a context? (`body/awaited.rs`)
 
 use std::convert::Infallible;
-use std::future::{Future, IntoFuture};
+use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -21,9 +17,13 @@ use std::time::Duration;
 use crate::cause::Cancelled;
 use crate::ctx::Ctx;
 use crate::leaf::{Ended, Leaf};
-use crate::needs_ctx::{Absent, Awaitable, NeedsCtx};
+use crate::needs_ctx::{Awaitable, NeedsCtx};
 use crate::scope::Scope;
-use crate::shield::{Shield, Shielding};
+
+mod awaited;
+
+// Under this path the compiler's messages show them.
+pub use awaited::{Awaited, Exempt, Kind, NoFuture};
 
 /// What a function returns, asked for how it takes the end of its context.
 #[derive(Debug)]
@@ -185,81 +185,6 @@ impl<F: Future> Future for Unraced<F> {
         self.project().future.poll(cx).map(Ok)
     }
 }
-
-/// What everything is that a body awaits, but a shield. Asked of the thing itself, and not of a wrapper around it, which
-/// each await of a crate would have rustc check. Its name is one that nobody else has.
-pub trait Kind: Sized {
-    #[inline]
-    fn propagated_kind(self) -> Self {
-        self
-    }
-}
-
-impl<T> Kind for T {}
-
-/// What is awaited where it is no leaf of its own.
-#[derive(Debug)]
-pub struct Awaited<T>(pub T);
-
-impl<T: Awaitable> Awaited<T> {
-    /// What is no leaf of its own: an await of a nested block, a branch of a `select!`.
-    #[inline]
-    pub fn branch(self) -> T::Future {
-        self.0.into_awaited()
-    }
-
-    /// One argument of a `join!`, and whether it is exempt.
-    #[inline]
-    pub fn part(self) -> (T::Future, bool) {
-        (self.0.into_awaited(), T::EXEMPT)
-    }
-}
-
-/// What is no future: the one error there is, and types that cause no other.
-pub trait NoFuture<T>: Sized {
-    fn branch<U>(self) -> Absent<U>
-    where
-        T: Awaitable,
-    {
-        Absent::new()
-    }
-
-    fn part<U>(self) -> (Absent<U>, bool)
-    where
-        T: Awaitable,
-    {
-        (Absent::new(), false)
-    }
-}
-
-impl<T> NoFuture<T> for Awaited<T> {}
-
-impl<F> Shield<F> {
-    #[doc(hidden)]
-    #[inline]
-    pub fn propagated_kind(self) -> Exempt<F> {
-        Exempt(self)
-    }
-}
-
-/// A shield, whose await is exempt from the leaf rule.
-#[derive(Debug)]
-pub struct Exempt<F>(Shield<F>);
-
-#[diagnostic::do_not_recommend]
-impl<F: Future> Awaitable for Exempt<F> {
-    type Output = Result<F::Output, Cancelled>;
-    type Future = Shielding<F>;
-
-    const EXEMPT: bool = true;
-
-    #[inline]
-    fn into_awaited(self) -> Shielding<F> {
-        self.0.into_future()
-    }
-}
-
-impl<F: Future> crate::needs_ctx::sealed::Sealed for Exempt<F> {}
 
 /// One await of a function.
 #[inline]
