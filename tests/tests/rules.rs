@@ -67,6 +67,11 @@ mod my {
         }
     }
 
+    pub(crate) fn same(one: u8, other: u8) -> u8 {
+        assert_eq!(one, other);
+        one
+    }
+
     pub(crate) fn timeout<F>(_: std::time::Duration, future: F) -> F {
         future
     }
@@ -165,6 +170,13 @@ async fn timeouts(limit: Duration) {
     assert_eq!(my::timeout(Duration::from_secs(5), async { lent.len() }).await, 4);
 }
 
+/// What it gives may be awaited, as that of an `async fn` may.
+#[propagate]
+async fn started() -> std::future::Ready<u8> {
+    tokio::task::yield_now().await;
+    std::future::ready(1)
+}
+
 /// Local names hide what is imported further out.
 #[propagate]
 async fn hidden() {
@@ -227,6 +239,10 @@ mod imported_outside {
 
     fn log(_: String) {}
 
+    fn gone(code: u8) -> ! {
+        panic!("{code}")
+    }
+
     #[track_caller]
     fn line<T>(_: T) -> u32 {
         std::panic::Location::caller().line()
@@ -257,6 +273,9 @@ mod imported_outside {
         log(n.to_string());
         log(text("text"));
         assert_eq!(borrowed(id("lent")), "lent");
+        if n == 0 {
+            gone(id(1));
+        }
     }
 
     #[propagate]
@@ -314,6 +333,9 @@ mod imported_outside {
         assert_ne!(T::default(), seven);
         let lent = &Client::builder();
         assert_eq!(*lent, super::my::Client::new());
+        // Which type it is, only what is expected tells.
+        let expected: u8 = Make::new();
+        assert_eq!(expected, super::my::same(Make::new(), 7));
         let empty: Option<Vec<u8>> = Option::default();
         assert!(empty.is_none());
     }
@@ -342,6 +364,7 @@ async fn look_alikes_do_not_fire() {
     assert_eq!(contexts_in_a_plain_function(ctx), my::Ctx(None));
     timeouts(Duration::from_secs(1)).with(ctx).await;
     hidden().with(ctx).await;
+    assert_eq!(started().with(ctx).await.await, 1);
 }
 
 #[propagate(allow(

@@ -119,6 +119,7 @@ impl Writer<'_> {
                 function.attrs.push(parse_quote!(#[allow(clippy::must_use_candidate)]));
             }
         }
+        self.allow_a_future(&mut function);
         let Some(body) = function.body.take() else {
             return function.into_token_stream();
         };
@@ -174,12 +175,20 @@ impl Writer<'_> {
         function.with_block(self.maybe_boxed(future), braces)
     }
 
+    /// An `async fn` may give a future; of an async block, which its body becomes, clippy takes that for a mistake.
+    fn allow_a_future(&self, function: &mut Function) {
+        if self.output.may_be_awaited() && function.body.is_some() {
+            function.attrs.push(parse_quote!(#[allow(clippy::async_yields_async)]));
+        }
+    }
+
     /// The function gives a `NeedsCtx`, which runs the body once it has a context.
     fn threaded(&self, mut function: Function) -> TokenStream {
         let site = self.site;
         let private = self.private.at(site);
         let is_send = function.is_of_a_trait();
         let future = self.future(&mut function, is_send);
+        self.allow_a_future(&mut function);
         function.sig.asyncness = None;
         function.sig.output = returns(quote_spanned!(site=> #private::NeedsCtx<#future>));
         if function.attrs.iter().any(|attr| attr.path().is_ident("must_use")) {

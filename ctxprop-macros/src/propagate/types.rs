@@ -32,6 +32,20 @@ impl Output {
         Output { ty, never }
     }
 
+    /// Whether it may be a future, as in `async fn start() -> JoinHandle<()>`, as far as its name tells.
+    pub(crate) fn may_be_awaited(&self) -> bool {
+        match &self.ty {
+            Type::Path(of) if !self.never => of.path.segments.last().is_some_and(|last| {
+                let name = last.ident.to_string();
+                name.starts_with(char::is_uppercase)
+                    && !name.ends_with("Result")
+                    && !["Option", "Vec", "String"].contains(&&*name)
+            }),
+            Type::ImplTrait(_) => true,
+            _ => false,
+        }
+    }
+
     /// For a place where `impl Trait` is inferred.
     pub(crate) fn inferred(&self) -> Type {
         replace_impls(&self.ty, Type::Verbatim(quote!(_)))

@@ -1,4 +1,5 @@
 mod handlers {
+    #[allow(clippy::async_yields_async)]
     pub fn get(id: u64) -> NeedsCtx<impl Future<Output = Response>> {
         needs_ctx::<
             Response,

@@ -15,7 +15,7 @@ fn serve() -> NeedsCtx<impl Future<Output = <fn() -> ! as Gives>::Output>> {
                 #[allow(clippy::unnecessary_semicolon)]
                 match leaf((next()).propagated_kind(), how).await {
                     Ok(value) => value,
-                    Err(end) => how.bail(end),
+                    Err(end) => match end {}
                 };
             }
         }

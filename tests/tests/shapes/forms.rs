@@ -4,6 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use ctxprop::{Cancelled, Ctx, propagate};
+use futures::FutureExt;
 
 use super::{AppResult, Marker, add_one, ctx, marked};
 
@@ -91,6 +92,19 @@ async fn opaque(n: u32) -> impl std::fmt::Display + Send {
     add_one(n).await.unwrap_or(0)
 }
 
+/// Whose handlers give nothing, and it neither.
+#[propagate]
+async fn never_selected() -> ! {
+    loop {
+        tokio::select! {
+            () = tokio::task::yield_now() => {}
+        }
+        futures::select! {
+            () = std::future::ready(()).fuse() => continue,
+        }
+    }
+}
+
 #[propagate]
 async fn never() -> ! {
     marked().await;
@@ -147,6 +161,7 @@ async fn never_ends_with_its_context() {
     let given = ctx.spawn(async move { never_given(&given).await });
     canceller.cancel();
     assert!(threaded.await.is_err() && given.await.is_err());
+    assert!(ctx.spawn(never_selected()).await.is_err());
 }
 
 #[propagate]

@@ -14,9 +14,11 @@ impl Rewriter<'_> {
     pub(crate) fn bail(&mut self, end: &Ident) -> TokenStream {
         self.frame.uses_how = true;
         let how = how();
-        let bail = quote_spanned!(Span::mixed_site()=> #how.bail(#end));
-        // What gives `!` has nothing to return, and never bails.
-        if self.never { bail } else { quote_spanned!(Span::mixed_site()=> return #bail) }
+        // What gives `!` has nothing to return and no end. A call would need a type to give.
+        if self.never {
+            return quote_spanned!(Span::mixed_site()=> match #end {});
+        }
+        quote_spanned!(Span::mixed_site()=> return #how.bail(#end))
     }
 
     /// What awaits `awaited`: as a leaf in the function, threaded in a block. It was written from `start` to `end`, and

@@ -5,6 +5,7 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote_spanned};
+use syn::spanned::Spanned;
 use syn::{Expr, ExprCall, ExprPath};
 
 use super::by_type::is_of_duration;
@@ -157,19 +158,22 @@ fn makes_a_duration(call: &ExprCall) -> bool {
 }
 
 /// `f(argument);` as written, for a `#[must_use]` of `f`; what is asked stands before it, in a call that never runs but
-/// says what the generics of `f` are.
+/// says what the generics of `f` are. What is around it is shown where `f` is: of an argument that diverges, or an `f`
+/// that does, rustc says that what follows is unreachable.
 fn dropped(
     call: &ExprCall,
     argument: &Expr,
     asked: &TokenStream,
     private: &PrivateAt<'_>,
 ) -> TokenStream {
-    let site = Span::mixed_site();
-    let (attrs, written) = (&call.attrs, Ident::new("argument", site));
+    let site = Span::mixed_site().located_at(call.func.span());
+    let written = Ident::new("argument", Span::mixed_site().located_at(argument.span()));
+    let attrs = &call.attrs;
     let mut call = ExprCall { attrs: Vec::new(), ..call.clone() };
     if let Expr::Path(_) | Expr::Field(_) = argument {
         return quote_spanned! {site=> #(#attrs)* {
             if false {
+                #[allow(unreachable_code)]
                 #private::never(#asked(#argument))
             }
             #call;
@@ -180,6 +184,7 @@ fn dropped(
         match #argument {
             #written => {
                 if false {
+                    #[allow(unreachable_code)]
                     #private::never(#asked(#written))
                 }
                 #call;

@@ -6,6 +6,7 @@
 
 use proc_macro2::{Ident, Span};
 use quote::quote_spanned;
+use syn::spanned::Spanned;
 use syn::{BinOp, Expr, ExprCall, ExprMethodCall, ExprPath, Path, UnOp, parse_quote_spanned};
 
 use super::{Rule, Rules, Use, names};
@@ -62,6 +63,9 @@ impl Rules<'_> {
 
     /// `Client::new()` and the like, where the type was imported outside of the body: is what it gives a client of
     /// reqwest?
+    ///
+    /// The value goes on before it is asked about, in a branch that never runs: what is expected there may be all that
+    /// says which type it is, as in `let hasher: Sha256 = Digest::new()`.
     pub(super) fn client(&mut self, call: &ExprCall, used: Use) -> Option<Expr> {
         let Expr::Path(callee) = &*call.func else { return None };
         let names = names(&callee.path);
@@ -79,11 +83,14 @@ impl Rules<'_> {
         let site = callee.path.segments.last()?.ident.span();
         let (private, made) = (self.private.at(site), Ident::new("made", Span::mixed_site()));
         let question = quote_spanned!(site=> #private::Made::of(&#made).client());
-        Some(Expr::Verbatim(quote_spanned! {Span::mixed_site()=>
+        let place = Span::mixed_site().located_at(callee.span());
+        Some(Expr::Verbatim(quote_spanned! {place=>
             match #call {
-                #made => {
-                    #question;
+                #[allow(unreachable_code)]
+                #made => if true {
                     #made
+                } else {
+                    #private::never(#question)
                 }
             }
         }))
