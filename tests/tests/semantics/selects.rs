@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use crate::support::{Forever, Log, no_hang, poll_once, root, secs};
 
 /// Random order is part of `select!`: what must hold for each is tried this often.
-const TRIES: usize = 64;
+pub(crate) const TRIES: usize = 64;
 
 #[propagate]
 async fn inner(log: Log) -> Result<(), Cancelled> {
@@ -75,7 +75,7 @@ fn rule_3_2_a_branch_that_unwinds_is_ready_and_its_handler_runs() {
 }
 
 /// Waits for `call` under a deadline and looks at how it ended.
-async fn unwinds_at_its_deadline<F>(call: impl Fn(Ctx, Log) -> F, notes: &[&str])
+pub(crate) async fn unwinds_at_its_deadline<F>(call: impl Fn(Ctx, Log) -> F, notes: &[&str])
 where
     F: Future<Output = Result<&'static str, Cancelled>>,
 {

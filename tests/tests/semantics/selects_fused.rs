@@ -11,10 +11,8 @@ use futures::future::Fuse;
 use futures::stream::{self, StreamExt};
 use tokio::time::Instant;
 
+use crate::selects::{TRIES, unwinds_at_its_deadline};
 use crate::support::{Log, no_hang, poll_once, root, secs};
-
-/// Random order is part of `select!`: what must hold for each is tried this often.
-const TRIES: usize = 64;
 
 /// A call that was given its context, as a branch wants it.
 fn fused<F: Future>(call: F) -> Fuse<Pin<Box<F>>> {
@@ -95,20 +93,6 @@ async fn caller(log: Log) -> Result<&'static str, Cancelled> {
     let outcome = gives_up(log.clone()).await;
     log.note("the caller saw it");
     outcome
-}
-
-/// Waits for `call` under a deadline and looks at how it ended.
-async fn unwinds_at_its_deadline<F>(call: impl Fn(Ctx, Log) -> F, notes: &[&str])
-where
-    F: Future<Output = Result<&'static str, Cancelled>>,
-{
-    for _ in 0..TRIES {
-        let (log, start) = (Log::default(), Instant::now());
-        let ctx = root().with_timeout(secs(3));
-        assert!(no_hang(call(ctx, log.clone())).await.unwrap_err().is_deadline());
-        assert_eq!(start.elapsed(), secs(3));
-        assert_eq!(log.taken(), notes);
-    }
 }
 
 // Fails where `select!` of futures has no branch for the end: it waits until what encloses it drops it, or forever.
