@@ -5,7 +5,8 @@
 
 use super::Dropped;
 use super::carrier::{Extract, Inject};
-use super::fields::{Field, Fields};
+use super::fields::Fields;
+use super::headers::Field;
 use crate::baggage::{
     BaggageMap, Item, LineBuilder, Lines, MAX_BAGGAGE_BYTES, MAX_BAGGAGE_MEMBERS, MAX_LINE,
     count_members, is_well_formed, scan,
@@ -96,16 +97,10 @@ fn rebuild<'a>(lines: impl Iterator<Item = Line<'a>>, dropped: &mut Dropped) -> 
     kept.finish()
 }
 
-/// Writes the map, in as many lines as it needs, or removes the header.
+/// Writes the map, in as many lines as it needs.
 #[inline]
 pub(super) fn write(map: Option<&BaggageMap>, carrier: &mut impl Inject) {
-    let name = Field::Baggage.header();
-    let lines = map.map_or(&[] as &[_], BaggageMap::header_lines);
-    let Some((first, rest)) = lines.split_first() else {
-        return carrier.remove(&name);
-    };
-    carrier.set(name, first.clone());
-    for line in rest {
+    for line in map.map_or(&[] as &[_], BaggageMap::header_lines) {
         carrier.append(Field::Baggage.header(), line.clone());
     }
 }
