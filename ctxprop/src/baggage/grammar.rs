@@ -136,8 +136,13 @@ pub(super) fn is_token(text: &str) -> bool {
 
 /// "percent-encoded octet sequences that do not match the UTF-8 encoding scheme MUST be replaced
 /// with the replacement code point (U+FFFD)". A `%` without two digits stands for itself.
+#[inline]
 pub(super) fn decode(value: &[u8]) -> Cow<'_, str> {
-    percent_decode(value).decode_utf8_lossy()
+    // Most have none, and are ASCII then, as the grammar has found.
+    match str::from_utf8(value) {
+        Ok(text) if !value.contains(&b'%') => Cow::Borrowed(text),
+        _ => percent_decode(value).decode_utf8_lossy(),
+    }
 }
 
 /// What [`decode`] reads back as `value`, in pieces.
