@@ -61,10 +61,10 @@ impl Policy {
         if keys.is_some_and(Vec::is_empty) {
             formats = formats.baggage(false);
         }
-        let mut incoming = formats.extract(headers);
-        if let Some(keys) = keys {
-            incoming.baggage = incoming.baggage.retain_keys(keys);
-        }
+        let mut incoming = match keys {
+            Some(keys) => formats.extract_keys(headers, keys),
+            None => formats.extract(headers),
+        };
         let asked = incoming.budget;
         incoming.budget = self.budget(asked);
         let granted = match asked {

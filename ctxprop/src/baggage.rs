@@ -19,7 +19,7 @@ use http::HeaderValue;
 pub use builder::BaggageMapBuilder;
 pub use error::{BaggageError, BaggageErrorKind};
 pub(crate) use fit::{count_members, is_well_formed};
-pub(crate) use grammar::{Item, encoded_len, scan};
+pub(crate) use grammar::{Item, encoded_len, next_comma, scan};
 pub(crate) use lines::{LineBuilder, Lines, MAX_LINE};
 use members::Members;
 pub(crate) use received::PRIVATE;
@@ -241,7 +241,11 @@ impl BaggageMap {
         {
             return self.clone();
         }
-        self.filter(|member| !member.private, |members, index| !members.is_private(index))
+        // Nor does a value that a private one of the same key has taken the place of.
+        self.filter(
+            |member| !member.private && !member.superseded,
+            |members, index| !members.is_private(index),
+        )
     }
 
     /// The map with only the members whose key is among these, compared exactly.
@@ -257,6 +261,7 @@ impl BaggageMap {
         if keys.is_empty() {
             return Self::empty();
         }
+        // All members of a key stay together: an earlier one may be what makes the last private.
         let named = |this: &[u8]| keys.iter().any(|key| key.as_ref().as_bytes() == this);
         self.filter(
             |member| named(member.key()),

@@ -13,7 +13,6 @@
 //! [`MAX_BAGGAGE_MEMBERS`]: super::MAX_BAGGAGE_MEMBERS
 //! [`MAX_BAGGAGE_BYTES`]: super::MAX_BAGGAGE_BYTES
 
-use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -62,29 +61,33 @@ impl Members {
         members.text.reserve(lines.iter().map(HeaderValue::len).sum());
         members.list.reserve(found.len());
         // Where each line begins in the text.
-        let (mut line_of, mut start) = (usize::MAX, 0);
+        let (mut number, mut start, mut is_encoded) = (usize::MAX, 0, false);
         for member in &found {
-            if line_of != member.number {
-                (line_of, start) = (member.number, members.text.len());
+            if number != member.number {
+                (number, start) = (member.number, members.text.len());
+                is_encoded = member.line.contains(&b'%');
                 // The grammar has found it to be ASCII.
                 members.text.push_str(str::from_utf8(member.line).unwrap_or_default());
             }
             if !member.superseded {
-                members.push_received(member, start);
+                members.push_received(member, start, is_encoded);
             }
         }
         members
     }
 
-    /// Adds a member of the line that begins at `start` in the text.
-    fn push_received(&mut self, member: &Received<'_>, start: usize) {
-        let (line, raw) = (member.line, &member.raw);
+    /// Adds a member of the line that begins at `start` in the text, and may have something to decode in it.
+    fn push_received(&mut self, member: &Received<'_>, start: usize, is_encoded: bool) {
+        let raw = &member.raw;
         let first = self.properties.len();
-        let value = self.push_decoded(line, start, &raw.value);
-        for property in grammar::properties(line, raw) {
-            let key = shift(&property.key, start);
-            let value = property.value.map(|value| self.push_decoded(line, start, &value));
-            self.properties.push(Property { key, value });
+        let mut decoded = |members: &mut Self, value: &Range<usize>| match is_encoded {
+            true => members.push_decoded(shift(value, start)),
+            false => shift(value, start),
+        };
+        let value = decoded(self, &raw.value);
+        for property in member.properties() {
+            let value = property.value.map(|value| decoded(self, &value));
+            self.properties.push(Property { key: shift(&property.key, start), value });
         }
         self.list.push(Member {
             received: Some(shift(&raw.all, start)),
@@ -97,11 +100,13 @@ impl Members {
     }
 
     /// Where in the text the value is, decoded.
-    fn push_decoded(&mut self, line: &[u8], start: usize, value: &Range<usize>) -> Range<usize> {
-        match grammar::decode(line.get(value.clone()).unwrap_or_default()) {
-            Cow::Borrowed(_) => shift(value, start),
-            Cow::Owned(decoded) => self.push_text(&decoded),
+    fn push_decoded(&mut self, value: Range<usize>) -> Range<usize> {
+        let text = self.text_of(&value);
+        if !text.contains('%') {
+            return value;
         }
+        let decoded = grammar::decode(text.as_bytes()).into_owned();
+        self.push_text(&decoded)
     }
 
     /// Adds a member that is to be encoded. The key is new, and a token as those of properties.

@@ -7,7 +7,7 @@
 use http::HeaderValue;
 
 use super::MAX_BAGGAGE_MEMBERS;
-use super::grammar::{self, Item, RawMember};
+use super::grammar::{self, Item, RawMember, RawProperty};
 use super::lines::{LineBuilder, Lines};
 
 /// The property of a member that must not leave the mesh. It is written without a value.
@@ -36,9 +36,16 @@ impl<'a> Received<'a> {
         self.line.get(self.raw.key.clone()).unwrap_or_default()
     }
 
+    #[inline]
+    pub(super) fn properties(&self) -> impl Iterator<Item = RawProperty> {
+        // Most have none.
+        let has_some = self.raw.all.end > self.raw.value.end;
+        has_some.then(|| grammar::properties(self.line, &self.raw)).into_iter().flatten()
+    }
+
+    #[inline]
     fn is_marked_private(&self) -> bool {
-        let mut properties = grammar::properties(self.line, &self.raw);
-        properties.any(|it| means_private(self.line.get(it.key).unwrap_or_default()))
+        self.properties().any(|it| means_private(self.line.get(it.key).unwrap_or_default()))
     }
 }
 
@@ -70,7 +77,7 @@ pub(super) fn members(lines: &[HeaderValue]) -> Vec<Received<'_>> {
     found
 }
 
-/// The lines of those members that count and that `keep` names, each as it came; `None` where those are all there are.
+/// The lines of those members that `keep` names, each as it came; `None` where those are all there are.
 pub(super) fn filter(
     lines: &[HeaderValue],
     keep: impl Fn(&Received<'_>) -> bool,
@@ -80,7 +87,7 @@ pub(super) fn filter(
         return None;
     }
     let mut kept = LineBuilder::default();
-    for member in members.iter().filter(|member| !member.superseded && keep(member)) {
+    for member in members.iter().filter(|member| keep(member)) {
         let all = member.line.get(member.raw.all.clone()).unwrap_or_default();
         let is_sensitive = lines.get(member.number).is_some_and(HeaderValue::is_sensitive);
         kept.member(all.len(), is_sensitive).extend_from_slice(all);

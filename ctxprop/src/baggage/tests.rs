@@ -185,6 +185,9 @@ fn what_is_private_is_so_at_the_next_hop_too() {
     let map = received(&["k=1;private,a=1", "k=2"]);
     assert!(map.get("k") == Some("2") && map.is_private("k"));
     assert_eq!(sent(&map.without_private()), ["a=1"]);
+    assert!(map.retain_keys(&["k"]).is_private("k"));
+    let map = received(&["k=1,a=1,k=2;private"]);
+    assert_eq!(sent(&map.without_private()), ["a=1"]);
     // Without one, what came is sent on without being built anew.
     let map = received(&["c=3 , d=4"]);
     assert_eq!(sent(&map.without_private()), ["c=3 , d=4"]);
