@@ -123,6 +123,8 @@ impl Journey {
             remove(headers, &SENSITIVE);
             headers.remove(HOST);
         }
+        // The one that led here names what was before, which is nobody's business there.
+        headers.remove(REFERER);
         if referer(&here, &next) {
             set_referer(headers, here, &next);
         }
@@ -179,7 +181,6 @@ fn remove(headers: &mut HeaderMap, names: &[HeaderName]) {
 /// RFC 9110, section 10.1.3.
 fn set_referer(headers: &mut HeaderMap, mut here: Url, next: &Url) {
     if here.scheme() == "https" && next.scheme() == "http" {
-        headers.remove(REFERER);
         return;
     }
     // These fail where there is no host, and there is no user then either.

@@ -80,7 +80,7 @@ impl Members {
     fn push_received(&mut self, member: &Received<'_>, start: usize, is_encoded: bool) {
         let raw = &member.raw;
         let first = self.properties.len();
-        let mut decoded = |members: &mut Self, value: &Range<usize>| match is_encoded {
+        let decoded = |members: &mut Self, value: &Range<usize>| match is_encoded {
             true => members.push_decoded(shift(value, start)),
             false => shift(value, start),
         };
