@@ -64,15 +64,25 @@ impl Journey {
 
     /// The request of the next hop.
     pub(crate) fn hop(&mut self) -> Request {
-        if let Some(hop) = self.request.try_clone() {
+        let request = &mut self.request;
+        // A clone of reqwest's makes a place for the timeout, also where there is none.
+        if (request.body().is_some() || request.timeout().is_some())
+            && let Some(hop) = request.try_clone()
+        {
             return hop;
         }
-        let mut hop = Request::new(self.request.method().clone(), self.request.url().clone());
-        *hop.headers_mut() = self.request.headers().clone();
-        *hop.version_mut() = self.request.version();
-        *hop.timeout_mut() = self.request.timeout().copied();
-        *hop.body_mut() = self.request.body_mut().take();
-        self.body_is_gone = true;
+        let mut hop = Request::new(request.method().clone(), request.url().clone());
+        if !request.headers().is_empty() {
+            *hop.headers_mut() = request.headers().clone();
+        }
+        *hop.version_mut() = request.version();
+        if let Some(timeout) = request.timeout() {
+            *hop.timeout_mut() = Some(*timeout);
+        }
+        if let Some(stream) = request.body_mut().take() {
+            *hop.body_mut() = Some(stream);
+            self.body_is_gone = true;
+        }
         hop
     }
 
