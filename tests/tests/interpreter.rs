@@ -27,6 +27,7 @@ mod rules_joined;
 #[path = "interpreter/shrink.rs"]
 mod shrink;
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use events::Log;
@@ -71,6 +72,15 @@ fn report(expected: &Log, seen: &Log) -> String {
     text
 }
 
+/// A program that fails, as small as it gets: its text, and the same without numbers, which is what kind of failure it is.
+fn failure(runtime: &Runtime, program: Program) -> (String, String) {
+    let program = shrink::shrink(program, moments, |program| differs(runtime, program).is_some());
+    let (expected, seen) = differs(runtime, &program).unwrap();
+    let printed = print::print(&program);
+    let kind = printed.chars().filter(|char| !char.is_ascii_digit()).collect();
+    (format!("{printed}\n  {:<45} seen\n{}", "expected", report(&expected, &seen)), kind)
+}
+
 #[test]
 fn random_programs_do_what_the_rules_say() {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -78,24 +88,27 @@ fn random_programs_do_what_the_rules_say() {
         .start_paused(true)
         .build()
         .unwrap();
-    let first = number("CTXPROP_SEED", 1);
-    for seed in first..first + number("CTXPROP_PROGRAMS", 100_000) {
+    let (first, count) = (number("CTXPROP_SEED", 1), number("CTXPROP_PROGRAMS", 100_000));
+    let most = number("CTXPROP_FAILURES", 1);
+    let (mut kinds, mut failures, mut runs) = (BTreeSet::new(), Vec::new(), 0);
+    for seed in first..first + count {
         let mut program = generate::program(seed);
         let moments = moments(&program);
         let mut random = fastrand::Rng::with_seed(seed);
         for end in [End::Never, moments[random.usize(0..moments.len())]] {
             program.end = end;
+            runs += 1;
             if differs(&runtime, &program).is_some() {
-                let program =
-                    shrink::shrink(program, self::moments, |program| differs(&runtime, program).is_some());
-                let (expected, seen) = differs(&runtime, &program).unwrap();
-                panic!(
-                    "seed {seed}:\n{}\n  {:<45} seen\n{}",
-                    print::print(&program),
-                    "expected",
-                    report(&expected, &seen)
-                );
+                let (text, kind) = failure(&runtime, program.clone());
+                if kinds.insert(kind) {
+                    failures.push(format!("seed {seed}:\n{text}"));
+                }
             }
         }
+        if failures.len() as u64 >= most {
+            break;
+        }
     }
+    println!("{count} programs from seed {first} on, {runs} runs");
+    assert!(failures.is_empty(), "{} kinds of failures:\n{}", failures.len(), failures.join("\n"));
 }

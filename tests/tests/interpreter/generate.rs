@@ -21,16 +21,6 @@ pub(crate) fn program(seed: u64) -> Program {
     }
 }
 
-/// An end of a program that lasts `millis` and notes so many events when nothing ends it.
-pub(crate) fn end(random: &mut fastrand::Rng, millis: u32, events: usize) -> End {
-    match random.u8(0..8) {
-        0..4 => End::At(random.u32(0..=millis / 4) * 4 + 2),
-        4..6 => End::Deadline(random.u32(0..=millis / 4) * 4 + 2),
-        6..8 if events > 1 => End::AtEvent(random.usize(1..events)),
-        _ => End::At(0),
-    }
-}
-
 impl Generator {
     fn id(&mut self) -> Id {
         self.ids += 1;

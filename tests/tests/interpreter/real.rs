@@ -299,7 +299,7 @@ macro_rules! function {
                         }
                     }
                     (Thing::Next, false) => all.next().await.unwrap_or(Ok(())),
-                    (Thing::Next, true) => all.next().await.unwrap_or(Ok(())),
+                    (Thing::Next, true) => Ok(all.next().await.unwrap_or(Ok(())).map_err(Error)?),
                     (Thing::Drain(Given::Reference), false) => drain_reference(&mut all).await.said(),
                     (Thing::Drain(Given::Reference), true) => Ok(drain_reference(&mut all).await?),
                     (Thing::Drain(Given::Value), false) => drain_value(take(&mut all)).await.said(),
