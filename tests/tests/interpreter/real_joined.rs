@@ -89,6 +89,7 @@ macro_rules! join {
         async fn $name($notes: &Notes, $join: &Joined) -> Result<(), $Error> {
             let ($($value,)+) = tokio::join!(biased; $($($branch)*),+);
             $($join.gave($notes, $n, $value);)+
+            $notes.gave($join.id, Ok(()));
             $call($notes, &$join.after).await
         }
     };

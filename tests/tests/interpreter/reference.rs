@@ -15,7 +15,7 @@ use super::program::{
     Under, Value,
 };
 use super::rules::{self, Boxed, Ctx, End, Place, Shielded, World};
-use super::rules_joined::Branches;
+use super::rules_joined::{Branches, Make};
 
 /// So many refused leaves of one call are given as values; the next one returns.
 const GIVEN: usize = 8;
@@ -99,7 +99,7 @@ async fn body<'a>(
                     match rules::leaf(world, &place, thing.is_shield(), awaited).await {
                         Ok(value) => value,
                         // It leaves the function either way.
-                        Err(_) if old() || then.asks() => return Err(Failure::Cancelled),
+                        Err(_) if then.asks() => return Err(Failure::Cancelled),
                         Err(_) if !thing.says() => return Err(Failure::Cancelled),
                         Err(End::Refused) if given == GIVEN => return Err(Failure::Cancelled),
                         Err(end) => {
@@ -215,63 +215,55 @@ async fn around_a_join<'a>(
 ) -> Value {
     let cancelled = Err(Failure::Cancelled);
     let make = joined.branches.iter().map(|thing| {
-        Box::new(move |place| start_free(world, thing, place))
-            as Box<dyn FnOnce(Place) -> Boxed<'a, Value> + 'a>
+        Box::new(move |place| start_free(world, thing, place)) as Make<'a>
     });
-    let exempt = joined.kind == Kind::Join && joined.branches.iter().all(Thing::is_shield);
-    let branches = Branches::new(world, place.clone(), (says, exempt), make);
-    match joined.kind {
+    let branches = Branches::new(world, &place, says, make);
+    // What the macro itself gives: none where the function returns instead.
+    let value = match joined.kind {
         Kind::Join => {
-            let values = branches.join().await.unwrap_or_else(|_| vec![None; joined.branches.len()]);
+            let exempt = joined.branches.iter().all(Thing::is_shield);
+            let values = branches.join(exempt).await;
             let mut all = joined.branches.iter().zip(&values);
-            if all.any(|(thing, value)| value.is_none() && (old() || !thing.says())) {
+            if all.any(|(thing, value)| value.is_none() && !thing.says()) {
                 return cancelled;
             }
             for (n, value) in values.into_iter().enumerate() {
                 world.notes.note(Event::Gave(joined.id, n as u8, value.unwrap_or(cancelled)));
             }
+            Some(Ok(()))
         }
         Kind::TryJoin => {
-            let value = match branches.try_join().await {
-                Ok(value) => value,
-                Err(_) if !old() && joined.branches.iter().all(Thing::says) => cancelled,
-                Err(_) => return cancelled,
-            };
-            world.notes.gave(joined.id, value);
+            let says = joined.branches.iter().all(Thing::says);
+            branches.try_join().await.or(says.then_some(cancelled))
         }
-        Kind::Select | Kind::SelectUnit => {
-            let unit = joined.kind == Kind::SelectUnit;
-            let value = match branches.select().await {
-                Ok((n, value)) => {
-                    world.notes.note(Event::Gave(joined.id, n as u8, value));
-                    match handler(world, says, &joined.handlers[n], &place).await {
-                        Err(_) if old() || unit => return cancelled,
-                        Err(_) => cancelled,
-                        Ok(value) if unit => {
-                            value?;
-                            value
-                        }
-                        Ok(value) => value,
-                    }
-                }
-                Err(_) if old() || unit => return cancelled,
-                Err(_) => cancelled,
-            };
-            world.notes.gave(joined.id, value);
-        }
-    }
-    handler(world, says, &joined.after, &place).await.unwrap_or(cancelled)
+        Kind::Select => match branches.select().await {
+            Some((n, value)) => {
+                world.notes.note(Event::Gave(joined.id, n as u8, value));
+                Some(called(world, says, &joined.handlers[n], &place).await)
+            }
+            None => Some(cancelled),
+        },
+        Kind::SelectUnit => match branches.select().await {
+            Some((n, value)) => {
+                world.notes.note(Event::Gave(joined.id, n as u8, value));
+                called(world, says, &joined.handlers[n], &place).await?;
+                Some(Ok(()))
+            }
+            None => None,
+        },
+    };
+    let Some(value) = value else { return cancelled };
+    world.notes.gave(joined.id, value);
+    called(world, says, &joined.after, &place).await
 }
 
-/// A call, awaited in a function that can say `Cancelled` or cannot.
-async fn handler(
-    world: &World,
-    says: bool,
-    function: &Function,
-    place: &Place,
-) -> Result<Value, End> {
+/// What the await of a call gives, in a function that can say `Cancelled` or in one that cannot.
+async fn called(world: &World, says: bool, function: &Function, place: &Place) -> Value {
     let call = call(world, function, place.clone());
-    if says { rules::leaf(world, place, false, call).await } else { Ok(call.await) }
+    match says {
+        true => rules::leaf(world, place, false, call).await.unwrap_or(Err(Failure::Cancelled)),
+        false => call.await,
+    }
 }
 
 /// A foreign future.
@@ -306,5 +298,3 @@ impl Drop for Sleep<'_> {
         }
     }
 }
-
-fn old() -> bool { std::env::var("OLD").is_ok() }

@@ -6,126 +6,120 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use super::program::Value;
-use super::rules::{Boxed, End, Place, Siblings, World};
+use super::rules::{Boxed, Place, Siblings, World};
 
-/// The branches of a join in a function that can say `Cancelled` (`unwinds`), or that cannot.
+struct Branch<'a> {
+    place: Place,
+    /// None once it was ready, and dropped.
+    future: Option<Boxed<'a, Value>>,
+    begun: bool,
+    value: Option<Value>,
+}
+
+/// The branches of a join.
 pub(crate) struct Branches<'a> {
     world: &'a World,
     place: Place,
+    /// Whether the function can say `Cancelled`; otherwise it is as in tokio.
     unwinds: bool,
-    /// Of shields alone: it begins also after the end.
-    exempt: bool,
     running: Siblings,
-    branches: Vec<(Place, Boxed<'a, Value>)>,
-    values: Vec<Option<Value>>,
+    branches: Vec<Branch<'a>>,
 }
+
+pub(crate) type Make<'a> = Box<dyn FnOnce(Place) -> Boxed<'a, Value> + 'a>;
 
 impl<'a> Branches<'a> {
     pub(crate) fn new(
         world: &'a World,
-        place: Place,
-        (unwinds, exempt): (bool, bool),
-        make: impl IntoIterator<Item = Box<dyn FnOnce(Place) -> Boxed<'a, Value> + 'a>>,
+        place: &Place,
+        unwinds: bool,
+        make: impl IntoIterator<Item = Make<'a>>,
     ) -> Self {
         let running = Siblings::default();
-        let made = make.into_iter().map(|make| {
-            let branch = place.branch(&running);
-            (branch.clone(), make(branch))
-        });
-        let branches: Vec<_> = made.collect();
-        let values = vec![None; branches.len()];
-        Branches { world, place, unwinds, exempt, running, branches, values }
+        let branch = |make: Make<'a>| {
+            let place = place.branch(&running);
+            Branch { future: Some(make(place.clone())), place, begun: false, value: None }
+        };
+        let branches = make.into_iter().map(branch).collect();
+        Branches { world, place: place.clone(), unwinds, running, branches }
     }
 
-    fn refused(&self) -> bool {
-        self.unwinds && !self.exempt && self.place.refuses(self.world)
-    }
-
-    /// Polls one branch, if it is not ready yet; gives its value if it is now.
+    /// Polls a branch that is not ready yet; gives its value if it is now.
     fn poll(&mut self, n: usize, cx: &mut Context<'_>) -> Option<Value> {
-        if self.values[n].is_some() {
-            return None;
-        }
-        let (place, branch) = &mut self.branches[n];
-        let Poll::Ready(value) = branch.as_mut().poll(cx) else { return None };
-        // What was ready is dropped at once, and is no running sibling any more.
-        *branch = Box::pin(std::future::pending());
-        self.running.borrow_mut().retain(|frame| !Rc::ptr_eq(frame, &place.frame));
-        self.values[n] = Some(value);
+        let branch = &mut self.branches[n];
+        branch.begun = true;
+        let Poll::Ready(value) = branch.future.as_mut()?.as_mut().poll(cx) else { return None };
+        branch.value = Some(value);
+        branch.future = None;
+        self.running.borrow_mut().retain(|frame| !Rc::ptr_eq(frame, &branch.place.frame));
         Some(value)
     }
 
-    /// Whether each branch is ready or has had its unwinding, after a poll of all of them: it was polled knowing of the
-    /// end, and may not go on.
+    fn all_ready(&self) -> bool {
+        self.branches.iter().all(|branch| branch.value.is_some())
+    }
+
+    /// After a poll of all of them: whether each is ready, or has had its unwinding (it was pending after a poll that knew
+    /// of the end, and may not go on). What never began has nothing to unwind.
     fn all_over(&self) -> bool {
-        let may_go_on = |n: usize| self.branches[n].0.may_go_on(self.world);
-        (0..self.values.len()).all(|n| self.values[n].is_some() || (self.place.knows() && !may_go_on(n)))
+        let over = |branch: &Branch<'_>| {
+            branch.value.is_some()
+                || !branch.begun
+                || (self.place.knows() && !branch.place.may_go_on(self.world))
+        };
+        self.unwinds && self.branches.iter().all(over)
+    }
+
+    /// Whether the end keeps it from beginning. Where all branches are shields it does not.
+    fn refused(&self, exempt: bool) -> bool {
+        self.unwinds && !exempt && self.place.refuses(self.world)
     }
 
     /// `join!`: what each branch gave, none where it was given up.
-    pub(crate) async fn join(mut self) -> Result<Vec<Option<Value>>, End> {
-        if self.refused() {
-            return Err(End::Refused);
+    pub(crate) async fn join(mut self, exempt: bool) -> Vec<Option<Value>> {
+        if !self.refused(exempt) {
+            poll_fn(|cx| {
+                for n in 0..self.branches.len() {
+                    self.poll(n, cx);
+                }
+                if self.all_ready() || self.all_over() { Poll::Ready(()) } else { Poll::Pending }
+            })
+            .await;
         }
-        poll_fn(|cx| {
-            for n in 0..self.branches.len() {
-                self.poll(n, cx);
-            }
-            let ready = self.values.iter().all(Option::is_some);
-            if ready || (self.unwinds && self.all_over()) { Poll::Ready(()) } else { Poll::Pending }
-        })
-        .await;
-        Ok(std::mem::take(&mut self.values))
+        self.branches.iter().map(|branch| branch.value).collect()
     }
 
-    /// `try_join!`: the first error that came, or `Ok`.
-    pub(crate) async fn try_join(mut self) -> Result<Value, End> {
-        if self.refused() {
-            return Err(End::Refused);
+    /// `select!`: which branch was ready first, and what it gave; none where it was refused or given up.
+    pub(crate) async fn select(mut self) -> Option<(usize, Value)> {
+        self.first(|_| true).await
+    }
+
+    /// `try_join!`: the first error, or `Ok`; none where it was refused or given up.
+    pub(crate) async fn try_join(mut self) -> Option<Value> {
+        let failed = self.first(|value| value.is_err()).await;
+        failed.map(|(_, error)| error).or(self.all_ready().then_some(Ok(())))
+    }
+
+    /// The first value that decides. Before the end, the other branches are cut short by it; after the end they have their
+    /// unwinding first.
+    async fn first(&mut self, decides: impl Fn(Value) -> bool) -> Option<(usize, Value)> {
+        if self.refused(false) {
+            return None;
         }
-        let mut failed = None;
+        let mut first = None;
         poll_fn(|cx| {
             for n in 0..self.branches.len() {
-                if let Some(Err(failure)) = self.poll(n, cx) {
-                    let failure = *failed.get_or_insert(failure);
-                    // Before the end, an error cuts the others short.
+                if first.is_some() && !self.branches[n].begun {
+                    continue;
+                }
+                if let Some(value) = self.poll(n, cx).filter(|value| decides(*value)) {
+                    first.get_or_insert((n, value));
                     if !self.unwinds || !self.place.ended(self.world) {
-                        return Poll::Ready(Ok(Err(failure)));
+                        return Poll::Ready(first);
                     }
                 }
             }
-            let ready = self.values.iter().all(Option::is_some);
-            match failed {
-                _ if !ready && !(self.unwinds && self.all_over()) => Poll::Pending,
-                Some(failure) => Poll::Ready(Ok(Err(failure))),
-                None if ready => Poll::Ready(Ok(Ok(()))),
-                None => Poll::Ready(Err(End::GivenUp)),
-            }
-        })
-        .await
-    }
-
-    /// `select!`: which branch was ready first, and what it gave.
-    pub(crate) async fn select(mut self) -> Result<(usize, Value), End> {
-        if self.refused() {
-            return Err(End::Refused);
-        }
-        let mut winner = None;
-        poll_fn(|cx| {
-            for n in 0..self.branches.len() {
-                if let Some(value) = self.poll(n, cx) {
-                    let winner = *winner.get_or_insert((n, value));
-                    // Before the end, the others are dropped.
-                    if !self.unwinds || !self.place.ended(self.world) {
-                        return Poll::Ready(Ok(winner));
-                    }
-                }
-            }
-            match winner {
-                _ if !(self.unwinds && self.all_over()) => Poll::Pending,
-                Some(winner) => Poll::Ready(Ok(winner)),
-                None => Poll::Ready(Err(End::GivenUp)),
-            }
+            if self.all_ready() || self.all_over() { Poll::Ready(first) } else { Poll::Pending }
         })
         .await
     }
