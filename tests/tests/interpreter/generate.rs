@@ -60,8 +60,15 @@ impl Generator {
                 if self.one_in(2) {
                     statements.extend(self.statement(0));
                 }
-                let given = if self.random.bool() { Given::Value } else { Given::Reference };
-                let rest = if self.one_in(3) { Thing::Next } else { Thing::Drain(given) };
+                let rest = match self.random.u32(0..9) {
+                    0..3 => Thing::Next,
+                    3 => Thing::Drain(Given::Value),
+                    4 => Thing::Drain(Given::Reference),
+                    5 => Thing::Drain(Given::Scope),
+                    6 => Thing::Drain(Given::Run),
+                    7 => Thing::Drain(Given::Block),
+                    _ => Thing::Drain(Given::Beside(self.function(true, depth - 1))),
+                };
                 statements.push(self.awaited(rest, depth));
                 statements
             }
@@ -122,6 +129,7 @@ impl Generator {
             id,
             kind: Kind::of(shape),
             shape,
+            before: Function { says, body: Body::Statements(Vec::new()) },
             branches: Vec::new(),
             handlers: Vec::new(),
             after: Function { says, body: Body::Statements(Vec::new()) },
@@ -140,6 +148,9 @@ impl Generator {
                 let body = Body::Statements(self.statements(count, 0));
                 joined.handlers.push(Function { says: true, body });
             }
+        }
+        if self.one_in(3) {
+            joined.before = self.function(says, 0);
         }
         if self.one_in(2) {
             joined.after = self.function(says, 0);

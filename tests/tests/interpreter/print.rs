@@ -56,7 +56,11 @@ impl Printer {
             Body::Joined(join) => {
                 let things: Vec<_> = join.branches.iter().map(|thing| self.thing(thing)).collect();
                 let id = join.id;
-                let mut lines = match join.kind {
+                let mut lines = Vec::new();
+                if !matches!(&join.before.body, Body::Statements(none) if none.is_empty()) {
+                    lines.push(format!("let _ = {}.await;", self.call(&join.before, "before")));
+                }
+                lines.extend(match join.kind {
                     Kind::Join => vec![format!("let _{id} = tokio::join!(biased; {});", things.join(", "))],
                     Kind::TryJoin => {
                         vec![format!("let _{id} = tokio::try_join!(biased; {});", things.join(", "))]
@@ -72,8 +76,11 @@ impl Printer {
                         lines.push("};".to_owned());
                         lines
                     }
-                };
-                lines.push(format!("{}.await", self.call(&join.after, "after")));
+                });
+                lines.push(match &join.after.body {
+                    Body::Statements(none) if none.is_empty() => "Ok(()) // in a call".to_owned(),
+                    _ => format!("{}.await", self.call(&join.after, "after")),
+                });
                 lines
             }
         };
@@ -148,8 +155,16 @@ impl Printer {
                 }
             }
             Thing::Next => "all.next()".to_owned(),
-            Thing::Drain(Given::Reference) => "drain(&mut all)".to_owned(),
-            Thing::Drain(Given::Value) => "drain(take(&mut all))".to_owned(),
+            Thing::Drain(given) => match given {
+                Given::Value => "drain(take(&mut all))".to_owned(),
+                Given::Reference => "drain(&mut all)".to_owned(),
+                Given::Scope => "drain(&mut all).with(&ctx)".to_owned(),
+                Given::Run => "ctx.run(drain(&mut all))".to_owned(),
+                Given::Block => "async { drain(&mut all).await }".to_owned(),
+                Given::Beside(function) => {
+                    format!("join!(biased; drain(&mut all), {})", self.call(function, "f"))
+                }
+            },
         }
     }
 }

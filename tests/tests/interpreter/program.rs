@@ -142,10 +142,20 @@ pub(crate) enum How {
 }
 
 /// How a function is given `all`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) enum Given {
+    /// `drain(take(&mut all))`
     Value,
+    /// `drain(&mut all)`
     Reference,
+    /// `drain(&mut all).with(&Ctx::current())`
+    Scope,
+    /// `Ctx::current().run(drain(&mut all))`
+    Run,
+    /// `async { drain(&mut all).await }`
+    Block,
+    /// `join!(drain(&mut all), f())`
+    Beside(Function),
 }
 
 #[derive(Clone, Debug)]
@@ -154,6 +164,8 @@ pub(crate) struct Joined {
     pub(crate) kind: Kind,
     /// Its name in `real_joined.rs`, which ends with one letter a branch.
     pub(crate) shape: &'static str,
+    /// What the function calls first; it does not look at its value.
+    pub(crate) before: Function,
     pub(crate) branches: Vec<Thing>,
     /// Of a `select!`, one a branch.
     pub(crate) handlers: Vec<Function>,

@@ -4,7 +4,9 @@
 use std::future::{Future, IntoFuture, poll_fn};
 use std::mem::take;
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll, ready};
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake, Waker, ready};
 use std::time::Duration;
 
 use ctxprop::{Background, Cancelled, Ctx, propagate};
@@ -169,39 +171,55 @@ impl<E> Drop for Sleep<'_, E> {
     }
 }
 
-/// The shields that a function has in a variable.
+/// The shields that a function has in a variable. As in a `FuturesUnordered`, each has a waker of its own, and is polled
+/// only if it was woken; but in order, and those behind one that is ready wait for the next call.
 #[derive(Default)]
-pub(crate) struct All<'a>(Vec<Pin<Box<dyn Future<Output = Value> + Send + 'a>>>);
+pub(crate) struct All<'a>(Vec<(Pin<Box<dyn Future<Output = Value> + Send + 'a>>, Arc<Woken>)>);
+
+struct Woken {
+    woken: AtomicBool,
+    parent: Mutex<Waker>,
+}
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.woken.store(true, SeqCst);
+        self.parent.lock().unwrap().wake_by_ref();
+    }
+}
 
 impl<'a> All<'a> {
     fn fill(&mut self, notes: &'a Notes, shields: &'a [program::Shield]) {
         for shield in shields {
             let shield = Ctx::current().shield(ms(shield.limit), says(notes, &shield.work));
             let shield = shield.into_future();
-            self.0.push(Box::pin(async { shield.await.said() }));
+            let woken = Woken { woken: true.into(), parent: Mutex::new(Waker::noop().clone()) };
+            self.0.push((Box::pin(async { shield.await.said() }), Arc::new(woken)));
         }
     }
 
-    /// As that of `FuturesUnordered`, but in order: the first that is ready; those behind it are not polled.
     async fn next(&mut self) -> Option<Value> {
         poll_fn(|cx| {
-            if self.0.is_empty() {
-                return Poll::Ready(None);
-            }
             for n in 0..self.0.len() {
-                if let Poll::Ready(value) = self.0[n].as_mut().poll(cx) {
+                let (shield, woken) = &mut self.0[n];
+                *woken.parent.lock().unwrap() = cx.waker().clone();
+                if !woken.woken.swap(false, SeqCst) {
+                    continue;
+                }
+                let waker = Waker::from(Arc::clone(woken));
+                if let Poll::Ready(value) = shield.as_mut().poll(&mut Context::from_waker(&waker)) {
                     drop(self.0.remove(n));
                     return Poll::Ready(Some(value));
                 }
             }
-            Poll::Pending
+            if self.0.is_empty() { Poll::Ready(None) } else { Poll::Pending }
         })
         .await
     }
 }
 
 #[propagate(boxed)]
-async fn drain_reference(all: &mut All<'_>) -> Result<(), Error> {
+async fn drain(all: &mut All<'_>) -> Result<(), Error> {
     while let Some(_) = all.next().await {}
     Ok(())
 }
@@ -300,10 +318,25 @@ macro_rules! function {
                     }
                     (Thing::Next, false) => all.next().await.unwrap_or(Ok(())),
                     (Thing::Next, true) => Ok(all.next().await.unwrap_or(Ok(())).map_err(Error)?),
-                    (Thing::Drain(Given::Reference), false) => drain_reference(&mut all).await.said(),
-                    (Thing::Drain(Given::Reference), true) => Ok(drain_reference(&mut all).await?),
-                    (Thing::Drain(Given::Value), false) => drain_value(take(&mut all)).await.said(),
-                    (Thing::Drain(Given::Value), true) => Ok(drain_value(take(&mut all)).await?),
+                    (Thing::Drain(given), asks) => match (given, asks) {
+                        (Given::Value, false) => drain_value(take(&mut all)).await.said(),
+                        (Given::Value, true) => Ok(drain_value(take(&mut all)).await?),
+                        (Given::Reference, false) => drain(&mut all).await.said(),
+                        (Given::Reference, true) => Ok(drain(&mut all).await?),
+                        (Given::Scope, false) => drain(&mut all).with(&ctx).await.said(),
+                        (Given::Scope, true) => Ok(drain(&mut all).with(&ctx).await?),
+                        (Given::Run, false) => ctx.run(drain(&mut all)).await.said(),
+                        (Given::Run, true) => Ok(ctx.run(drain(&mut all)).await $($ended)* ?),
+                        (Given::Block, asks) => {
+                            let block = async { drain(&mut all).await };
+                            if asks { Ok(block.await?) } else { block.await.said() }
+                        }
+                        (Given::Beside(f), asks) => {
+                            let (one, two) = tokio::join!(biased; drain(&mut all), says(notes, f));
+                            let both = one.said().and(two.said());
+                            if asks { Ok(both.map_err(Error)?) } else { both }
+                        }
+                    },
                 };
                 notes.gave(id, value);
                 at.then(value, then);

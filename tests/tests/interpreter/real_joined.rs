@@ -87,6 +87,7 @@ macro_rules! join {
     (($notes:ident $join:ident $Error:ident $call:ident) $name:ident $(($value:ident $n:literal { $($branch:tt)* }))+) => {
         #[propagate(boxed)]
         async fn $name($notes: &Notes, $join: &Joined) -> Result<(), $Error> {
+            let _ = $call($notes, &$join.before).await;
             let ($($value,)+) = tokio::join!(biased; $($($branch)*),+);
             $($join.gave($notes, $n, $value);)+
             $notes.gave($join.id, Ok(()));
@@ -99,6 +100,7 @@ macro_rules! try_join {
     (($notes:ident $join:ident $Error:ident $call:ident) $name:ident $(($value:ident $n:literal { $($branch:tt)* }))+) => {
         #[propagate(boxed)]
         async fn $name($notes: &Notes, $join: &Joined) -> Result<(), $Error> {
+            let _ = $call($notes, &$join.before).await;
             let first = tokio::try_join!(biased; $($($branch)*),+);
             $notes.gave($join.id, first.map(drop).said());
             $call($notes, &$join.after).await
@@ -110,6 +112,7 @@ macro_rules! select {
     (($notes:ident $join:ident $Error:ident $call:ident) $name:ident $(($value:ident $n:literal { $($branch:tt)* }))+) => {
         #[propagate(boxed)]
         async fn $name($notes: &Notes, $join: &Joined) -> Result<(), $Error> {
+            let _ = $call($notes, &$join.before).await;
             let selected: Result<(), Error> = tokio::select! {
                 biased;
                 $($value = $($branch)* => {
@@ -127,6 +130,7 @@ macro_rules! unit {
     (($notes:ident $join:ident $Error:ident $call:ident) $name:ident $(($value:ident $n:literal { $($branch:tt)* }))+) => {
         #[propagate(boxed)]
         async fn $name($notes: &Notes, $join: &Joined) -> Result<(), $Error> {
+            let _ = $call($notes, &$join.before).await;
             tokio::select! {
                 biased;
                 $($value = $($branch)* => {

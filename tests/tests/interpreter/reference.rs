@@ -67,7 +67,11 @@ pub(crate) fn run(program: &Program) -> Log {
 
 fn call<'a>(world: &'a World, function: &'a Function, place: Place) -> Boxed<'a, Value> {
     match &function.body {
-        Body::Joined(joined) => Box::pin(around_a_join(world, function.says, joined, place)),
+        // A function of its own around the join, which is called first.
+        Body::Joined(joined) => Box::pin(async move {
+            let join = around_a_join(world, function.says, joined, place.clone());
+            called(world, function.says, Box::pin(join), &place).await
+        }),
         Body::Statements(statements) => {
             Box::pin(body(world, function.says, statements, place))
         }
@@ -92,10 +96,25 @@ async fn body<'a>(
                 all.borrow_mut().extend(made);
             }
             Statement::Await(id, thing, then) => {
-                let awaited = start(world, thing, &place, &all);
-                let value = if !says {
-                    awaited.await
+                let refused = says && place.refuses(world);
+                let value = if let Thing::Drain(Given::Beside(function)) = thing {
+                    let drain = |place| -> Boxed<'_, Value> { Box::pin(drain(world, place, &all)) };
+                    let call = |place| call(world, function, place);
+                    let branches: [Make<'_>; 2] = [Box::new(drain), Box::new(call)];
+                    let values = Branches::new(world, &place, says, branches).join(false).await;
+                    let value = |value: &Option<Value>| value.unwrap_or(Err(Failure::Cancelled));
+                    let value = values.iter().map(value).fold(Ok(()), Value::and);
+                    if refused {
+                        if given == GIVEN {
+                            return Err(Failure::Cancelled);
+                        }
+                        given += 1;
+                    }
+                    value
+                } else if !says {
+                    start(world, thing, &place, &all).await
                 } else {
+                    let awaited = start(world, thing, &place, &all);
                     match rules::leaf(world, &place, thing.is_shield(), awaited).await {
                         Ok(value) => value,
                         // It leaves the function either way.
@@ -130,10 +149,19 @@ fn start<'a: 'b, 'b>(
 ) -> Boxed<'b, Value> {
     match thing {
         Thing::Next => Box::pin(async move { next(place, all).await.unwrap_or(Ok(())) }),
-        Thing::Drain(Given::Reference) => Box::pin(drain(world, place, all)),
-        Thing::Drain(Given::Value) => {
-            let all = RefCell::new(all.take());
-            Box::pin(async move { drain(world, place, &all).await })
+        Thing::Drain(given) => {
+            let (ctx, frame) = (Rc::clone(&place.ctx), Some(&place.frame));
+            let drain_in = |place| -> Boxed<'b, Value> { Box::pin(drain(world, place, all)) };
+            match given {
+                Given::Reference => drain_in(place.clone()),
+                Given::Value => {
+                    let all = RefCell::new(all.take());
+                    Box::pin(async move { drain(world, place.clone(), &all).await })
+                }
+                Given::Scope | Given::Block => rules::scope(world, ctx, frame, drain_in),
+                Given::Run => rules::run(world, ctx, frame, drain_in),
+                Given::Beside(_) => unreachable!("a join is made where it is awaited"),
+            }
         }
         _ => start_free(world, thing, place.clone()),
     }
@@ -195,10 +223,10 @@ async fn next(place: &Place, all: &All<'_>) -> Option<Value> {
 }
 
 /// `while let Some(_) = all.next().await {}`, in a function that can say `Cancelled`.
-async fn drain(world: &World, place: &Place, all: &All<'_>) -> Value {
+async fn drain(world: &World, place: Place, all: &All<'_>) -> Value {
     loop {
-        let next = Box::pin(next(place, all));
-        match rules::leaf(world, place, false, next).await {
+        let next = Box::pin(next(&place, all));
+        match rules::leaf(world, &place, false, next).await {
             Err(_) => return Err(Failure::Cancelled),
             Ok(None) => return Ok(()),
             Ok(Some(_)) => {}
@@ -214,6 +242,8 @@ async fn around_a_join<'a>(
     place: Place,
 ) -> Value {
     let cancelled = Err(Failure::Cancelled);
+    // Its value is not looked at.
+    let _ = called_function(world, says, &joined.before, &place).await;
     let make = joined.branches.iter().map(|thing| {
         Box::new(move |place| start_free(world, thing, place)) as Make<'a>
     });
@@ -239,14 +269,14 @@ async fn around_a_join<'a>(
         Kind::Select => match branches.select().await {
             Some((n, value)) => {
                 world.notes.note(Event::Gave(joined.id, n as u8, value));
-                Some(called(world, says, &joined.handlers[n], &place).await)
+                Some(called_function(world, says, &joined.handlers[n], &place).await)
             }
             None => Some(cancelled),
         },
         Kind::SelectUnit => match branches.select().await {
             Some((n, value)) => {
                 world.notes.note(Event::Gave(joined.id, n as u8, value));
-                called(world, says, &joined.handlers[n], &place).await?;
+                called_function(world, says, &joined.handlers[n], &place).await?;
                 Some(Ok(()))
             }
             None => None,
@@ -254,12 +284,15 @@ async fn around_a_join<'a>(
     };
     let Some(value) = value else { return cancelled };
     world.notes.gave(joined.id, value);
-    called(world, says, &joined.after, &place).await
+    called_function(world, says, &joined.after, &place).await
 }
 
 /// What the await of a call gives, in a function that can say `Cancelled` or in one that cannot.
-async fn called(world: &World, says: bool, function: &Function, place: &Place) -> Value {
-    let call = call(world, function, place.clone());
+async fn called_function(world: &World, says: bool, function: &Function, place: &Place) -> Value {
+    called(world, says, call(world, function, place.clone()), place).await
+}
+
+async fn called(world: &World, says: bool, call: Boxed<'_, Value>, place: &Place) -> Value {
     match says {
         true => rules::leaf(world, place, false, call).await.unwrap_or(Err(Failure::Cancelled)),
         false => call.await,

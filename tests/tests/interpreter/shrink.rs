@@ -1,7 +1,7 @@
 //! Makes a program that fails smaller, as long as a smaller one fails too.
 
 use super::program::{
-    Body, End, Function, Joined, Kind, Program, Scoped, Shield, Sleep, Statement, Then, Thing, Under,
+    Body, End, Function, Given, Joined, Kind, Program, Scoped, Shield, Sleep, Statement, Then, Thing, Under,
 };
 
 /// The smallest program to be found that `fails`; `ends` are the moments worth trying in a program.
@@ -104,6 +104,11 @@ fn joined(join: &Joined) -> Vec<Joined> {
     if !is_empty(&join.after) {
         all.push(Joined { after: empty(join.after.says), ..join.clone() });
     }
+    if !is_empty(&join.before) {
+        all.push(Joined { before: empty(join.before.says), ..join.clone() });
+    }
+    let before = function(&join.before).into_iter();
+    all.extend(before.map(|before| Joined { before, ..join.clone() }));
     for branches in list(&join.branches, thing_of_its_kind, usize::MAX) {
         all.push(Joined { branches, ..join.clone() });
     }
@@ -167,7 +172,10 @@ fn thing(thing: &Thing) -> Vec<Thing> {
         _ => {}
     }
     // Those stay in the statements of the function whose variable they use.
-    all.retain(|thing| !matches!(thing, Thing::Next | Thing::Drain(_)));
+    let moved = |thing: &Thing| matches!(thing, Thing::Next | Thing::Drain(_));
+    if !matches!(thing, Thing::Drain(_)) {
+        all.retain(|thing| !moved(thing));
+    }
     all
 }
 
@@ -193,6 +201,11 @@ fn thing_of_its_kind(thing: &Thing) -> Vec<Thing> {
         Thing::Scoped(scoped) => function(&scoped.function)
             .into_iter()
             .map(|function| Thing::Scoped(Scoped { function, ..scoped.clone() }))
+            .collect(),
+        Thing::Drain(Given::Beside(beside)) => function(beside)
+            .into_iter()
+            .map(|function| Thing::Drain(Given::Beside(function)))
+            .chain([Thing::Drain(Given::Reference)])
             .collect(),
         Thing::Next | Thing::Drain(_) => Vec::new(),
     }
