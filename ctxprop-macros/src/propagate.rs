@@ -13,6 +13,7 @@ mod bodies;
 mod containers;
 mod context;
 mod expand;
+mod generators;
 mod lifetimes;
 mod macros;
 mod neighbours;

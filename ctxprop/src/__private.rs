@@ -66,6 +66,8 @@ hidden! {
     pub use crate::in_span::open_span;
     pub use crate::in_span::span_id;
     pub use crate::in_span::trace_id;
+    pub use crate::local::LocalBoxFuture;
+    pub use crate::local::boxed_local;
     pub use crate::needs_ctx::NeedsCtx;
     pub use crate::rules::AClient;
     pub use crate::rules::Allow;
@@ -89,3 +91,9 @@ hidden! {
 /// For the spans of `#[propagate(span)]`, so that users need not depend on it.
 #[doc(hidden)]
 pub use tracing;
+
+/// The macro under the name of another, which `#[automock]` knows: it copies an attribute of this name, and no other, to
+/// the `impl` that it writes.
+#[doc(hidden)]
+#[cfg(feature = "macros")]
+pub use ctxprop_macros::propagate as async_trait;

@@ -101,6 +101,9 @@ pub mod field;
 pub mod in_span;
 mod leaf;
 mod line;
+#[doc(hidden)]
+#[allow(missing_docs, reason = "only generated code uses it")]
+pub mod local;
 #[doc = include_str!("../docs/messages.md")]
 #[cfg(feature = "macros")]
 pub mod messages {}

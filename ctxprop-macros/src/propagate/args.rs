@@ -5,7 +5,7 @@ use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::punctuated::Punctuated;
-use syn::{Error, Ident, LitStr, Token, parenthesized};
+use syn::{Attribute, Error, Ident, LitStr, Token, parenthesized, parse_quote};
 
 use super::rules::{ALLOW, Allow};
 use crate::errors::Errors;
@@ -19,7 +19,7 @@ pub(crate) use self::budget::Budget;
 pub(crate) use self::span::SpanArgs;
 
 const KEYS: &[&str] =
-    &["budget", "span", "fields", "boxed", "unwind", "ctx", "allow", "skip", "crate"];
+    &["budget", "span", "fields", "boxed", "local", "unwind", "ctx", "allow", "skip", "crate"];
 
 const CTX: &str = "expected `ctx = name`, the parameter that is the context";
 
@@ -28,6 +28,8 @@ pub(crate) struct Args {
     pub(crate) budget: Option<Budget>,
     pub(crate) span: Option<SpanArgs>,
     pub(crate) boxed: Option<Ident>,
+    /// Asks no `Send` where a trait or a box would.
+    pub(crate) local: Option<Ident>,
     pub(crate) unwind: Option<Ident>,
     /// The parameter that is the context, where its type has another name.
     pub(crate) ctx: Option<Ident>,
@@ -81,6 +83,7 @@ impl Args {
         match (&*name, value) {
             ("unwind", Value::None) => self.unwind = Some(key),
             ("boxed", Value::None) => self.boxed = Some(key),
+            ("local", Value::None) => self.local = Some(key),
             ("skip", Value::None) => self.skip = Some(key),
             ("span", Value::None) => self.span = Some(SpanArgs::default()),
             ("span", Value::Is(value)) => {
@@ -101,7 +104,7 @@ impl Args {
             ("allow", Value::List(list)) if !list.stream().is_empty() => {
                 self.allowed.extend(Allow::parse(&list, errors));
             }
-            ("unwind" | "boxed" | "skip", _) => {
+            ("unwind" | "boxed" | "local" | "skip", _) => {
                 errors.at(key, format_args!("`{name}` takes no value"));
             }
             ("span", _) => errors.at(key, span::SPAN),
@@ -125,10 +128,15 @@ impl Args {
     }
 
     /// The attribute that says the same.
-    pub(crate) fn attribute(&self) -> TokenStream {
+    pub(crate) fn attribute(&self) -> Attribute {
+        self.attribute_as(&quote!(propagate))
+    }
+
+    /// The same, under the name that the macro has at `name` in the core crate.
+    pub(crate) fn attribute_as(&self, name: &impl ToTokens) -> Attribute {
         let (path, written, krate) = (self.krate.path(), &self.written, self.krate.argument());
         let args = written.iter().chain(&krate);
-        quote!(#[#path::propagate(#(#args),*)])
+        parse_quote!(#[#path::#name(#(#args),*)])
     }
 
     /// The key `name` as it was written, to point at.

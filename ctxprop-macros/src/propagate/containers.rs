@@ -13,7 +13,7 @@ use proc_macro2::TokenStream;
 use syn::{Attribute, ImplItem, Item, ItemImpl, ItemMod, ItemTrait, Meta, TraitItem};
 
 use super::parse::Place;
-use super::{Args, Function, expand, neighbours};
+use super::{Args, Function, expand, generators, neighbours};
 use crate::errors::Errors;
 
 pub(crate) fn implementation(item: &mut ItemImpl, args: &Args, errors: &mut Errors) {
@@ -45,6 +45,9 @@ pub(crate) fn interface(item: &mut ItemTrait, args: &Args, errors: &mut Errors) 
         _ => None,
     });
     if neighbours::refuse_container(&item.attrs, methods, errors) {
+        return;
+    }
+    if generators::first(item, args) {
         return;
     }
     for inner in &mut item.items {
@@ -149,6 +152,6 @@ impl Own {
     }
 }
 
-fn is_ours(attr: &Attribute) -> bool {
+pub(super) fn is_ours(attr: &Attribute) -> bool {
     attr.path().segments.last().is_some_and(|last| last.ident == "propagate")
 }

@@ -33,8 +33,17 @@ pub(crate) fn function(function: Function, args: &Args, errors: &mut Errors) -> 
     if let (Some(name), None) = (&args.ctx, &context) {
         errors.at(name, format_args!("no parameter is named `{name}`"));
     }
+    if let Some(local) = &args.local
+        && args.boxed.is_none()
+        && function.body.is_some()
+        && function.sig.receiver().is_none()
+        && function.place.is_free
+    {
+        errors
+            .at(local, "`local` is for traits and for `boxed`: elsewhere nothing asks for `Send`");
+    }
     if function.sig.asyncness.is_none() && context.is_some() {
-        for name in ["budget", "span", "unwind", "boxed"] {
+        for name in ["budget", "span", "unwind", "boxed", "local"] {
             if let Some(key) = args.key(name) {
                 errors.at(key, format_args!("`{name}` needs an `async fn`"));
             }
@@ -243,17 +252,22 @@ impl Writer<'_> {
     fn future(&self, function: &mut Function, is_send: bool) -> TokenStream {
         let site = self.site;
         let (private, output) = (self.private.at(site), &self.output);
-        if is_send || self.args.boxed.is_some() {
+        let is_local = self.args.local.is_some();
+        if !is_local && (is_send || self.args.boxed.is_some()) {
             function.assume_self_is_send(private);
         }
         if self.args.boxed.is_some() {
             let mut output = output.ty.clone();
             let lifetime = lifetimes::common(&mut function.sig, &mut output, &function.place);
-            return quote_spanned!(site=> #private::BoxFuture<#lifetime, #output>);
+            return match is_local {
+                true => quote_spanned!(site=> #private::LocalBoxFuture<#lifetime, #output>),
+                false => quote_spanned!(site=> #private::BoxFuture<#lifetime, #output>),
+            };
         }
+        lifetimes::in_impls(&mut function.sig);
         // It captures what this crate's edition captures.
         let impl_token = Token![impl](site);
-        let send = is_send.then(|| quote_spanned!(site=> + #private::Send));
+        let send = (is_send && !is_local).then(|| quote_spanned!(site=> + #private::Send));
         quote_spanned!(site=> #impl_token #private::Future<Output = #output> #send)
     }
 
@@ -262,7 +276,10 @@ impl Writer<'_> {
         // Where it is not `Send`, the word that demands it is to blame.
         let site = Span::mixed_site().located_at(boxed.span());
         let (private, ty) = (self.private.at(site), self.output.inferred());
-        quote_spanned!(site=> #private::boxed::<#ty, _>(#future))
+        match self.args.local {
+            Some(_) => quote_spanned!(site=> #private::boxed_local::<#ty, _>(#future)),
+            None => quote_spanned!(site=> #private::boxed::<#ty, _>(#future)),
+        }
     }
 
     /// The context that the body runs under, where that is not its parent.

@@ -4,7 +4,8 @@ use proc_macro2::Span;
 use syn::visit_mut::{self, VisitMut};
 use syn::{
     FnArg, GenericParam, Lifetime, LifetimeParam, ParenthesizedGenericArguments, ReceiverKind,
-    Signature, Token, Type, TypeFnPtr, TypeReference, WherePredicate, parse_quote,
+    Signature, Token, Type, TypeFnPtr, TypeImplTrait, TypeParamBound, TypeReference,
+    WherePredicate, parse_quote,
 };
 
 use super::parse::Place;
@@ -18,8 +19,11 @@ pub(crate) fn common(sig: &mut Signature, output: &mut Type, place: &Place) -> L
     let mut named = Named::default();
     let mut probe = sig.clone();
     probe.inputs.iter_mut().for_each(|input| named.visit_fn_arg_mut(input));
-    let is_generic =
-        sig.generics.params.iter().any(|param| !matches!(param, GenericParam::Const(_)));
+    let mut impls = Impls(Lifetime::new("'propagated", Span::mixed_site()), 0);
+    let mut bounded = probe.clone();
+    bounded.inputs.iter_mut().for_each(|input| impls.visit_fn_arg_mut(input));
+    let is_generic = impls.1 > 0
+        || sig.generics.params.iter().any(|param| !matches!(param, GenericParam::Const(_)));
     let is_plain = match sig.receiver() {
         Some(receiver) => {
             matches!(receiver.kind, ReceiverKind::Reference(..)) && sig.inputs.len() == 1
@@ -33,12 +37,13 @@ pub(crate) fn common(sig: &mut Signature, output: &mut Type, place: &Place) -> L
             _ => {}
         }
     }
-    let all = Lifetime::new("'propagated", Span::mixed_site());
-    sig.inputs = probe.inputs;
+    let all = impls.0;
+    sig.inputs = bounded.inputs;
     if let Some(lifetime) = named.of_the_output() {
         Elided(lifetime.clone()).visit_type_mut(output);
     }
-    let has_self = sig.receiver().is_some();
+    // In a static method too: of an implementation's generics, the trait knows only what `Self` says.
+    let has_self = sig.receiver().is_some() || !place.is_free;
     for param in &mut sig.generics.params {
         match param {
             GenericParam::Lifetime(param) => param.bounds.push(all.clone()),
@@ -69,6 +74,24 @@ pub(crate) fn common(sig: &mut Signature, output: &mut Type, place: &Place) -> L
     });
     sig.generics.make_where_clause().predicates.extend(of_self.into_iter().chain(of_around));
     all
+}
+
+/// Names what is left out inside of `impl Trait` in the parameters of `sig`: an `async fn` may leave it out there, and
+/// the `fn` that it becomes may not.
+pub(crate) fn in_impls(sig: &mut Signature) {
+    let mut inside = InImpls::default();
+    sig.inputs.iter_mut().for_each(|input| inside.visit_fn_arg_mut(input));
+    let params = inside.0.elided.into_iter().map(LifetimeParam::new).map(GenericParam::Lifetime);
+    params.rev().for_each(|param| sig.generics.params.insert(0, param));
+}
+
+#[derive(Default)]
+struct InImpls(Named);
+
+impl VisitMut for InImpls {
+    fn visit_type_impl_trait_mut(&mut self, ty: &mut TypeImplTrait) {
+        self.0.visit_type_impl_trait_mut(ty);
+    }
 }
 
 #[derive(Default)]
@@ -135,6 +158,17 @@ impl VisitMut for Named {
     fn visit_type_fn_ptr_mut(&mut self, _: &mut TypeFnPtr) {}
 
     fn visit_parenthesized_generic_arguments_mut(&mut self, _: &mut ParenthesizedGenericArguments) {
+    }
+}
+
+/// Bounds each `impl Trait`, which is a parameter without a name, by the lifetime, and counts them.
+struct Impls(Lifetime, usize);
+
+impl VisitMut for Impls {
+    fn visit_type_impl_trait_mut(&mut self, ty: &mut TypeImplTrait) {
+        self.1 += 1;
+        ty.bounds.push(TypeParamBound::Lifetime(self.0.clone()));
+        visit_mut::visit_type_impl_trait_mut(self, ty);
     }
 }
 

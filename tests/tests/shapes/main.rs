@@ -6,11 +6,14 @@
 mod arguments;
 mod attributes;
 mod blocks;
+mod boxed_static;
 mod containers;
 mod control_flow;
 mod drops;
 mod forms;
 mod generated;
+mod impl_arguments;
+mod local;
 mod macros;
 mod methods;
 mod returns;
