@@ -55,8 +55,10 @@ impl Generator {
             }
             1 if self.one_in(2) => vec![Statement::Fail],
             2 if depth > 0 => {
-                let shields = (0..self.random.usize(1..4)).map(|_| self.shield(depth - 1)).collect();
-                let mut statements = vec![Statement::Fill(shields), self.awaited(Thing::Next, depth)];
+                let shields =
+                    (0..self.random.usize(1..4)).map(|_| self.shield(depth - 1)).collect();
+                let mut statements =
+                    vec![Statement::Fill(shields), self.awaited(Thing::Next, depth)];
                 if self.one_in(2) {
                     statements.extend(self.statement(0));
                 }

@@ -61,14 +61,22 @@ impl Printer {
                     lines.push(format!("let _ = {}.await;", self.call(&join.before, "before")));
                 }
                 lines.extend(match join.kind {
-                    Kind::Join => vec![format!("let _{id} = tokio::join!(biased; {});", things.join(", "))],
+                    Kind::Join => {
+                        vec![format!("let _{id} = tokio::join!(biased; {});", things.join(", "))]
+                    }
                     Kind::TryJoin => {
-                        vec![format!("let _{id} = tokio::try_join!(biased; {});", things.join(", "))]
+                        vec![format!(
+                            "let _{id} = tokio::try_join!(biased; {});",
+                            things.join(", ")
+                        )]
                     }
                     Kind::Select | Kind::SelectUnit => {
                         let unit = join.kind == Kind::SelectUnit;
                         let (start, ask) = if unit { ("", "?") } else { ("let _ = ", "") };
-                        let mut lines = vec![format!("{start}tokio::select! {{ // {id}"), "    biased;".to_owned()];
+                        let mut lines = vec![
+                            format!("{start}tokio::select! {{ // {id}"),
+                            "    biased;".to_owned(),
+                        ];
                         for (thing, handler) in things.iter().zip(&join.handlers) {
                             let handler = self.call(handler, "handler");
                             lines.push(format!("    _ = {thing} => {handler}.await{ask},"));
@@ -133,8 +141,10 @@ impl Printer {
     fn thing(&mut self, thing: &Thing) -> String {
         match thing {
             Thing::Sleep(sleep) => {
-                let (name, fails) =
-                    (if sleep.says { "says" } else { "mute" }, if sleep.fails { " (fails)" } else { "" });
+                let (name, fails) = (
+                    if sleep.says { "says" } else { "mute" },
+                    if sleep.fails { " (fails)" } else { "" },
+                );
                 format!("{name}({}, {}){fails}", sleep.id, sleep.ticks * 4)
             }
             Thing::Call(function) => self.call(function, "f"),

@@ -15,8 +15,8 @@ use tokio::time::Instant;
 
 use super::events::{Event, Log, Notes};
 use super::program::{
-    self, Body, Cursor, End, Failure, Function, Given, How, Program, Scoped, Statement, Thing, Under,
-    Value,
+    self, Body, Cursor, End, Failure, Function, Given, How, Program, Scoped, Statement, Thing,
+    Under, Value,
 };
 use super::real_joined::{joined_mute, joined_says};
 

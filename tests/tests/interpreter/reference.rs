@@ -1,7 +1,7 @@
 //! Runs a program by the rules: what functions, statements and awaited things do (`rules.rs`, `rules_joined.rs`).
 
-use std::collections::BTreeSet;
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -11,8 +11,8 @@ use std::task::{Context, Poll, Waker};
 
 use super::events::{Event, Log, Notes};
 use super::program::{
-    self, Body, Cursor, Failure, Function, Given, How, Joined, Kind, Program, Scoped, Statement, Thing,
-    Under, Value,
+    self, Body, Cursor, Failure, Function, Given, How, Joined, Kind, Program, Scoped, Statement,
+    Thing, Under, Value,
 };
 use super::rules::{self, Boxed, Ctx, End, Place, Shielded, World};
 use super::rules_joined::{Branches, Make};
@@ -28,7 +28,10 @@ pub(crate) fn run(program: &Program) -> Log {
     let at_event = match program.end {
         program::End::AtEvent(n) => {
             let cancelled = Arc::clone(&cancelled);
-            Some((n, Box::new(move || cancelled.store(true, Relaxed)) as Box<dyn Fn() + Send + Sync>))
+            Some((
+                n,
+                Box::new(move || cancelled.store(true, Relaxed)) as Box<dyn Fn() + Send + Sync>,
+            ))
         }
         _ => None,
     };
@@ -72,9 +75,7 @@ fn call<'a>(world: &'a World, function: &'a Function, place: Place) -> Boxed<'a,
             let join = around_a_join(world, function.says, joined, place.clone());
             called(world, function.says, Box::pin(join), &place).await
         }),
-        Body::Statements(statements) => {
-            Box::pin(body(world, function.says, statements, place))
-        }
+        Body::Statements(statements) => Box::pin(body(world, function.says, statements, place)),
     }
 }
 
@@ -244,9 +245,10 @@ async fn around_a_join<'a>(
     let cancelled = Err(Failure::Cancelled);
     // Its value is not looked at.
     let _ = called_function(world, says, &joined.before, &place).await;
-    let make = joined.branches.iter().map(|thing| {
-        Box::new(move |place| start_free(world, thing, place)) as Make<'a>
-    });
+    let make = joined
+        .branches
+        .iter()
+        .map(|thing| Box::new(move |place| start_free(world, thing, place)) as Make<'a>);
     let branches = Branches::new(world, &place, says, make);
     // What the macro itself gives: none where the function returns instead.
     let value = match joined.kind {

@@ -214,9 +214,7 @@ pub(crate) async fn leaf<T>(
     }
     poll_fn(|cx| match awaited.as_mut().poll(cx) {
         Poll::Ready(value) => Poll::Ready(Ok(value)),
-        Poll::Pending if place.knows() && !place.may_go_on(world) => {
-            Poll::Ready(Err(End::GivenUp))
-        }
+        Poll::Pending if place.knows() && !place.may_go_on(world) => Poll::Ready(Err(End::GivenUp)),
         Poll::Pending => Poll::Pending,
     })
     .await
@@ -260,7 +258,12 @@ impl<'a> Shielded<'a> {
         let (limit, frame) = (world.after(limit), Frame::new(None, FrameKind::Shield));
         let inner = |place| run_leaf(world, place, work);
         let work = scope_in(world, Ctx::child(None, limit), Rc::clone(&frame), inner);
-        Shielded { work, frame, active: Rc::new(Active { over: Cell::new(false), limit }), seen: false }
+        Shielded {
+            work,
+            frame,
+            active: Rc::new(Active { over: Cell::new(false), limit }),
+            seen: false,
+        }
     }
 
     /// Polls it in a frame, which it holds from its first pending poll on.

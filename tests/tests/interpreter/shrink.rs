@@ -1,7 +1,8 @@
 //! Makes a program that fails smaller, as long as a smaller one fails too.
 
 use super::program::{
-    Body, End, Function, Given, Joined, Kind, Program, Scoped, Shield, Sleep, Statement, Then, Thing, Under,
+    Body, End, Function, Given, Joined, Kind, Program, Scoped, Shield, Sleep, Statement, Then,
+    Thing, Under,
 };
 
 /// The smallest program to be found that `fails`; `ends` are the moments worth trying in a program.
@@ -127,14 +128,18 @@ fn statement(statement: &Statement) -> Vec<Statement> {
     match statement {
         Statement::Fail => Vec::new(),
         Statement::Loop(times, body) => {
-            let mut all: Vec<_> =
-                list(body, self::statement, 1).into_iter().map(|body| Statement::Loop(*times, body)).collect();
+            let mut all: Vec<_> = list(body, self::statement, 1)
+                .into_iter()
+                .map(|body| Statement::Loop(*times, body))
+                .collect();
             if *times > 1 {
                 all.push(Statement::Loop(times - 1, body.clone()));
             }
             all
         }
-        Statement::Fill(shields) => list(shields, shield, 1).into_iter().map(Statement::Fill).collect(),
+        Statement::Fill(shields) => {
+            list(shields, shield, 1).into_iter().map(Statement::Fill).collect()
+        }
         Statement::Await(id, what, then) => {
             let mut all = Vec::new();
             match then {
@@ -142,12 +147,16 @@ fn statement(statement: &Statement) -> Vec<Statement> {
                 Then::Question => all.push(Then::Ignore),
                 Then::Fallback(statements) => {
                     all.extend([Then::Ignore, Then::Question]);
-                    all.extend(list(statements, self::statement, 0).into_iter().map(Then::Fallback));
+                    all.extend(
+                        list(statements, self::statement, 0).into_iter().map(Then::Fallback),
+                    );
                 }
             }
             let mut all: Vec<_> =
                 all.into_iter().map(|then| Statement::Await(*id, what.clone(), then)).collect();
-            all.extend(thing(what).into_iter().map(|what| Statement::Await(*id, what, then.clone())));
+            all.extend(
+                thing(what).into_iter().map(|what| Statement::Await(*id, what, then.clone())),
+            );
             all
         }
     }
