@@ -50,7 +50,7 @@ impl<S: Sync, T: ctxprop::Baggage> FromRequestParts<S> for Baggage<T> {
 pub enum BaggageRejection {
     /// An entry is missing or does not parse: 400.
     Baggage(BaggageError),
-    /// No layer gave the request a context: 500, as for [`Ctx`].
+    /// No layer gave the request a context: 500, as for [`Ctx`](ctxprop::Ctx).
     MissingLayer,
 }
 

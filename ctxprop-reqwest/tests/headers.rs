@@ -209,7 +209,7 @@ async fn formats_say_which_headers() {
 
 #[propagate]
 async fn threaded(client: &Client, path: &str) -> Result<String, Error> {
-    Ok(client.get(path).send().await?.text().await?)
+    client.get(path).send().await?.text().await
 }
 
 #[tokio::test]

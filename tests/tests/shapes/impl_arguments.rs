@@ -60,7 +60,7 @@ async fn boxed(numbers: impl Iterator<Item = &u8> + Send) -> u8 {
 #[tokio::test]
 async fn impl_arguments() {
     let ctx = ctx();
-    let numbers = vec![1, 2];
+    let numbers = [1, 2];
     assert_eq!(sum(numbers.iter()).with(&ctx).await, 3);
     assert_eq!(boxed(numbers.iter()).with(&ctx).await, 3);
     assert_eq!(named(ctx.clone(), numbers.iter()).await, 3);

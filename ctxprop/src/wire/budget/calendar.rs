@@ -22,7 +22,8 @@ pub(super) struct Date {
 impl Date {
     /// `None` where the month or the year has no such day.
     pub(super) fn new(year: u32, month: u32, day: u32) -> Option<Date> {
-        let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+        let is_leap =
+            year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
         let days = match month {
             4 | 6 | 9 | 11 => 30,
             2 => 28 + u32::from(is_leap),
