@@ -123,7 +123,7 @@ async fn work(hop: &Hop, caller: Caller) -> Result<Caller, Failure> {
     match &hop.next {
         Some(next) => {
             let response = hop.client.get(next).send().await?;
-            response.json().await
+            Ok(response.json().await?)
         }
         None if caller.tenant.as_deref() == Some("slow & patient") => {
             hop.tell(Told::Waiting);
