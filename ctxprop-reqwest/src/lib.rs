@@ -58,7 +58,6 @@
 //!
 //! [`Ctx`]: ctxprop::Ctx
 
-mod bare;
 mod builder;
 mod client;
 mod egress;
