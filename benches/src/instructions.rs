@@ -47,6 +47,21 @@ pub fn allocations(case: Case, rounds: [u64; 2]) -> Result<f64, String> {
     per_round(case, rounds, &["--tool=memcheck", "--leak-check=no"], "total heap usage:")
 }
 
+/// The bytes that one round allocates, from two numbers of rounds.
+///
+/// # Errors
+///
+/// As [`instructions`].
+pub fn allocated_bytes(case: Case, rounds: [u64; 2]) -> Result<f64, String> {
+    per_round(case, rounds, &["--tool=memcheck", "--leak-check=no"], "frees, ")
+}
+
+/// Whether valgrind can be run.
+#[must_use]
+pub fn valgrind_is_there() -> bool {
+    Command::new("valgrind").arg("--version").output().is_ok_and(|said| said.status.success())
+}
+
 fn per_round((name, _): Case, rounds: [u64; 2], tool: &[&str], label: &str) -> Result<f64, String> {
     let [few, many] = rounds;
     let more = counted(name, many, tool, label)?.saturating_sub(counted(name, few, tool, label)?);

@@ -1,4 +1,12 @@
-//! What the benchmarks share. Nothing here measures time.
+//! What the benchmarks share, and the parts of the report, one a file.
 
 pub mod bombs;
+pub mod calls;
 pub mod instructions;
+pub mod lookups;
+pub mod nodes;
+pub mod report;
+pub mod scopes;
+
+/// All that the report measures, in its order.
+pub const PARTS: &[report::Part] = &[nodes::PART, lookups::PART, scopes::PART, calls::PART];

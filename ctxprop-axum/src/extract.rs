@@ -4,7 +4,8 @@ use std::fmt;
 
 use axum_core::extract::FromRequestParts;
 use axum_core::response::{IntoResponse, Response};
-use ctxprop::{BaggageError, Ctx, MissingLayer};
+use ctxprop::__private::of_request;
+use ctxprop::{BaggageError, MissingLayer};
 use http::StatusCode;
 use http::request::Parts;
 
@@ -36,7 +37,7 @@ impl<S: Sync, T: ctxprop::Baggage> FromRequestParts<S> for Baggage<T> {
     type Rejection = BaggageRejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, BaggageRejection> {
-        match parts.extensions.get::<Ctx>() {
+        match of_request(&parts.extensions) {
             Some(ctx) => ctx.baggage().map(Baggage).map_err(BaggageRejection::Baggage),
             None => Err(BaggageRejection::MissingLayer),
         }

@@ -1,6 +1,5 @@
 //! [`CtxLayer`]: what the user configures.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use ctxprop::wire::Formats;
@@ -130,6 +129,6 @@ impl<S> Layer<S> for CtxLayer {
 
     fn layer(&self, inner: S) -> CtxService<S> {
         let root = self.policy.root.clone().unwrap_or_else(Ctx::background);
-        CtxService::new(inner, root, Arc::new(self.policy.clone()))
+        CtxService::new(inner, root, self.policy.clone())
     }
 }

@@ -75,14 +75,18 @@ mod extract;
 mod future;
 mod layer;
 mod policy;
+mod ready;
+mod request;
 mod service;
 mod threaded;
+mod watch;
 
 pub use body::CtxBody;
 pub use ctxprop::{Ctx, MissingLayer};
 pub use extract::{Baggage, BaggageRejection};
 pub use future::CtxFuture;
 pub use layer::CtxLayer;
+pub use ready::Call;
 pub use service::CtxService;
 pub use threaded::{Threadable, Threaded, threaded};
 

@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
-use ctxprop::Ctx;
+use ctxprop::__private::of_request;
 use ctxprop::wire::{Formats, Incoming};
-use http::HeaderMap;
+use ctxprop::{Baggage, BaggageError, BaggageMap, BaggageMapBuilder, Canceller, Ctx, SpanContext};
+use http::{HeaderMap, Request};
 
 /// What a [`CtxLayer`](crate::CtxLayer) was told.
 #[derive(Clone, Debug)]
@@ -46,9 +47,66 @@ impl Granted {
     }
 }
 
+/// A request that has its context.
+pub(crate) struct Admitted {
+    pub(crate) ctx: Ctx,
+    pub(crate) canceller: Canceller,
+    pub(crate) granted: Granted,
+    pub(crate) budget: Option<Duration>,
+    /// It has come through another layer of this process.
+    pub(crate) nested: bool,
+}
+
 impl Policy {
+    /// Makes the context of `request`: below `root`, or below the one that another layer gave it.
+    pub(crate) fn admit<B>(&self, root: &Ctx, request: &Request<B>) -> Admitted {
+        if request.extensions().get::<Ctx>().is_some()
+            && let Some(outer) = of_request(request.extensions())
+        {
+            return self.narrow(&outer, request.headers());
+        }
+        let (incoming, granted) = self.believe(request.headers());
+        let budget = incoming.budget;
+        let (ctx, canceller) = root.with_incoming(incoming);
+        Admitted { ctx, canceller, granted, budget, nested: false }
+    }
+
+    /// The context of a request that has one already, `outer`: that one with less. Budgets only shrink, and what
+    /// another layer took from the caller, and this one does not, is left behind.
+    fn narrow(&self, outer: &Ctx, headers: &HeaderMap) -> Admitted {
+        let said = self.formats.extract(headers);
+        let mut ctx = outer.clone();
+        let callers = |span: &SpanContext| span.trace_id() == outer.span().trace_id();
+        if !self.accept_trace && said.span.as_ref().is_some_and(callers) {
+            ctx = ctx.with_span(SpanContext::root());
+        }
+        if let Accept::Keys(keys) = &self.baggage {
+            let has = outer.baggage_map();
+            let taken = said.baggage.iter().filter(|(key, value)| {
+                has.get(key) == Some(value) && !keys.iter().any(|accepted| accepted == key)
+            });
+            let unwanted: Vec<_> = taken.map(|(key, _)| key.to_owned()).collect();
+            if !unwanted.is_empty()
+                && let Ok(without) = ctx.with_baggage(&Without(unwanted))
+            {
+                ctx = without;
+            }
+        }
+        let left = outer.remaining();
+        let own = self.budget(said.budget).filter(|own| left.is_none_or(|left| *own < left));
+        if let Some(own) = own {
+            ctx = ctx.with_timeout(own);
+        }
+        let granted = match said.budget {
+            Some(asked) if own.is_none_or(|own| own == asked) => Granted::Caller,
+            _ => Granted::Server,
+        };
+        let (ctx, canceller) = ctx.with_cancel();
+        Admitted { ctx, canceller, granted, budget: own.or(left), nested: true }
+    }
+
     /// What a request with these headers is believed to be, and whose budget it has.
-    pub(crate) fn admit(&self, headers: &HeaderMap) -> (Incoming, Granted) {
+    fn believe(&self, headers: &HeaderMap) -> (Incoming, Granted) {
         let mut formats = self.formats;
         if !self.accept_trace {
             formats = formats.trace(false);
@@ -61,10 +119,10 @@ impl Policy {
         if keys.is_some_and(Vec::is_empty) {
             formats = formats.baggage(false);
         }
-        let mut incoming = formats.extract(headers);
-        if let Some(keys) = keys {
-            incoming.baggage = incoming.baggage.retain_keys(keys);
-        }
+        let mut incoming = match keys {
+            Some(keys) => formats.extract_keys(headers, keys),
+            None => formats.extract(headers),
+        };
         let asked = incoming.budget;
         incoming.budget = self.budget(asked);
         let granted = match asked {
@@ -96,6 +154,22 @@ impl Policy {
     /// Whether `budget` is too little to start with: none at all, or less than the least that makes sense.
     pub(crate) fn is_too_little(&self, budget: Option<Duration>) -> bool {
         budget.is_some_and(|budget| budget.is_zero() || budget < self.min_budget)
+    }
+}
+
+/// The keys that are taken out of the baggage.
+struct Without(Vec<String>);
+
+impl Baggage for Without {
+    fn from_baggage(_: &BaggageMap) -> Result<Self, BaggageError> {
+        Ok(Without(Vec::new()))
+    }
+
+    fn to_baggage(&self, out: &mut BaggageMapBuilder) -> Result<(), BaggageError> {
+        for key in &self.0 {
+            out.remove(key);
+        }
+        Ok(())
     }
 }
 
@@ -144,13 +218,13 @@ mod tests {
             "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".parse().unwrap(),
         );
         headers.insert("baggage", "tenant=acme,user.id=7".parse().unwrap());
-        let (incoming, _) = CtxLayer::edge().policy.admit(&headers);
+        let (incoming, _) = CtxLayer::edge().policy.believe(&headers);
         assert!(incoming.span.is_none() && incoming.baggage.is_empty());
         let (incoming, _) =
-            CtxLayer::edge().accept_trace().accept_baggage(["tenant"]).policy.admit(&headers);
+            CtxLayer::edge().accept_trace().accept_baggage(["tenant"]).policy.believe(&headers);
         assert!(incoming.span.is_some());
         assert_eq!(incoming.baggage.iter().collect::<Vec<_>>(), [("tenant", "acme")]);
-        let (incoming, _) = CtxLayer::mesh().policy.admit(&headers);
+        let (incoming, _) = CtxLayer::mesh().policy.believe(&headers);
         assert!(incoming.span.is_some());
         assert_eq!(incoming.baggage.len(), 2);
     }
@@ -164,28 +238,28 @@ mod tests {
         let off = Formats::new().trace(false).baggage(false).budget(false);
         for layer in [CtxLayer::mesh(), CtxLayer::edge().accept_trace().accept_baggage(["tenant"])]
         {
-            let (incoming, _) = layer.clone().policy.admit(&headers);
+            let (incoming, _) = layer.clone().policy.believe(&headers);
             assert!(incoming.span.is_some() && !incoming.baggage.is_empty());
-            let (incoming, whose) = layer.formats(off).policy.admit(&headers);
+            let (incoming, whose) = layer.formats(off).policy.believe(&headers);
             assert!(incoming.span.is_none() && incoming.baggage.is_empty());
             assert_eq!((incoming.budget, whose), (None, Granted::Server));
         }
-        assert!(CtxLayer::edge().policy.admit(&headers).0.span.is_none());
+        assert!(CtxLayer::edge().policy.believe(&headers).0.span.is_none());
     }
 
     #[test]
     fn whose_budget_it_is() {
         let mut headers = HeaderMap::new();
         let layer = CtxLayer::mesh().default_budget(ms(100)).max_budget(ms(200));
-        assert_eq!(layer.policy.admit(&headers).1, Granted::Server);
+        assert_eq!(layer.policy.believe(&headers).1, Granted::Server);
         headers.insert("x-timeout-ms", "150".parse().unwrap());
-        assert_eq!(layer.policy.admit(&headers).1, Granted::Caller);
+        assert_eq!(layer.policy.believe(&headers).1, Granted::Caller);
         headers.insert("x-timeout-ms", "250".parse().unwrap());
-        assert_eq!(layer.policy.admit(&headers).1, Granted::Server);
+        assert_eq!(layer.policy.believe(&headers).1, Granted::Server);
         // A root that ends before the caller does is ours.
         headers.insert("x-timeout-ms", "150".parse().unwrap());
         let root = Ctx::background().with_timeout(ms(100));
-        assert_eq!(layer.under(&root).policy.admit(&headers).1, Granted::Server);
+        assert_eq!(layer.under(&root).policy.believe(&headers).1, Granted::Server);
     }
 
     #[test]

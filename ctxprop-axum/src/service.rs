@@ -1,73 +1,99 @@
 //! [`CtxService`]: makes the context of each request and hands both on.
 
+use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use axum::extract::MatchedPath;
 use ctxprop::Ctx;
-use http::{Request, Response};
+use http::{Method, Request, Response};
+use http_body::Body;
 use tower_service::Service;
-use tracing::{Span, field};
 
-use crate::body::CtxBody;
-use crate::future::{CtxFuture, Outcome};
+use crate::body::{BoxError, CtxBody};
+use crate::future::CtxFuture;
 use crate::policy::Policy;
+use crate::ready::Call;
+use crate::request::InFlight;
+use crate::watch::Watchers;
 
 /// The service that [`CtxLayer`](crate::CtxLayer) makes of another one.
-#[derive(Clone, Debug)]
+///
+/// It is always ready: waiting for the inner service is part of each request, and counts against its budget. What
+/// turns requests away because a service is not ready (`LoadShed`) belongs inside of it.
 pub struct CtxService<S> {
     inner: S,
-    root: Ctx,
-    policy: Arc<Policy>,
+    /// Whether `inner` said that it is ready for the next request.
+    ready: bool,
+    shared: Arc<Shared>,
+}
+
+/// What all clones of a service, and their requests, have in common.
+pub(crate) struct Shared {
+    pub(crate) root: Ctx,
+    pub(crate) policy: Policy,
+    pub(crate) watchers: Watchers,
 }
 
 impl<S> CtxService<S> {
-    pub(crate) fn new(inner: S, root: Ctx, policy: Arc<Policy>) -> Self {
-        CtxService { inner, root, policy }
+    pub(crate) fn new(inner: S, root: Ctx, policy: Policy) -> Self {
+        let shared = Shared { root, policy, watchers: Watchers::default() };
+        CtxService { inner, ready: false, shared: Arc::new(shared) }
+    }
+}
+
+impl<S: Clone> Clone for CtxService<S> {
+    fn clone(&self) -> Self {
+        // A clone of a service that is ready need not be.
+        CtxService { inner: self.inner.clone(), ready: false, shared: Arc::clone(&self.shared) }
+    }
+}
+
+impl<S: fmt::Debug> fmt::Debug for CtxService<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CtxService")
+            .field("inner", &self.inner)
+            .field("root", &self.shared.root)
+            .field("policy", &self.shared.policy)
+            .finish()
     }
 }
 
 impl<S, B, R> Service<Request<B>> for CtxService<S>
 where
-    S: Service<Request<B>, Response = Response<R>>,
+    S: Service<Request<B>, Response = Response<R>> + Clone + Send + 'static,
     S::Future: Send + 'static,
-    S::Error: Send + 'static,
-    R: Send + 'static,
+    B: Send + 'static,
+    R: Body + Send + 'static,
+    R::Error: Into<BoxError>,
 {
     type Response = Response<CtxBody<R>>;
     type Error = S::Error;
-    type Future = CtxFuture<S::Future, R, S::Error>;
+    type Future = CtxFuture<Call<S, B>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(cx)
+        if !self.ready {
+            // Where it is not, it is polled again in the request's own future, which has its place in the queue.
+            self.ready = self.inner.poll_ready(cx)?.is_ready();
+        }
+        Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let (incoming, granted) = self.policy.admit(request.headers());
-        let too_little = self.policy.is_too_little(incoming.budget);
-        let budget = incoming.budget;
-        let (ctx, canceller) = self.root.with_incoming(incoming);
-        let span = request_span(&ctx, &request, budget);
-        let outcome = Outcome { granted, echo_trace_id: self.policy.echo_trace_id };
+        let admitted = self.shared.policy.admit(&self.shared.root, &request);
+        let too_little = self.shared.policy.is_too_little(admitted.budget);
+        let mut in_flight = InFlight::new(admitted, &request);
         if too_little {
-            return CtxFuture::refused(ctx, canceller, span, outcome);
+            let cancelled = in_flight.refuse();
+            return CtxFuture::refused(cancelled, in_flight, Arc::clone(&self.shared));
         }
-        request.extensions_mut().insert(ctx.clone());
-        let handler = span.in_scope(|| ctx.sync_scope(|| self.inner.call(request)));
-        CtxFuture::new(handler, ctx, canceller, span, outcome)
+        request.extensions_mut().insert(in_flight.ctx().clone());
+        let connects = request.method() == Method::CONNECT;
+        let call = if std::mem::take(&mut self.ready) {
+            Call::runs(in_flight.within(|| self.inner.call(request)))
+        } else {
+            let next = self.inner.clone();
+            Call::waits(std::mem::replace(&mut self.inner, next), request)
+        };
+        CtxFuture::new(call, in_flight, connects, Arc::clone(&self.shared))
     }
-}
-
-fn request_span<B>(ctx: &Ctx, request: &Request<B>, budget: Option<std::time::Duration>) -> Span {
-    let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
-    tracing::info_span!(
-        target: "ctxprop",
-        "request",
-        method = %request.method(),
-        route,
-        trace_id = %ctx.span().trace_id(),
-        span_id = %ctx.span().span_id(),
-        parent_id = ctx.span().parent_id().map(field::display),
-        budget = budget.map(field::debug),
-    )
 }

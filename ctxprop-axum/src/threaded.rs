@@ -10,7 +10,8 @@ use std::pin::Pin;
 use axum::handler::Handler;
 use axum_core::extract::{FromRequest, FromRequestParts, Request};
 use axum_core::response::{IntoResponse, Response};
-use ctxprop::{Awaitable, Ctx, MissingLayer, NeedsCtx};
+use ctxprop::__private::of_request;
+use ctxprop::{Awaitable, MissingLayer, NeedsCtx};
 
 /// Makes a handler of a `#[propagate]` function without a `Ctx` parameter.
 ///
@@ -87,7 +88,7 @@ fn under_its_context<W>(request: Request, work: impl FnOnce(Request) -> W) -> An
 where
     W: Future<Output = Response> + Send + 'static,
 {
-    match request.extensions().get::<Ctx>().cloned() {
+    match of_request(request.extensions()) {
         Some(ctx) => {
             let work = ctx.run(work(request));
             Box::pin(async move { work.await.unwrap_or_else(IntoResponse::into_response) })

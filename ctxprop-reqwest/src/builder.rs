@@ -15,6 +15,7 @@ use crate::error::{BuilderError, Error};
 use crate::escape;
 use crate::into_url::IntoUrl;
 use crate::redirect::Policy;
+use crate::retry::Budget;
 
 /// Sets up a [`Client`]. Its options are reqwest's, and those that say whom to tell what.
 ///
@@ -110,6 +111,13 @@ impl ClientBuilder {
     /// Whether a redirect that is followed names the URL it came from; on by default.
     pub fn referer(mut self, on: bool) -> Self {
         self.rules.no_referer = !on;
+        self
+    }
+
+    /// Which share of the requests may be repeated, over all that ask for [retries](crate::RequestBuilder::retry): 0.2 by
+    /// default, `None` for as many as they ask for. Ten more are there at first, and come back one a second.
+    pub fn retry_budget(mut self, share: impl Into<Option<f32>>) -> Self {
+        self.rules.retries = Budget::new(share.into());
         self
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ctxprop::NeedsCtx;
 use http::HeaderMap;
-use reqwest::{Method, Request, Response, Url};
+use reqwest::{Method, Request, Url};
 
 use crate::builder::ClientBuilder;
 use crate::egress::Egress;
@@ -14,7 +14,8 @@ use crate::error::{Error, redacted};
 use crate::into_url::IntoUrl;
 use crate::redirect::Policy;
 use crate::request::RequestBuilder;
-use crate::send;
+use crate::response::Response;
+use crate::{retry, send};
 
 /// reqwest's client, whose requests need a context. See the [crate](crate) for what becomes of them.
 ///
@@ -56,6 +57,7 @@ pub(crate) struct Rules {
     pub(crate) timeout: Option<Duration>,
     pub(crate) redirect: Policy,
     pub(crate) no_referer: bool,
+    pub(crate) retries: retry::Budget,
 }
 
 impl Rules {
@@ -141,7 +143,7 @@ impl Client {
         &self,
         request: Request,
     ) -> NeedsCtx<impl Future<Output = Result<Response, Error>> + Send + use<>> {
-        NeedsCtx::new(send::send(Arc::clone(&self.inner), Ok(request), 0))
+        send::send(Arc::clone(&self.inner), Ok(request), 0)
     }
 }
 
@@ -161,7 +163,7 @@ impl fmt::Debug for Client {
 /// Without the values of the default headers, which may be secret.
 impl fmt::Debug for Rules {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Rules { egress, headers, timeout, redirect, no_referer } = self;
+        let Rules { egress, headers, timeout, redirect, no_referer, retries } = self;
         let headers: Vec<_> = headers.keys().collect();
         f.debug_struct("Rules")
             .field("egress", egress)
@@ -169,6 +171,7 @@ impl fmt::Debug for Rules {
             .field("timeout", timeout)
             .field("redirect", redirect)
             .field("referer", &!no_referer)
+            .field("retries", retries)
             .finish()
     }
 }

@@ -1,35 +1,20 @@
 //! What each host is told: the rules of trust for what goes out.
 //!
 //! # Invariants
-//! 1. No host is told more than its zone allows, whoever wrote the header.
+//! 1. No host is told more than its zone allows, whoever wrote the header: the context, the user, the default headers or
+//!    a request that is forwarded with its headers.
 //! 2. Along a chain of redirects trust only falls ([`Egress::after`]).
 
 use std::time::Duration;
 
 use ctxprop::trust::{HostPattern, Mesh, Zone};
-use ctxprop::wire::{Expired, Formats, Outgoing};
+use ctxprop::wire::{self, Expired, Formats, Group, HEADERS, Header, Outgoing};
 use ctxprop::{BaggageMap, SpanContext};
 use http::HeaderMap;
-use http::header::HeaderName;
+use http::header::{HeaderName, REFERER};
 use reqwest::Url;
 
 static BAGGAGE: HeaderName = HeaderName::from_static("baggage");
-
-/// All that tells a trace, whoever wrote it.
-static TRACE: [HeaderName; 3] = [
-    HeaderName::from_static("traceparent"),
-    HeaderName::from_static("tracestate"),
-    HeaderName::from_static("x-trace-id"),
-];
-
-/// All that tells a budget, whoever wrote it.
-static BUDGET: [HeaderName; 5] = [
-    HeaderName::from_static("x-timeout-ms"),
-    HeaderName::from_static("x-deadline"),
-    HeaderName::from_static("grpc-timeout"),
-    HeaderName::from_static("connect-timeout-ms"),
-    HeaderName::from_static("x-envoy-expected-rq-timeout-ms"),
-];
 
 /// Whom a client tells what.
 #[derive(Debug, Clone, Default)]
@@ -75,13 +60,10 @@ impl Egress {
         headers: &mut HeaderMap,
     ) -> Result<(), Expired> {
         let host = host(url);
-        if zone == Zone::Outside {
-            headers.remove(&BAGGAGE);
-            if !baggage.is_empty() {
-                tracing::debug!(target: "ctxprop::egress", host, "not trusted: sent without baggage");
-            }
+        if zone == Zone::Outside && !baggage.is_empty() {
+            tracing::debug!(target: "ctxprop::egress", host, "not trusted: sent without baggage");
         }
-        let by_hand = headers.contains_key(&BAGGAGE);
+        let by_hand = self.restrict(url, zone, headers);
         let shared = zone.share(baggage).filter(|_| !by_hand);
         let formats = if by_hand { self.formats.baggage(false) } else { self.formats };
         let tells_trace = !names(&self.no_trace, host);
@@ -94,12 +76,55 @@ impl Egress {
         };
         formats.inject(&outgoing, headers)?;
         if !tells_trace {
-            remove(headers, &TRACE);
-        }
-        if !tells_budget {
-            remove(headers, &BUDGET);
+            remove(headers, Group::Trace);
         }
         Ok(())
+    }
+
+    /// Takes out of what was set by hand what the host must not see, and says whether baggage is left of it.
+    fn restrict(&self, url: &Url, zone: Zone, headers: &mut HeaderMap) -> bool {
+        if headers.is_empty() {
+            return false;
+        }
+        if !self.may_see_referer(url, headers) {
+            headers.remove(REFERER);
+        }
+        if !headers.contains_key(&BAGGAGE) {
+            return false;
+        }
+        match zone {
+            Zone::Inside => true,
+            Zone::Allowed => {
+                let public = wire::baggage::extract(headers).without_private();
+                headers.remove(&BAGGAGE);
+                for line in public.header_lines() {
+                    headers.append(&BAGGAGE, line.clone());
+                }
+                true
+            }
+            // A zone that is not known here is as far out as can be.
+            _ => {
+                headers.remove(&BAGGAGE);
+                false
+            }
+        }
+    }
+
+    /// Whether the host of `url` may learn what `referer` names: no host of a zone further in than its own, and nothing
+    /// that was asked for over TLS where anyone can read it (RFC 9110, section 10.1.3). What names no host at all
+    /// is seen by peers only.
+    fn may_see_referer(&self, url: &Url, headers: &HeaderMap) -> bool {
+        let mut all = headers.get_all(REFERER).iter();
+        all.all(|referer| {
+            let text = referer.to_str().unwrap_or_default();
+            match Url::parse(text) {
+                Ok(from) if from.has_host() => {
+                    !self.leads_outwards(&from, url)
+                        && (from.scheme(), url.scheme()) != ("https", "http")
+                }
+                _ => self.zone(url) == Zone::Inside,
+            }
+        })
     }
 
     /// Whether a hop from `here` to `next` leads to somebody who may know less.
@@ -109,7 +134,7 @@ impl Egress {
 
     /// The headers that are written or removed by host, so that a client must not add them by itself.
     pub(crate) fn headers() -> impl Iterator<Item = &'static HeaderName> {
-        [&BAGGAGE].into_iter().chain(&TRACE).chain(&BUDGET)
+        HEADERS.iter().map(Header::name)
     }
 }
 
@@ -122,9 +147,9 @@ fn names(patterns: &[HostPattern], host: &str) -> bool {
     patterns.iter().any(|pattern| pattern.matches(host))
 }
 
-fn remove(headers: &mut HeaderMap, names: &[HeaderName]) {
-    for name in names {
-        headers.remove(name);
+fn remove(headers: &mut HeaderMap, group: Group) {
+    for header in HEADERS.iter().filter(|header| header.group() == group) {
+        headers.remove(header.name());
     }
 }
 

@@ -4,16 +4,20 @@ use std::error::Error as StdError;
 use std::fmt;
 
 use ctxprop::trust::HostPatternError;
-use ctxprop::{Cancelled, Ctx};
+use ctxprop::{Cancelled, Cause, Ctx};
 use reqwest::{StatusCode, Url};
 
 use crate::into_url::UrlError;
 use crate::redirect::RedirectError;
 
-/// A request that gave no response, or a client that could not be built.
+/// A request that gave no response, a response that could not be read, or a client that could not be built.
 ///
 /// It has `From<Cancelled>`, so a `#[propagate]` function with this error unwinds when its context ends,
-/// and `From<reqwest::Error>` for what reading a response gives.
+/// and `From<reqwest::Error>` for what comes from reqwest itself.
+///
+/// The end of the context is its [`source`](StdError::source), so [`Cancelled::find_in`] finds it through whatever
+/// error it became a part of. Where the feature `axum` is on it is a response: that of [`Cancelled`], or the status
+/// of [`http_status`](Error::http_status).
 ///
 /// Neither `Display` nor `Debug` shows the user, the password, the query or the fragment of a URL: the
 /// conversion takes them out of reqwest's errors.
@@ -65,15 +69,13 @@ pub enum Error {
 impl Error {
     /// Whether the context ended first.
     pub fn is_cancelled(&self) -> bool {
-        matches!(self, Error::Cancelled(_))
+        self.cancelled().is_some()
     }
 
-    /// Why the context ended, where it was that.
+    /// Why the context ended, where it was that: also where it ended what the request was made of, such as a body that
+    /// is a stream.
     pub fn cancelled(&self) -> Option<&Cancelled> {
-        match self {
-            Error::Cancelled(cancelled) => Some(cancelled),
-            _ => None,
-        }
+        Cancelled::find_in(self)
     }
 
     /// Whether it was a timeout of the request or the client. The deadline of the context is none:
@@ -92,7 +94,7 @@ impl Error {
         matches!(self, Error::Redirect(_))
     }
 
-    /// The status that [`error_for_status`](reqwest::Response::error_for_status) made an error of.
+    /// The status that [`error_for_status`](crate::Response::error_for_status) made an error of.
     pub fn status(&self) -> Option<StatusCode> {
         self.reqwest().and_then(reqwest::Error::status)
     }
@@ -132,7 +134,7 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Error::Cancelled(cancelled) => cancelled.fmt(f),
+            Error::Cancelled(_) => f.write_str("the request was given up with its context"),
             Error::TimedOut => f.write_str("the timeout of the request passed"),
             Error::Reqwest(error) => error.fmt(f),
             Error::Redirect(error) => error.fmt(f),
@@ -146,11 +148,12 @@ impl fmt::Display for Error {
     }
 }
 
-// Each variant speaks for the error it holds, so what comes next is that one's source.
+// The end of the context is a source, so that it is found from outside (`Cancelled::find_in`). Each other variant speaks
+// for the error it holds, so what comes next is that one's source.
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match self {
-            Error::Cancelled(cancelled) => cancelled.source(),
+            Error::Cancelled(cancelled) => Some(cancelled),
             Error::TimedOut => None,
             Error::Reqwest(error) => error.source(),
             Error::Redirect(error) => error.source(),
@@ -159,6 +162,49 @@ impl StdError for Error {
             #[cfg(feature = "middleware")]
             Error::NoContext => None,
         }
+    }
+}
+
+/// [`Error::http_status`].
+impl From<Error> for StatusCode {
+    fn from(error: Error) -> Self {
+        error.http_status()
+    }
+}
+
+/// [`Error::http_status`] and a line that says no more than one's own caller may know.
+impl From<Error> for (StatusCode, String) {
+    fn from(error: Error) -> Self {
+        let status = error.http_status();
+        let text = match error.cancelled() {
+            Some(cancelled) if !matches!(cancelled.cause(), Cause::Custom(_)) => {
+                cancelled.to_string()
+            }
+            Some(_) => "the request was abandoned".to_owned(),
+            None if error.is_timeout() => "what this depends on took too long".to_owned(),
+            None => "what this depends on failed".to_owned(),
+        };
+        (status, text)
+    }
+}
+
+/// As that of [`Cancelled`] where the context ended; else the status of [`Error::http_status`], and a line of text that
+/// tells nothing of the other side.
+#[cfg(feature = "axum")]
+impl axum_core::response::IntoResponse for Error {
+    fn into_response(self) -> axum_core::response::Response {
+        match self.cancelled() {
+            Some(cancelled) => cancelled.clone().into_response(),
+            None => <(StatusCode, String)>::from(self).into_response(),
+        }
+    }
+}
+
+/// As [`IntoResponse`](axum_core::response::IntoResponse) has it.
+#[cfg(feature = "axum")]
+impl From<Error> for axum_core::response::Response {
+    fn from(error: Error) -> Self {
+        axum_core::response::IntoResponse::into_response(error)
     }
 }
 

@@ -64,15 +64,25 @@ impl Journey {
 
     /// The request of the next hop.
     pub(crate) fn hop(&mut self) -> Request {
-        if let Some(hop) = self.request.try_clone() {
+        let request = &mut self.request;
+        // A clone of reqwest's makes a place for the timeout, also where there is none.
+        if (request.body().is_some() || request.timeout().is_some())
+            && let Some(hop) = request.try_clone()
+        {
             return hop;
         }
-        let mut hop = Request::new(self.request.method().clone(), self.request.url().clone());
-        *hop.headers_mut() = self.request.headers().clone();
-        *hop.version_mut() = self.request.version();
-        *hop.timeout_mut() = self.request.timeout().copied();
-        *hop.body_mut() = self.request.body_mut().take();
-        self.body_is_gone = true;
+        let mut hop = Request::new(request.method().clone(), request.url().clone());
+        if !request.headers().is_empty() {
+            *hop.headers_mut() = request.headers().clone();
+        }
+        *hop.version_mut() = request.version();
+        if let Some(timeout) = request.timeout() {
+            *hop.timeout_mut() = Some(*timeout);
+        }
+        if let Some(stream) = request.body_mut().take() {
+            *hop.body_mut() = Some(stream);
+            self.body_is_gone = true;
+        }
         hop
     }
 
@@ -123,6 +133,8 @@ impl Journey {
             remove(headers, &SENSITIVE);
             headers.remove(HOST);
         }
+        // The one that led here names what was before, which is nobody's business there.
+        headers.remove(REFERER);
         if referer(&here, &next) {
             set_referer(headers, here, &next);
         }
@@ -179,7 +191,6 @@ fn remove(headers: &mut HeaderMap, names: &[HeaderName]) {
 /// RFC 9110, section 10.1.3.
 fn set_referer(headers: &mut HeaderMap, mut here: Url, next: &Url) {
     if here.scheme() == "https" && next.scheme() == "http" {
-        headers.remove(REFERER);
         return;
     }
     // These fail where there is no host, and there is no user then either.

@@ -25,7 +25,7 @@
 //! | the context has ended, or less than 1 ms is left | [`Error::Cancelled`]; no connection is opened |
 //! | it is sent | a span of its own below the context's, what remains of the budget, and baggage for peers; a `tracing` span `send` with the ids, method, host, path and status |
 //! | the context ends | [`Error::Cancelled`] at once; the connection closes, over HTTP/2 the stream |
-//! | the deadline passes in the response's body | reading it fails, in a `#[propagate]` function with `Cancelled` |
+//! | the context ends while the response's body is read | reading it fails with [`Error::Cancelled`], wherever that is |
 //! | its own, shorter timeout passes | reqwest's timeout error, as ever |
 //! | the answer is 504 with `x-deadline-exceeded: caller` | [`Error::Cancelled`]: it was our budget that ran out there |
 //! | the answer is any other 504 | a response |
@@ -42,15 +42,17 @@
 //!
 //! | a header set by hand, or by [`default_headers`](ClientBuilder::default_headers) | then |
 //! | --- | --- |
-//! | `traceparent`, `tracestate`, `x-timeout-ms`, `x-deadline` | the context's takes its place |
-//! | `baggage`, to a peer or an allowed host | it is sent, in place of the context's |
+//! | `traceparent`, `tracestate`, and all that tell a budget ([`HEADERS`](ctxprop::wire::HEADERS)) | the context's takes its place; where it has none, it is removed |
+//! | `baggage`, to a peer | it is sent, in place of the context's |
+//! | `baggage`, to an allowed host | the same, without what is private in it |
 //! | `baggage`, to anyone else | it is removed |
+//! | `referer` that names somebody further inside than the host | it is removed |
 //!
 //! So a gateway that forwards a stranger's headers takes `baggage` out of them first.
 //!
 //! # Features
 //!
-//! None is on by default. `middleware` has the same, retries aside, for a chain of reqwest-middleware: see
+//! None is on by default. `axum` makes [`Error`] a response. `middleware` has the same, retries aside, for a chain of reqwest-middleware: see
 //! [`ClientBuilder`]'s `build_middleware`. `brotli`, `charset`, `cookies`, `deflate`, `form`, `gzip`, `http2`, `json`,
 //! `multipart`, `query`, `rustls`, `rustls-no-provider`, `socks`, `stream` and `system-proxy` are reqwest's features of
 //! the same names. Those it has beside them work as well, where your crate depends on reqwest with them: without
@@ -58,6 +60,7 @@
 //!
 //! [`Ctx`]: ctxprop::Ctx
 
+mod bound;
 mod builder;
 mod client;
 mod egress;
@@ -69,6 +72,7 @@ mod journey;
 pub mod middleware;
 pub mod redirect;
 mod request;
+mod response;
 mod retry;
 mod send;
 
@@ -77,11 +81,12 @@ pub use client::Client;
 pub use error::{BuilderError, Error};
 pub use into_url::{IntoUrl, UrlError};
 pub use request::RequestBuilder;
+pub use response::Response;
 
 pub use reqwest;
 #[cfg(feature = "multipart")]
 pub use reqwest::multipart;
-pub use reqwest::{Body, Method, Proxy, Response, StatusCode, Url, Version, header};
+pub use reqwest::{Body, Method, Proxy, StatusCode, Url, Version, header};
 #[cfg(feature = "middleware")]
 pub use reqwest_middleware;
 

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use ctxprop::NeedsCtx;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Body, Request, Response, Version};
+use reqwest::{Body, Request, Version};
 
 use crate::client::Client;
 use crate::error::Error;
+use crate::response::Response;
 use crate::send;
 
 /// A request before it is sent. Its methods are reqwest's; see there for more of them.
@@ -116,10 +117,14 @@ impl RequestBuilder {
     /// wait would not end before the deadline of the context or the [timeout](RequestBuilder::timeout) of
     /// the request, the last attempt is the result, at once.
     ///
+    /// All requests of a client share a [budget of retries](crate::ClientBuilder::retry_budget), so that many clients that
+    /// fail together do not become as many again. Where it is used up, too, the last attempt is the result.
+    ///
     /// Each attempt begins at the request's own URL, in a span of its own, with the budget that remains.
     ///
     /// Only idempotent methods (RFC 9110, section 9.2.2: `GET`, `HEAD`, `OPTIONS`, `TRACE`, `PUT`,
-    /// `DELETE`) are repeated, and only a body that is no stream: anything else is sent once. Waiting for
+    /// `DELETE`) are repeated, and any other with an `idempotency-key`, by which the server knows the second as the
+    /// first; and only a body that is no stream. Anything else is sent once. Waiting for
     /// the body of a response is not part of an attempt.
     ///
     /// # Examples
@@ -165,8 +170,8 @@ impl RequestBuilder {
     /// Sends the request under the context it is given, and follows redirects as the client's
     /// [policy](crate::redirect) says. See the [crate](crate) for what each hop is told.
     ///
-    /// It resolves when the head of the response is there. The body is bounded too: by the request's own
-    /// timeout, and by the deadline with a few milliseconds' grace.
+    /// It resolves when the head of the response is there. The body is bounded too, by the request's own
+    /// timeout and by the context, wherever it is read: see [`Response`].
     ///
     /// # Errors
     ///
@@ -225,7 +230,7 @@ impl RequestBuilder {
     /// ```
     pub fn send(self) -> NeedsCtx<impl Future<Output = Result<Response, Error>> + Send + use<>> {
         let (client, retries) = (Arc::clone(&self.client.inner), self.retries);
-        NeedsCtx::new(send::send(client, self.build(), retries))
+        send::send(client, self.build(), retries)
     }
 }
 

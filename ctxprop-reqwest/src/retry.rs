@@ -1,16 +1,21 @@
 //! Attempts: which failures may pass, and how long to wait before the next try.
 //!
 //! # Invariants
-//! 1. Only idempotent requests are repeated (RFC 9110, section 9.2.2), and only with the same body.
+//! 1. Only idempotent requests are repeated (RFC 9110, section 9.2.2, or by their `idempotency-key`), and only with the
+//!    same body.
 //! 2. Nobody waits for what would come too late: where the budget ends before a wait, the last attempt is
 //!    the result, at once.
-//! 3. An attempt that used up all that remained is the last, whatever its result says.
+//! 3. All requests of a client together are not repeated more often than its budget of retries allows.
+//! 4. An attempt that used up all that remained is the last, whatever its result says.
+
+mod budget;
 
 use std::time::{Duration, SystemTime};
 
 use http::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{Request, Response, StatusCode};
 
+pub(crate) use self::budget::Budget;
 use crate::error::Error;
 use crate::send::{Sender, Transport};
 
@@ -30,8 +35,11 @@ pub(crate) async fn send<T: Transport<Error = Error>>(
     retries: u32,
     transport: &mut T,
 ) -> Result<Response, Error> {
-    let retries = if request.method().is_idempotent() { retries } else { 0 };
+    let retries = if may_repeat(&request) { retries } else { 0 };
     let mut attempt = 0;
+    if retries > 0 {
+        sender.retries().earn();
+    }
     loop {
         let again = if attempt < retries { request.try_clone() } else { None };
         let result = sender.follow(request, transport).await;
@@ -42,6 +50,11 @@ pub(crate) async fn send<T: Transport<Error = Error>>(
         if !sender.has_left(delay) {
             return result;
         }
+        if !sender.retries().spend() {
+            let host = next.url().host_str();
+            tracing::debug!(target: "ctxprop::retry", host, attempt, "no retries left in the client's budget");
+            return result;
+        }
         attempt += 1;
         report(&next, &result, attempt, delay);
         // What is left of an answer would keep its connection busy.
@@ -49,6 +62,13 @@ pub(crate) async fn send<T: Transport<Error = Error>>(
         tokio::time::sleep(delay).await;
         request = next;
     }
+}
+
+/// Whether sending it twice is as good as sending it once. An `idempotency-key`
+/// (draft-ietf-httpapi-idempotency-key-header) makes a server see to that.
+fn may_repeat(request: &Request) -> bool {
+    let key = || request.headers().get("idempotency-key").is_some_and(|key| !key.is_empty());
+    request.method().is_idempotent() || key()
 }
 
 /// How long the other side asks to wait until what failed may have passed; `None` where it will not pass.

@@ -3,14 +3,16 @@
 //! # Invariants
 //! 1. Nothing is sent once the context has ended or less than 1 ms is left.
 //! 2. The end of the context drops what is being sent, at once.
-//! 3. A response's body ends with the deadline, whoever reads it.
+//! 3. A response's body ends with the context, whoever reads it: see `bound.rs`.
+//! 4. The future of a request is small, because it is a part of each future that awaits it, and moved with them.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ctxprop::trust::Zone;
 use ctxprop::wire::Formats;
-use ctxprop::{Cancelled, Cause, Ctx, SpanContext};
+use ctxprop::{Cancelled, Cause, Ctx, NeedsCtx, SpanContext};
 use http::HeaderMap;
 use reqwest::{Request, Response, StatusCode};
 use tokio::time::Instant;
@@ -23,10 +25,6 @@ use crate::{DEADLINE_EXCEEDED, retry};
 
 /// What is less is not worth a request, and cannot be written into one.
 const LEAST: Duration = Duration::from_millis(1);
-
-/// How much later than the context's deadline reqwest's own timer fires. It is there for who reads the
-/// body outside of the context; inside, the context's end comes first and is told as what it is.
-const GRACE: Duration = Duration::from_millis(10);
 
 /// What carries one hop: reqwest, or what is below a middleware.
 pub(crate) trait Transport: Send {
@@ -46,18 +44,36 @@ impl Transport for &reqwest::Client {
     }
 }
 
+/// What is awaited of a request: a box, whose type says nothing of what is in it.
+pub(crate) type Sending = Pin<Box<dyn Future<Output = Result<crate::Response, Error>> + Send>>;
+
 /// Sends a request under the current context, and up to `retries` times more.
-pub(crate) async fn send(
+pub(crate) fn send(
     client: Arc<Inner>,
     request: Result<Request, Error>,
     retries: u32,
-) -> Result<Response, Error> {
-    let ctx = Ctx::current();
-    // Looks at the clock, where `run` would only see an end that was recorded.
-    Left::of(&ctx, None)?;
-    let mut request = request?;
-    let sender = Sender::new(&client.rules, &ctx, &mut request);
-    ctx.run(retry::send(&sender, request, retries, &mut &client.http)).await?
+) -> NeedsCtx<Sending> {
+    NeedsCtx::new(Box::pin(async move {
+        let ctx = Ctx::current();
+        let mut request = match request {
+            Ok(request) => request,
+            Err(error) => {
+                // What comes too late is told as that, whatever else is wrong with it.
+                Left::of(&ctx, None)?;
+                return Err(error);
+            }
+        };
+        let sender = Sender::new(&client.rules, &ctx, &mut request);
+        let transport = &mut &client.http;
+        let response = match retries {
+            0 => ctx.run(sender.follow(request, transport)).await??,
+            _ => {
+                let attempts = retry::send(&sender, request, retries, transport);
+                ctx.run(Box::pin(attempts)).await??
+            }
+        };
+        Ok(crate::Response::new(response, ctx))
+    }))
 }
 
 /// The `tracing` span of one hop, up to the head of its response. Of the URL it tells host and path: users, passwords and
@@ -99,6 +115,11 @@ impl<'a> Sender<'a> {
         Sender { rules, ctx, trace, timeout }
     }
 
+    /// What all requests of the client may be repeated.
+    pub(crate) fn retries(&self) -> &retry::Budget {
+        &self.rules.retries
+    }
+
     /// Whether something would be left for a hop after `delay`.
     pub(crate) fn has_left(&self, delay: Duration) -> bool {
         let left = Left::of(self.ctx, self.timeout);
@@ -122,7 +143,10 @@ impl<'a> Sender<'a> {
                 .egress
                 .write(to, &span, ctx.baggage_map(), left.least, hop.headers_mut())
                 .map_err(|_| left.over(ctx))?;
-            *hop.timeout_mut() = left.timer;
+            // Asking for the place of none makes one.
+            if left.timer.is_some() {
+                *hop.timeout_mut() = left.timer;
+            }
             let seen = hop_span(&hop, &span);
             let response = transport.execute(hop).instrument(seen.clone()).await?;
             seen.record("status", response.status().as_u16());
@@ -156,7 +180,7 @@ struct Left {
     /// The smaller of the two.
     least: Option<Duration>,
     is_own: bool,
-    /// When reqwest gives up.
+    /// When reqwest gives up: the context's end needs no timer of reqwest's.
     timer: Option<Duration>,
 }
 
@@ -171,11 +195,7 @@ impl Left {
             (own @ Some(mine), theirs) if theirs.is_none_or(|theirs| mine < theirs) => {
                 Left { least: own, is_own: true, timer: own }
             }
-            (_, theirs) => Left {
-                least: theirs,
-                is_own: false,
-                timer: theirs.map(|theirs| theirs.saturating_add(GRACE)),
-            },
+            (own, theirs) => Left { least: theirs, is_own: false, timer: own },
         };
         match left.least {
             Some(least) if least < LEAST => Err(left.over(ctx)),

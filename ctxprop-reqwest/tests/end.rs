@@ -121,7 +121,9 @@ async fn the_deadline_is_the_contexts_end() {
     let error = after(SECOND, 60 * SECOND, SECOND).await;
     let cancelled = error.cancelled().expect("cancelled");
     assert!(cancelled.is_deadline() && cancelled.budget() == Some(SECOND));
-    assert_eq!(error.to_string(), "the deadline passed: the budget was 1s");
+    assert_eq!(error.to_string(), "the request was given up with its context");
+    let source = std::error::Error::source(&error).map(ToString::to_string);
+    assert_eq!(source.as_deref(), Some("the deadline passed: the budget was 1s"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -206,13 +208,31 @@ async fn the_body_ends_with_the_deadline() {
     let client = server.client().build().unwrap();
     let get = || client.get(server.url("/")).send();
 
-    // Outside of the context: reqwest's timer, after the grace.
+    // Outside of the context too.
     let ctx = Ctx::background().with_timeout(SECOND);
     let mut answer = get().with(&ctx).await.unwrap();
     assert_eq!(answer.chunk().await.unwrap().as_deref(), Some(&b"begin"[..]));
     let rest = tokio::spawn(async move { answer.chunk().await });
-    tokio::time::advance(SECOND + Duration::from_millis(10)).await;
-    assert!(rest.await.unwrap().unwrap_err().is_timeout());
+    tokio::time::advance(SECOND).await;
+    let error = rest.await.unwrap().unwrap_err();
+    assert!(error.cancelled().is_some_and(Cancelled::is_deadline), "{error:?}");
+
+    // .. and as reqwest's response, or as the body of somebody else's.
+    for as_body in [false, true] {
+        let ctx = Ctx::background().with_timeout(SECOND);
+        let answer = get().with(&ctx).await.unwrap();
+        let mut answer = match as_body {
+            true => http::Response::new(ctxprop_reqwest::Body::from(answer)).into(),
+            false => answer.into_reqwest(),
+        };
+        assert_eq!(answer.chunk().await.unwrap().as_deref(), Some(&b"begin"[..]));
+        let rest = tokio::spawn(async move { answer.chunk().await });
+        tokio::task::yield_now().await;
+        tokio::time::advance(SECOND).await;
+        let error = rest.await.unwrap().unwrap_err();
+        assert!(Cancelled::find_in(&error).is_some_and(Cancelled::is_deadline), "{error:?}");
+        assert!(Error::from(error).is_cancelled());
+    }
 
     // In it: the context's end, both when that comes first and when the thread was busy meanwhile.
     for passed in [SECOND, 2 * SECOND] {
@@ -267,7 +287,7 @@ async fn no_error_shows_a_secret() {
     let mut server = Server::start(|_| async { status(418) }).await;
     let url = server.url("/?token=hunter2");
     let answer = client.get(url).send().with(&ctx).await.unwrap();
-    let error = Error::from(answer.error_for_status().unwrap_err());
+    let error = answer.error_for_status().unwrap_err();
     assert_eq!(error.status().map(|status| status.as_u16()), Some(418));
     assert!(!format!("{error} {error:?}").contains("hunter2"));
     assert_eq!(server.all().len(), 1);
@@ -282,4 +302,64 @@ async fn its_future_can_be_sent_to_other_threads() {
     let client = server.client().build().unwrap();
     let sent = is_send(client.get(server.url("/")).send().with(&Ctx::background()));
     assert_eq!(tokio::spawn(sent).await.unwrap().unwrap().status(), 200);
+}
+
+#[derive(Debug, thiserror::Error)]
+enum ShopError {
+    #[error("payments: {0}")]
+    Payments(#[from] Error),
+    #[error(transparent)]
+    Stock(Error),
+    #[error("ledger")]
+    Ledger(#[source] std::io::Error),
+}
+
+/// However an error was wrapped on its way up, the end of the context is what one's own caller is told.
+#[tokio::test]
+async fn the_end_of_the_context_is_found_in_every_error_that_it_became() {
+    use std::error::Error as StdError;
+
+    let ended = || -> Error {
+        let late = Ctx::background().with_timeout(Duration::ZERO);
+        late.check().map_err(Error::from).unwrap_err()
+    };
+    let boxed: Box<dyn StdError + Send + Sync> = ended().into();
+    let anyhow = anyhow::Error::from(ended()).context("in the basement");
+    let io = std::io::Error::other(ShopError::from(ended()));
+    let all: [(&str, &(dyn StdError + 'static)); 6] = [
+        ("as it is", &ended()),
+        ("boxed", boxed.as_ref()),
+        ("anyhow", anyhow.as_ref()),
+        ("#[from]", &ShopError::from(ended())),
+        ("transparent", &ShopError::Stock(ended())),
+        ("io", &ShopError::Ledger(io)),
+    ];
+    for (row, error) in all {
+        let found = Cancelled::find_in(error).map(Cancelled::http_status);
+        assert_eq!(found, Some(http::StatusCode::GATEWAY_TIMEOUT), "{row}");
+    }
+    assert_eq!(Cancelled::find_in(&Error::TimedOut), None);
+    assert_eq!(http::StatusCode::from(ended()), 504);
+}
+
+/// A body that ends while it is sent: reqwest's error, and the context's end in it.
+#[tokio::test]
+async fn a_request_body_that_ended_with_its_context_says_so() {
+    let server = Server::ok().await;
+    let client = server.client().build().unwrap();
+    let broken =
+        futures_util::stream::iter([Err::<Frame<Bytes>, _>(Cancelled::new(Cause::Shutdown))]);
+    let body = ctxprop_reqwest::Body::wrap(StreamBody::new(broken));
+    let sent = client.put(server.url("/")).body(body).send().with(&Ctx::background()).await;
+    let error = sent.unwrap_err();
+    assert_eq!(error.cancelled().map(Cancelled::cause), Some(&Cause::Shutdown), "{error:?}");
+    assert_eq!(error.http_status(), 503);
+}
+
+/// It is a part of each future that awaits it, in however deep a chain of calls.
+#[test]
+fn a_request_makes_no_future_large() {
+    let client = Client::builder().no_proxy().build().unwrap();
+    let request = client.get("http://stock/");
+    assert!(std::mem::size_of_val(&request.send()) <= 64);
 }

@@ -13,7 +13,8 @@ use common::{Server, port_of, redirect, status};
 use ctxprop::wire::Incoming;
 use ctxprop::{Background, Cancelled, Cause, Ctx, propagate};
 use ctxprop_reqwest::reqwest_middleware::{self, ClientWithMiddleware, Middleware, Next};
-use ctxprop_reqwest::{ClientBuilder, Error, Response};
+use ctxprop_reqwest::{ClientBuilder, Error};
+use reqwest::Response;
 
 fn caller() -> Ctx {
     let mut headers = http::HeaderMap::new();

@@ -323,6 +323,36 @@ async fn referer() {
     assert_eq!(told, [None, Some(&*server.url("/?q=1")), None, None]);
 }
 
+/// However a chain leaves the mesh, no hop outside is told of one inside, nor of what was set by hand.
+#[tokio::test]
+async fn no_referer_of_the_mesh_leaves_it() {
+    for hosts in [
+        &["payments", "db.internal", "shop.example"][..],
+        &["payments", "db.internal", "users.corp.example", "shop.example"],
+        &["payments", "users.corp.example", "users.corp.example", "evil.example"],
+        &["payments", "shop.example", "payments", "shop.example"],
+        &["shop.example", "payments", "payments", "evil.example", "evil.example"],
+    ] {
+        let mut server = chain(hosts).await;
+        let builder = || server.client().allow_baggage_to("*.corp.example");
+        for client in [builder().build().unwrap(), builder().referer(false).build().unwrap()] {
+            let request = client.get(server.at(hosts[0], "/0?user=7"));
+            let request = request.header("referer", "http://stock/by-hand?user=7");
+            request.send().with(&caller()).await.unwrap();
+        }
+        let seen = server.all();
+        assert_eq!(seen.len(), 2 * hosts.len());
+        let inside = ["payments", "db.internal", "stock"];
+        for hop in seen.iter().filter(|hop| !inside.contains(&hop.host())) {
+            let referer = hop.header("referer").unwrap_or_default();
+            assert!(inside.iter().all(|host| !referer.contains(host)), "{hosts:?}: {referer}");
+            assert!(!referer.contains("user=7"), "{hosts:?}: {referer}");
+            let corp = referer.contains("corp.example");
+            assert!(!corp || hop.host() == "users.corp.example", "{hosts:?}: {referer}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn loops_and_limits() {
     let mut server = Server::redirecting(302, "/").await;

@@ -85,6 +85,11 @@ hidden! {
     pub use crate::select::Select;
 }
 
+/// For ctxprop-axum's own extractors and layer.
+#[cfg(feature = "axum")]
+#[doc(hidden)]
+pub use crate::axum::of_request;
+
 /// For the spans of `#[propagate(span)]`, so that users need not depend on it.
 #[doc(hidden)]
 pub use tracing;

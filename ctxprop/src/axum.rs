@@ -7,6 +7,7 @@ use std::fmt;
 
 use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum_core::response::{IntoResponse, Response};
+use http::Extensions;
 use http::StatusCode;
 use http::request::Parts;
 
@@ -36,12 +37,25 @@ impl IntoResponse for MissingLayer {
     }
 }
 
-/// The context of the request, as a handler's argument.
+/// The context of a request with these extensions: of the one that was put there and the one of the scope that runs the
+/// narrower, so that middleware may derive one in either way.
+#[doc(hidden)]
+pub fn of_request(extensions: &Extensions) -> Option<Ctx> {
+    let given = extensions.get::<Ctx>();
+    match (given, Ctx::try_current()) {
+        (Some(given), Some(current)) if given.descends_from(&current) => Some(given.clone()),
+        (_, Some(current)) => Some(current),
+        (given, None) => given.cloned(),
+    }
+}
+
+/// The context of the request, as a handler's argument: below middleware that runs what it wraps under a context of its
+/// own (`ctx.scope(next.run(request))`), that one.
 impl<S: Sync> FromRequestParts<S> for Ctx {
     type Rejection = MissingLayer;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, MissingLayer> {
-        parts.extensions.get::<Ctx>().cloned().ok_or(MissingLayer {})
+        of_request(&parts.extensions).ok_or(MissingLayer {})
     }
 }
 
@@ -50,7 +64,7 @@ impl<S: Sync> OptionalFromRequestParts<S> for Ctx {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Infallible> {
-        Ok(parts.extensions.get::<Ctx>().cloned())
+        Ok(of_request(&parts.extensions))
     }
 }
 

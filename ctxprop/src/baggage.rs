@@ -9,6 +9,7 @@ mod fit;
 mod grammar;
 mod lines;
 mod members;
+mod received;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -18,10 +19,11 @@ use http::HeaderValue;
 pub use builder::BaggageMapBuilder;
 pub use error::{BaggageError, BaggageErrorKind};
 pub(crate) use fit::{count_members, is_well_formed};
-pub(crate) use grammar::{Item, encoded_len, scan};
+pub(crate) use grammar::{Item, encoded_len, next_comma, scan};
 pub(crate) use lines::{LineBuilder, Lines, MAX_LINE};
 use members::Members;
-pub(crate) use members::PRIVATE;
+pub(crate) use received::PRIVATE;
+use received::Received;
 
 /// The most members that travel together (W3C Baggage, section 3.2.2 "Limits").
 pub const MAX_BAGGAGE_MEMBERS: usize = 64;
@@ -109,8 +111,9 @@ pub trait Baggage: Sized {
 /// here is encoded when first sent. There is one value a key: of several, the last counts.
 ///
 /// Members marked private are ones that must not leave the mesh, see
-/// [`without_private`](Self::without_private). The mark is a property, `private` without a value, so it
-/// holds at every hop of the mesh, however many services pass the member on without looking at it.
+/// [`without_private`](Self::without_private). The mark is a property, `private`, so it holds at every hop of
+/// the mesh, however many services pass the member on without looking at it. It is written without a value, and read
+/// in any case and with any value: `;PRIVATE` and `;private=1` are marks too.
 /// `Debug` shows their keys only, and all of the other members; properties are not shown.
 ///
 /// See [W3C Baggage](https://www.w3.org/TR/baggage/).
@@ -233,7 +236,16 @@ impl BaggageMap {
     /// ```
     #[must_use]
     pub fn without_private(&self) -> Self {
-        self.filter(|members, index| !members.is_private(index))
+        if let Repr::Received { lines, .. } = &self.0
+            && !received::may_be_private(lines.as_slice())
+        {
+            return self.clone();
+        }
+        // Nor does a value that a private one of the same key has taken the place of.
+        self.filter(
+            |member| !member.private && !member.superseded,
+            |members, index| !members.is_private(index),
+        )
     }
 
     /// The map with only the members whose key is among these, compared exactly.
@@ -249,7 +261,12 @@ impl BaggageMap {
         if keys.is_empty() {
             return Self::empty();
         }
-        self.filter(|members, index| keys.iter().any(|key| key.as_ref() == members.key(index)))
+        // All members of a key stay together: an earlier one may be what makes the last private.
+        let named = |this: &[u8]| keys.iter().any(|key| key.as_ref().as_bytes() == this);
+        self.filter(
+            |member| named(member.key()),
+            |members, index| named(members.key(index).as_bytes()),
+        )
     }
 
     /// The values of the `baggage` header to send, none if the map is empty.
@@ -289,17 +306,28 @@ impl BaggageMap {
         }
     }
 
-    fn filter(&self, keep: impl Fn(&Members, usize) -> bool) -> Self {
-        let members = self.members();
-        if (0..members.len()).all(|index| keep(members, index)) {
-            return self.clone();
+    /// What came is looked at where it is, and not decoded.
+    fn filter(
+        &self,
+        keep_received: impl Fn(&Received<'_>) -> bool,
+        keep_built: impl Fn(&Members, usize) -> bool,
+    ) -> Self {
+        match &self.0 {
+            Repr::Empty => self.clone(),
+            Repr::Received { lines, .. } => {
+                match received::filter(lines.as_slice(), keep_received) {
+                    None => self.clone(),
+                    Some(kept) => kept.map_or(Self::empty(), Self::received),
+                }
+            }
+            Repr::Built(built) => {
+                let members = &built.members;
+                if (0..members.len()).all(|index| keep_built(members, index)) {
+                    return self.clone();
+                }
+                Self::built(members.copy_of(|index| keep_built(members, index)))
+            }
         }
-        let mut kept = members.clone();
-        // from the end, so that what is removed moves no index yet to come
-        for index in (0..members.len()).rev().filter(|&index| !keep(members, index)) {
-            kept.remove(index);
-        }
-        Self::built(kept)
     }
 }
 

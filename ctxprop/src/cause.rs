@@ -147,6 +147,42 @@ impl Cancelled {
     pub fn http_status(&self) -> StatusCode {
         self.cause.http_status()
     }
+
+    /// The end of a context that an error is about: the error itself, or the first among its sources that is one.
+    ///
+    /// It looks through errors of other crates, such as those of `reqwest` and `thiserror`, as far as their
+    /// [`source`](Error::source) leads, and into an [`io::Error`], which hides what it was made of. A boxed error or one
+    /// of `anyhow` is asked with `as_ref()`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::error::Error;
+    /// use ctxprop::{Cancelled, Cause};
+    ///
+    /// let gone = std::io::Error::from(Cancelled::new(Cause::DeadlineExceeded));
+    /// let error: Box<dyn Error + Send + Sync> = gone.into();
+    /// let status = match Cancelled::find_in(error.as_ref()) {
+    ///     Some(cancelled) => cancelled.http_status(),
+    ///     None => http::StatusCode::BAD_GATEWAY,
+    /// };
+    /// assert_eq!(status, 504);
+    /// ```
+    pub fn find_in<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Cancelled> {
+        let mut next = Some(error);
+        while let Some(error) = next {
+            if let Some(cancelled) = error.downcast_ref() {
+                return Some(cancelled);
+            }
+            let io = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+            next = match io {
+                // Its own source is that of what it holds.
+                Some(inner) => Some(inner),
+                None => error.source(),
+            };
+        }
+        None
+    }
 }
 
 impl fmt::Display for Cancelled {

@@ -47,14 +47,12 @@ mod carrier;
 mod environment;
 mod fields;
 mod formats;
+mod headers;
 mod http;
 pub mod trace_context;
 
 use std::fmt;
 use std::time::Duration;
-
-use ::http::HeaderValue;
-use ::http::header::HeaderName;
 
 use crate::baggage::BaggageMap;
 use crate::span::SpanContext;
@@ -62,8 +60,8 @@ use crate::span::SpanContext;
 pub use crate::line::Line;
 pub use carrier::{Extract, Inject};
 pub use environment::Environment;
-pub use fields::FIELDS;
 pub use formats::Formats;
+pub use headers::{FIELDS, Group, HEADERS, Header};
 
 /// What a caller sent.
 #[derive(Debug, Default, Clone)]
@@ -106,9 +104,9 @@ pub struct Outgoing<'a> {
 impl Outgoing<'_> {
     /// Writes all headers of the default [`Formats`], in place of whatever lines they have.
     ///
-    /// A header there is nothing to say of is removed, those of the budget too: the caller of a
-    /// request that is forwarded with its headers would otherwise grant the next hop a budget
-    /// that nobody here has.
+    /// A header there is nothing to say of is removed, and so is one of the trace or the budget that these formats
+    /// read and do not write, such as `grpc-timeout`: the caller of a request that is forwarded with its headers would
+    /// otherwise grant the next hop a budget that nobody here has.
     ///
     /// # Errors
     ///
@@ -142,15 +140,6 @@ impl Dropped {
     fn note(&mut self, header: &'static str, reason: &'static str, count: usize) {
         self.0 += count;
         tracing::debug!(target: "ctxprop::wire", header, reason, count, "dropped from a message");
-    }
-}
-
-/// Makes this the only line of the field; `None` removes all of them.
-#[inline]
-fn set(carrier: &mut impl Inject, name: HeaderName, line: Option<HeaderValue>) {
-    match line {
-        Some(line) => carrier.set(name, line),
-        None => carrier.remove(&name),
     }
 }
 

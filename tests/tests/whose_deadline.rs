@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use ctxprop::{Cancelled, Ctx, propagate};
 use ctxprop_axum::CtxLayer;
-use ctxprop_reqwest::{Client, Error, reqwest};
+use ctxprop_reqwest::{Client, Error};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
@@ -60,7 +60,7 @@ async fn visit(ctx: Ctx, State(hop): State<Hop>) -> Result<Response, Cancelled> 
 }
 
 #[propagate]
-async fn call_next(hop: &Hop) -> Result<reqwest::Response, Error> {
+async fn call_next(hop: &Hop) -> Result<ctxprop_reqwest::Response, Error> {
     match &hop.next {
         Some(next) => hop.client.get(next).send().await,
         None => {

@@ -1,7 +1,7 @@
 //! Whether a byte of a long line costs more to read than one of a short line, in instructions: all bombs in lines of
 //! 1 KiB, and as many bytes in lines of 64 KiB. What is quadratic in the length of a line costs 64 times as much there.
 //!
-//! `cargo run --release -p ctxprop-benches --bin bomb-cost`
+//! `cargo run --release --manifest-path benches/Cargo.toml --bin bomb-cost`
 
 use std::hint::black_box;
 use std::process::ExitCode;

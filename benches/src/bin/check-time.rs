@@ -3,7 +3,7 @@
 //! noise only adds. With `--instructions` what rustc and the macros in it execute is counted instead, by valgrind, which
 //! takes a minute a style and does not depend on what else the machine does.
 //!
-//! `cargo run --release -p ctxprop-benches --bin check-time [-- --instructions]`
+//! `cargo run --release --manifest-path benches/Cargo.toml --bin check-time [-- --instructions]`
 
 #![allow(clippy::expect_used, reason = "a benchmark may panic")]
 
@@ -155,7 +155,7 @@ fn main() -> ExitCode {
     if let Ok(logs) = env::var(COUNT_INTO) {
         return count(&logs);
     }
-    let home = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target/check-time");
+    let home = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/check-time");
     let dirs: Vec<_> = STYLES.iter().map(|style| home.join(style.name)).collect();
     let target = home.join("target");
     for (style, dir) in STYLES.iter().zip(&dirs) {

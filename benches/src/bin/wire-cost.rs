@@ -1,7 +1,7 @@
 //! What a hop pays to read a context from headers and to write it into the next request's, beside `opentelemetry_sdk`.
 //!
 //! ```console
-//! $ cargo run --release -p ctxprop-benches --bin wire-cost
+//! $ cargo run --release --manifest-path benches/Cargo.toml --bin wire-cost
 //! ```
 //!
 //! It counts instructions and allocations, which are the same on every machine, and takes no time. It runs itself under

@@ -115,6 +115,100 @@ fn what_is_private_stays_inside() {
     assert_eq!(told(&egress, "http://partner.example/"), Some("tenant=acme".to_owned()));
 }
 
+/// Baggage that somebody wrote goes by the same rules as the context's, in however many lines.
+#[test]
+fn what_is_private_stays_inside_whoever_wrote_it() {
+    let mesh = Mesh::new().allow("partner.example").unwrap();
+    let egress = Egress { mesh, ..Egress::default() };
+    let off = Egress { formats: Formats::new().baggage(false), ..egress.clone() };
+    let (peer, partner, stranger) =
+        ("http://payments/", "http://partner.example/", "http://evil.example/");
+    for (lines, public) in [
+        (&["tenant=acme,user.id=7;private"][..], &["tenant=acme"][..]),
+        (&["tenant=acme, user.id=7 ; x ; PRIVATE = 1"], &["tenant=acme"]),
+        (&["user.id=7;private=", "tenant=acme"], &["tenant=acme"]),
+        (&["user.id=7,user.id=8;Private", "user.id=9,tenant=acme"], &["tenant=acme"]),
+        (&["user.id=7;private"], &[]),
+        // What cannot be read cannot be judged.
+        (&["user.id=7;private 1,tenant=acme", "no member"], &["tenant=acme"]),
+        (&["a=1 ,b=2;p"], &["a=1 ,b=2;p"]),
+    ] {
+        for egress in [&egress, &off] {
+            let told = |to| {
+                let lines = lines.iter().map(|line| HeaderValue::from_static(line));
+                let name = HeaderName::from_static("baggage");
+                let by_hand = lines.map(|line| (name.clone(), line));
+                let headers = sent(
+                    egress,
+                    to,
+                    by_hand.fold(HeaderMap::new(), |mut all, (name, line)| {
+                        all.append(name, line);
+                        all
+                    }),
+                );
+                let told = headers.get_all("baggage").iter();
+                told.map(|line| line.to_str().unwrap().to_owned()).collect::<Vec<_>>()
+            };
+            assert_eq!(told(peer), lines);
+            assert_eq!(told(partner), public);
+            assert!(told(stranger).is_empty());
+        }
+    }
+}
+
+#[test]
+fn a_budget_that_no_longer_holds_goes_to_nobody() {
+    for formats in
+        [Formats::new(), Formats::new().budget(false), Formats::new().send_grpc_timeout(true)]
+    {
+        let egress = Egress { formats, ..Egress::default() };
+        for to in ["http://payments/", "http://evil.example/"] {
+            let stale = HeaderValue::from_static("1500");
+            let stale = HEADERS.iter().map(|header| (header.name().clone(), stale.clone()));
+            let mut headers = HeaderMap::from_iter(stale);
+            let (span, target) = (SpanContext::root(), url(to));
+            let zone = egress.zone(&target);
+            egress.write((&target, zone), &span, &baggage(), None, &mut headers).unwrap();
+            let budgets = HEADERS.iter().filter(|header| header.group() == Group::Budget);
+            assert!(
+                budgets.map(Header::name).all(|name| !headers.contains_key(name)),
+                "{headers:?}"
+            );
+            assert!(!headers.contains_key("x-trace-id"));
+        }
+    }
+}
+
+#[test]
+fn a_referer_names_nobody_who_is_further_in() {
+    let egress =
+        Egress { mesh: Mesh::new().allow("partner.example").unwrap(), ..Egress::default() };
+    let (peer, partner, stranger) =
+        ("http://payments/", "http://partner.example/", "http://evil.example/");
+    for (referer, seen_by) in [
+        ("http://stock/articles?user=7", &[peer][..]),
+        ("http://10.0.0.1/", &[peer]),
+        ("http://partner.example/x", &[peer, partner]),
+        ("http://shop.example/x", &[peer, partner, stranger]),
+        ("http://[::ffff:10.0.0.1]/", &[peer]),
+        // to be seen on the wire
+        ("https://shop.example/x", &[]),
+        // no host to judge
+        ("/articles?user=7", &[peer]),
+        ("about:blank", &[peer]),
+        ("not a url", &[peer]),
+    ] {
+        for to in [peer, partner, stranger] {
+            let by_hand = HeaderMap::from_iter([(REFERER, HeaderValue::from_static(referer))]);
+            let kept = sent(&egress, to, by_hand).contains_key(REFERER);
+            assert_eq!(kept, seen_by.contains(&to), "{referer} {to}");
+        }
+    }
+    let by_hand =
+        HeaderMap::from_iter([(REFERER, HeaderValue::from_static("https://shop.example/"))]);
+    assert!(sent(&egress, "https://evil.example/", by_hand).contains_key(REFERER));
+}
+
 #[test]
 fn which_way_is_outwards() {
     let egress =

@@ -84,6 +84,39 @@ async fn only_idempotent_methods_and_bodies_that_are_there_twice() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_key_makes_any_method_idempotent() {
+    for (method, key, attempts) in
+        [("POST", "8e03978e", 4), ("PATCH", "1", 4), ("POST", "", 1), ("MINE", "1", 4)]
+    {
+        let mut sent = request(method.parse().unwrap());
+        sent.headers_mut().insert("idempotency-key", key.parse().unwrap());
+        *sent.body_mut() = Some("hello".into());
+        let mut script = Script::always(503, &[]);
+        script.send(sent, 3, &Ctx::background()).await.unwrap();
+        assert_eq!(script.asked.len(), attempts, "{method} {key:?}");
+        let key = |(_, sent): &(Instant, Request)| sent.headers()["idempotency-key"].clone();
+        assert!(script.asked.iter().all(|sent| key(sent) == key(&script.asked[0])));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_requests_of_a_client_share_a_budget_of_retries() {
+    let rules = crate::client::Rules::default();
+    let mut asked = 0;
+    for _ in 0..100 {
+        let mut script = Script::always(503, &[("retry-after", "0")]);
+        let ctx = Ctx::background();
+        let mut sent = request(Method::GET);
+        let sender = Sender::new(&rules, &ctx, &mut sent);
+        let answer = send(&sender, sent, 3, &mut script).await.unwrap();
+        assert_eq!(answer.status(), 503);
+        asked += script.asked.len();
+    }
+    // A fifth, the reserve, and what came back of it while they waited.
+    assert!((100 + 20 + 10..160).contains(&asked), "{asked}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn waits_grow_twofold_with_full_jitter() {
     fastrand::seed(17);
     let (mut script, mut sums) = (Script::always(503, &[]), [Duration::ZERO; 10]);

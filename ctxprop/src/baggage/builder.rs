@@ -3,7 +3,8 @@
 use std::fmt;
 
 use super::grammar;
-use super::members::{Members, PRIVATE, wire_len};
+use super::members::{Members, wire_len};
+use super::received::PRIVATE;
 use super::{BaggageError, BaggageErrorKind, BaggageMap, MAX_BAGGAGE_BYTES, MAX_BAGGAGE_MEMBERS};
 
 /// Builds a [`BaggageMap`]: from nothing, or from another map.

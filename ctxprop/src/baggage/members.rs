@@ -2,10 +2,10 @@
 //!
 //! # Invariants
 //!
-//! 1. The text of each member is one stretch of `text`, in the order of `list`, without gaps; so
-//!    are its properties in `properties`.
-//! 2. A stretch begins with the key. That of a received member begins with the whole member as it
-//!    came, which is what is sent on; decoded values follow where they differ.
+//! 1. All ranges of members and properties lie in `text` and begin and end between characters. What a removed
+//!    member leaves there is no member's, and goes with the next copy.
+//! 2. A received member has the stretch that came, which is what is sent on; its key lies in it, and so do decoded values
+//!    that are the same.
 //! 3. Keys are unique.
 //! 4. The members are within [`MAX_BAGGAGE_MEMBERS`] and, as sent, within [`MAX_BAGGAGE_BYTES`].
 //!    Whoever adds one sees to it.
@@ -13,18 +13,15 @@
 //! [`MAX_BAGGAGE_MEMBERS`]: super::MAX_BAGGAGE_MEMBERS
 //! [`MAX_BAGGAGE_BYTES`]: super::MAX_BAGGAGE_BYTES
 
-use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
 use http::HeaderValue;
 
-use super::grammar::{self, Item, RawMember};
+use super::grammar;
 use super::lines::{LineBuilder, Lines};
-
-/// The property of a member that must not leave the mesh. It has no value.
-pub(crate) const PRIVATE: &str = "private";
+use super::received::{self, Received, means_private};
 
 #[derive(Clone)]
 pub(super) struct Members {
@@ -33,16 +30,16 @@ pub(super) struct Members {
     properties: Vec<Property>,
 }
 
-/// Ranges count from the beginning of the member's stretch.
 #[derive(Clone)]
 struct Member {
-    stretch: Range<usize>,
-    key_len: usize,
+    /// As it came, where it did.
+    received: Option<Range<usize>>,
+    key: Range<usize>,
     value: Range<usize>,
+    /// Of the list of all properties.
     properties: Range<usize>,
     /// As sent, without the comma.
     wire_len: usize,
-    received: bool,
     private: bool,
 }
 
@@ -59,105 +56,144 @@ impl Members {
 
     /// What valid lines say. Of several members with one key the last counts.
     pub(super) fn decode(lines: &[HeaderValue]) -> Self {
+        let found = received::members(lines);
         let mut members = Self::new();
         members.text.reserve(lines.iter().map(HeaderValue::len).sum());
-        for line in lines.iter().map(HeaderValue::as_bytes) {
-            let mut at = 0;
-            while at <= line.len() {
-                let (item, next) = grammar::scan(line, at);
-                if let Item::Member(raw) = item {
-                    members.push_received(line, &raw);
-                }
-                at = next;
+        members.list.reserve(found.len());
+        // Where each line begins in the text.
+        let (mut number, mut start, mut is_encoded) = (usize::MAX, 0, false);
+        for member in &found {
+            if number != member.number {
+                (number, start) = (member.number, members.text.len());
+                is_encoded = member.line.contains(&b'%');
+                // The grammar has found it to be ASCII.
+                members.text.push_str(str::from_utf8(member.line).unwrap_or_default());
+            }
+            if !member.superseded {
+                members.push_received(member, start, is_encoded);
             }
         }
         members
     }
 
-    fn push_received(&mut self, line: &[u8], raw: &RawMember) {
-        let mut private = false;
-        if let Some(index) = self.find(ascii(line, &raw.key)) {
-            // Lines that need no change are sent on with both.
-            private = self.is_private(index);
-            self.remove(index);
-        }
-        let (start, first) = (self.text.len(), self.properties.len());
-        self.text.push_str(ascii(line, &raw.all));
-        let value = self.push_decoded(line, raw, start, &raw.value);
-        for property in grammar::properties(line, raw) {
-            private |= property.value.is_none() && ascii(line, &property.key) == PRIVATE;
-            let key = shift(&property.key, raw.all.start);
-            let value = property.value.map(|value| self.push_decoded(line, raw, start, &value));
-            self.properties.push(Property { key, value });
+    /// Adds a member of the line that begins at `start` in the text, and may have something to decode in it.
+    fn push_received(&mut self, member: &Received<'_>, start: usize, is_encoded: bool) {
+        let raw = &member.raw;
+        let first = self.properties.len();
+        let decoded = |members: &mut Self, value: &Range<usize>| match is_encoded {
+            true => members.push_decoded(shift(value, start)),
+            false => shift(value, start),
+        };
+        let value = decoded(self, &raw.value);
+        for property in member.properties() {
+            let value = property.value.map(|value| decoded(self, &value));
+            self.properties.push(Property { key: shift(&property.key, start), value });
         }
         self.list.push(Member {
-            stretch: start..self.text.len(),
-            key_len: raw.key.len(),
+            received: Some(shift(&raw.all, start)),
+            key: shift(&raw.key, start),
             value,
             properties: first..self.properties.len(),
             wire_len: raw.all.len(),
-            received: true,
-            private,
+            private: member.private,
         });
     }
 
-    /// Where in the stretch that begins at `start` the value is, decoded.
-    fn push_decoded(
-        &mut self,
-        line: &[u8],
-        raw: &RawMember,
-        start: usize,
-        value: &Range<usize>,
-    ) -> Range<usize> {
-        match grammar::decode(line.get(value.clone()).unwrap_or_default()) {
-            Cow::Borrowed(_) => shift(value, raw.all.start),
-            Cow::Owned(decoded) => self.push_text(start, &decoded),
+    /// Where in the text the value is, decoded.
+    fn push_decoded(&mut self, value: Range<usize>) -> Range<usize> {
+        let text = self.text_of(&value);
+        if !text.contains('%') {
+            return value;
         }
+        let decoded = grammar::decode(text.as_bytes()).into_owned();
+        self.push_text(&decoded)
     }
 
     /// Adds a member that is to be encoded. The key is new, and a token as those of properties.
     pub(super) fn push(&mut self, key: &str, value: &str, properties: &[(&str, Option<&str>)]) {
-        let (start, first) = (self.text.len(), self.properties.len());
-        self.text.push_str(key);
-        let value_at = self.push_text(start, value);
+        let first = self.properties.len();
+        let key_at = self.push_text(key);
+        let value_at = self.push_text(value);
         for (key, value) in properties {
-            let key = self.push_text(start, key);
-            let value = value.map(|value| self.push_text(start, value));
+            let key = self.push_text(key);
+            let value = value.map(|value| self.push_text(value));
             self.properties.push(Property { key, value });
         }
         self.list.push(Member {
-            stretch: start..self.text.len(),
-            key_len: key.len(),
+            received: None,
+            key: key_at,
             value: value_at,
             properties: first..self.properties.len(),
             wire_len: wire_len(key, value, properties),
-            received: false,
-            private: properties.contains(&(PRIVATE, None)),
+            private: properties.iter().any(|(key, _)| means_private(key.as_bytes())),
         });
     }
 
-    fn push_text(&mut self, start: usize, text: &str) -> Range<usize> {
-        let from = self.text.len() - start;
+    fn push_text(&mut self, text: &str) -> Range<usize> {
+        let from = self.text.len();
         self.text.push_str(text);
-        from..from + text.len()
+        from..self.text.len()
     }
 
-    /// Removes a member and keeps invariant 1.
+    /// Removes a member.
     pub(super) fn remove(&mut self, index: usize) {
-        if index >= self.list.len() {
-            return;
+        if index < self.list.len() {
+            self.list.remove(index);
         }
-        let gone = self.list.remove(index);
-        self.text.drain(gone.stretch.clone());
-        self.properties.drain(gone.properties.clone());
-        for later in self.list.iter_mut().skip(index) {
-            later.stretch = shift(&later.stretch, gone.stretch.len());
-            later.properties = shift(&later.properties, gone.properties.len());
+        // A builder that replaces one member again and again keeps the texts of all of them otherwise.
+        let live = self.list.iter().map(|member| member.wire_len).sum::<usize>();
+        if self.text.len() > 2 * live + MUCH {
+            *self = self.copy_of(|_| true);
         }
+    }
+
+    /// The members that `keep` names, and nothing else in memory.
+    pub(super) fn copy_of(&self, keep: impl Fn(usize) -> bool) -> Self {
+        let mut copy = Self::new();
+        for (_, member) in self.list.iter().enumerate().filter(|(index, _)| keep(*index)) {
+            let received = member.received.clone();
+            let at = copy.text.len();
+            if let Some(received) = &received {
+                copy.text.push_str(self.text_of(received));
+            }
+            // What lies in the stretch that came is there already.
+            let mut carry = |range: &Range<usize>| match &received {
+                Some(all) if all.start <= range.start && range.end <= all.end => {
+                    range.start - all.start + at..range.end - all.start + at
+                }
+                _ => copy.push_text(self.text_of(range)),
+            };
+            let (key, value) = (carry(&member.key), carry(&member.value));
+            let properties = self.properties.get(member.properties.clone()).unwrap_or_default();
+            let properties: Vec<_> = properties
+                .iter()
+                .map(|it| Property {
+                    key: carry(&it.key),
+                    value: it.value.as_ref().map(&mut carry),
+                })
+                .collect();
+            let first = copy.properties.len();
+            copy.properties.extend(properties);
+            copy.list.push(Member {
+                received: received.map(|all| at..at + all.len()),
+                key,
+                value,
+                properties: first..copy.properties.len(),
+                ..*member
+            });
+        }
+        copy
+    }
+
+    #[cfg(test)]
+    pub(super) fn text_len(&self) -> usize {
+        self.text.len()
     }
 
     pub(super) fn find(&self, key: &str) -> Option<usize> {
-        (0..self.list.len()).find(|&index| self.key(index) == key)
+        self.list
+            .iter()
+            .position(|member| member.key.len() == key.len() && self.text_of(&member.key) == key)
     }
 
     pub(super) fn len(&self) -> usize {
@@ -165,19 +201,18 @@ impl Members {
     }
 
     pub(super) fn key(&self, index: usize) -> &str {
-        self.list.get(index).map_or("", |member| self.text_of(member, &(0..member.key_len)))
+        self.list.get(index).map_or("", |member| self.text_of(&member.key))
     }
 
     pub(super) fn value(&self, index: usize) -> &str {
-        self.list.get(index).map_or("", |member| self.text_of(member, &member.value))
+        self.list.get(index).map_or("", |member| self.text_of(&member.value))
     }
 
     pub(super) fn properties(&self, index: usize) -> impl Iterator<Item = (&str, Option<&str>)> {
-        self.list.get(index).into_iter().flat_map(|member| {
-            self.properties.get(member.properties.clone()).unwrap_or_default().iter().map(|it| {
-                let value = it.value.as_ref().map(|value| self.text_of(member, value));
-                (self.text_of(member, &it.key), value)
-            })
+        let of = self.list.get(index).map_or(0..0, |member| member.properties.clone());
+        self.properties.get(of).unwrap_or_default().iter().map(|it| {
+            let value = it.value.as_ref().map(|value| self.text_of(value));
+            (self.text_of(&it.key), value)
         })
     }
 
@@ -195,21 +230,23 @@ impl Members {
         let mut lines = LineBuilder::default();
         for (index, member) in self.list.iter().enumerate() {
             let line = lines.member(member.wire_len, member.private);
-            if member.received {
-                let raw = self.text_of(member, &(0..member.wire_len));
-                line.extend_from_slice(raw.as_bytes());
-            } else {
-                encode_member(line, self.key(index), self.value(index), self.properties(index));
+            match &member.received {
+                Some(all) => line.extend_from_slice(self.text_of(all).as_bytes()),
+                None => {
+                    encode_member(line, self.key(index), self.value(index), self.properties(index));
+                }
             }
         }
         lines.finish().unwrap_or_else(|| Lines::Many(Arc::new([])))
     }
 
-    fn text_of(&self, member: &Member, range: &Range<usize>) -> &str {
-        let stretch = self.text.get(member.stretch.clone()).unwrap_or_default();
-        stretch.get(range.clone()).unwrap_or_default()
+    fn text_of(&self, range: &Range<usize>) -> &str {
+        self.text.get(range.clone()).unwrap_or_default()
     }
 }
+
+/// What removed members may leave in the text before it is copied without them.
+const MUCH: usize = 1_024;
 
 impl fmt::Debug for Members {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -256,10 +293,5 @@ pub(super) fn wire_len(key: &str, value: &str, properties: &[(&str, Option<&str>
 }
 
 fn shift(range: &Range<usize>, by: usize) -> Range<usize> {
-    range.start - by..range.end - by
-}
-
-/// What the grammar has found to be ASCII.
-fn ascii<'a>(line: &'a [u8], range: &Range<usize>) -> &'a str {
-    str::from_utf8(line.get(range.clone()).unwrap_or_default()).unwrap_or_default()
+    range.start + by..range.end + by
 }

@@ -5,10 +5,11 @@
 
 use super::Dropped;
 use super::carrier::{Extract, Inject};
-use super::fields::{Field, Fields};
+use super::fields::Fields;
+use super::headers::Field;
 use crate::baggage::{
     BaggageMap, Item, LineBuilder, Lines, MAX_BAGGAGE_BYTES, MAX_BAGGAGE_MEMBERS, MAX_LINE,
-    count_members, is_well_formed, scan,
+    count_members, is_well_formed, next_comma, scan,
 };
 use crate::line::Line;
 
@@ -48,9 +49,38 @@ pub(super) fn read(fields: &Fields<'_>, dropped: &mut Dropped) -> BaggageMap {
     }
     let kept = match fields.only(Field::Baggage).filter(|line| is_fit(line.as_bytes())) {
         Some(line) => line.to_header().map(Lines::One),
-        None => rebuild(fields.all(Field::Baggage), dropped),
+        None => rebuild(fields.all(Field::Baggage), |_| true, dropped),
     };
     kept.map_or(BaggageMap::empty(), BaggageMap::received)
+}
+
+/// The members with these keys. The others are neither checked nor counted, so that a stranger's cost a comparison and
+/// a look for the next comma.
+pub(super) fn read_keys<K: AsRef<str>>(
+    fields: &Fields<'_>,
+    keys: &[K],
+    dropped: &mut Dropped,
+) -> BaggageMap {
+    if fields.lacks(Field::Baggage) || keys.is_empty() {
+        return BaggageMap::empty();
+    }
+    let is_wanted = |member: &[u8]| keys.iter().any(|key| has_key(member, key.as_ref().as_bytes()));
+    let kept = rebuild(fields.all(Field::Baggage), is_wanted, dropped);
+    kept.map_or(BaggageMap::empty(), BaggageMap::received)
+}
+
+#[inline]
+fn skip_white(mut text: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] = text {
+        text = rest;
+    }
+    text
+}
+
+/// Whether a member that begins here has this key, if it is one.
+fn has_key(member: &[u8], key: &[u8]) -> bool {
+    // What is behind it first, since few keys are as long.
+    matches!(member.get(key.len()), Some(b'=' | b' ' | b'\t')) && member.starts_with(key)
 }
 
 /// Whether the line can be sent on as it is: well-formed, short enough, and within limits.
@@ -61,15 +91,23 @@ fn is_fit(line: &[u8]) -> bool {
     line.len() <= MAX_LINE && is_well_formed(line) && few()
 }
 
-/// Copies the members that are valid and fit, each as it came but for the white space around it.
+/// Copies the members that are wanted, valid and fit, each as it came but for the white space around it.
 #[cold]
-fn rebuild<'a>(lines: impl Iterator<Item = Line<'a>>, dropped: &mut Dropped) -> Option<Lines> {
+fn rebuild<'a>(
+    lines: impl Iterator<Item = Line<'a>>,
+    is_wanted: impl Fn(&[u8]) -> bool,
+    dropped: &mut Dropped,
+) -> Option<Lines> {
     let mut kept = LineBuilder::default();
     let (mut members, mut bytes, mut malformed, mut beyond) = (0, 0, 0, 0);
     for line in lines {
         let (sensitive, line) = (line.is_sensitive(), line.as_bytes());
         let mut at = 0;
-        while at <= line.len() {
+        while let Some(rest) = line.get(at..) {
+            if !is_wanted(skip_white(rest)) {
+                at = next_comma(line, at) + 1;
+                continue;
+            }
             let (item, next) = scan(line, at);
             at = next;
             match item {
@@ -96,16 +134,10 @@ fn rebuild<'a>(lines: impl Iterator<Item = Line<'a>>, dropped: &mut Dropped) -> 
     kept.finish()
 }
 
-/// Writes the map, in as many lines as it needs, or removes the header.
+/// Writes the map, in as many lines as it needs.
 #[inline]
 pub(super) fn write(map: Option<&BaggageMap>, carrier: &mut impl Inject) {
-    let name = Field::Baggage.header();
-    let lines = map.map_or(&[] as &[_], BaggageMap::header_lines);
-    let Some((first, rest)) = lines.split_first() else {
-        return carrier.remove(&name);
-    };
-    carrier.set(name, first.clone());
-    for line in rest {
+    for line in map.map_or(&[] as &[_], BaggageMap::header_lines) {
         carrier.append(Field::Baggage.header(), line.clone());
     }
 }

@@ -7,16 +7,18 @@
 //!
 //! No hop is ever granted more than remains: every rounding is down.
 
+mod calendar;
 mod deadline;
-mod grpc;
+pub(super) mod grpc;
 
 use std::time::{Duration, SystemTime};
 
 use http::HeaderValue;
 
+use super::Dropped;
 use super::carrier::{Extract, Inject};
-use super::fields::{Field, Fields};
-use super::{Dropped, set};
+use super::fields::Fields;
+use super::headers::{Field, FieldSet, Group};
 
 pub use grpc::{InvalidTimeout, extract_grpc_timeout, format_grpc_timeout, parse_grpc_timeout};
 
@@ -32,19 +34,8 @@ pub(super) const MIN_BUDGET: Duration = Duration::from_millis(1);
 const CONNECT_DIGITS: usize = 10;
 const CONNECT_MAX: u64 = 9_999_999_999;
 
-/// What a header whose value counts from its arrival says: `None` where it is malformed,
-/// `Some(None)` where it says that there is no limit.
-type Parse = fn(&[u8]) -> Option<Option<Duration>>;
-
-static RELATIVE: [(Field, Parse); 4] = [
-    (Field::TimeoutMs, |text| parse_millis(text).map(Some)),
-    (Field::GrpcTimeout, |text| parse_grpc_timeout(text).ok().map(Some)),
-    (Field::ConnectTimeout, |text| {
-        (text.len() <= CONNECT_DIGITS).then(|| parse_millis(text)).flatten().map(Some)
-    }),
-    // Envoy has no other word for "none" than 0, and sends 1 where the time is up
-    (Field::EnvoyTimeout, |text| parse_millis(text).map(|it| Some(it).filter(|it| !it.is_zero()))),
-];
+/// All headers that tell a budget.
+pub(super) const BUDGET: FieldSet = FieldSet::of(Group::Budget);
 
 /// How long the caller will wait from now on; zero if no longer, `None` if it did not say.
 ///
@@ -107,16 +98,12 @@ pub(super) fn read(
 
 #[inline]
 fn read_relative(fields: &Fields<'_>, dropped: &mut Dropped) -> Option<Duration> {
-    const ALL: [Field; 4] =
-        [Field::TimeoutMs, Field::GrpcTimeout, Field::ConnectTimeout, Field::EnvoyTimeout];
     let mut least = None;
-    if fields.lacks_all(&ALL) {
-        return None;
-    }
-    for (field, parse) in RELATIVE.iter().filter(|(field, _)| !fields.lacks(*field)) {
+    for field in fields.present(BUDGET).iter() {
+        let Some(relative) = &field.row().relative else { continue };
         let mut malformed = 0;
-        for line in fields.all(*field) {
-            match parse(line.trimmed()) {
+        for line in fields.all(field) {
+            match (relative.parse)(line.trimmed()) {
                 Some(budget) => least = smaller(least, budget),
                 None => malformed += 1,
             }
@@ -136,6 +123,19 @@ fn smaller(one: Option<Duration>, other: Option<Duration>) -> Option<Duration> {
 }
 
 /// `1*DIGIT`, nothing else; any number that is too large is as good as the largest.
+pub(super) fn parse_timeout_ms(text: &[u8]) -> Option<Option<Duration>> {
+    parse_millis(text).map(Some)
+}
+
+pub(super) fn parse_connect(text: &[u8]) -> Option<Option<Duration>> {
+    (text.len() <= CONNECT_DIGITS).then(|| parse_millis(text)).flatten().map(Some)
+}
+
+/// Envoy has no other word for "none" than 0, and sends 1 where the time is up.
+pub(super) fn parse_envoy(text: &[u8]) -> Option<Option<Duration>> {
+    parse_millis(text).map(|budget| Some(budget).filter(|budget| !budget.is_zero()))
+}
+
 fn parse_millis(text: &[u8]) -> Option<Duration> {
     parse_digits(text).map(Duration::from_millis)
 }
@@ -150,44 +150,41 @@ fn parse_digits(text: &[u8]) -> Option<u64> {
     })
 }
 
-/// Which headers are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Written {
-    pub(super) timeout_ms: bool,
-    pub(super) deadline: bool,
-    pub(super) grpc: bool,
-    pub(super) connect: bool,
-    pub(super) envoy: bool,
-}
-
-/// Writes what remains, which is at least [`MIN_BUDGET`], or removes what other budget there was.
+/// Writes what remains, which is at least [`MIN_BUDGET`], into those of the budget's headers that are asked for.
 #[inline]
 pub(super) fn write(
-    remaining: Option<Duration>,
+    remaining: Duration,
     now: impl FnOnce() -> SystemTime,
-    written: Written,
+    written: FieldSet,
     carrier: &mut impl Inject,
 ) {
-    let remaining = remaining.map(|remaining| remaining.min(MAX_BUDGET));
-    // fits: MAX_BUDGET has eleven digits of milliseconds
-    let millis = remaining.map(|remaining| remaining.as_millis() as u64);
-    // These two are removed where they are not written: they may be what came in.
-    let timeout_ms = millis.filter(|_| written.timeout_ms).and_then(decimal);
-    set(carrier, Field::TimeoutMs.header(), timeout_ms);
-    let deadline = remaining.filter(|_| written.deadline);
-    let deadline = deadline.and_then(|remaining| deadline::format(now(), remaining));
-    set(carrier, Field::Deadline.header(), deadline);
-    if written.grpc {
-        let timeout = remaining.and_then(grpc::header_value);
-        set(carrier, Field::GrpcTimeout.header(), timeout);
+    let remaining = remaining.min(MAX_BUDGET);
+    if written.has(Field::TimeoutMs)
+        && let Some(line) = millis(remaining)
+    {
+        carrier.append(Field::TimeoutMs.header(), line);
     }
-    if written.connect {
-        let millis = millis.map(|millis| millis.min(CONNECT_MAX));
-        set(carrier, Field::ConnectTimeout.header(), millis.and_then(decimal));
+    if written.has(Field::Deadline)
+        && let Some(line) = deadline::format(now(), remaining)
+    {
+        carrier.append(Field::Deadline.header(), line);
     }
-    if written.envoy {
-        set(carrier, Field::EnvoyTimeout.header(), millis.and_then(decimal));
+    let on_request = written.with(Field::TimeoutMs, false).with(Field::Deadline, false);
+    for field in on_request.common(BUDGET).iter() {
+        let write = field.row().relative.as_ref().map(|relative| relative.write);
+        if let Some(line) = write.and_then(|write| write(remaining)) {
+            carrier.append(field.header(), line);
+        }
     }
+}
+
+/// Whole milliseconds; they fit, since [`MAX_BUDGET`] has eleven digits of them.
+pub(super) fn millis(remaining: Duration) -> Option<HeaderValue> {
+    decimal(remaining.as_millis() as u64)
+}
+
+pub(super) fn connect_millis(remaining: Duration) -> Option<HeaderValue> {
+    decimal((remaining.as_millis() as u64).min(CONNECT_MAX))
 }
 
 fn decimal(number: u64) -> Option<HeaderValue> {

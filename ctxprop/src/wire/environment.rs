@@ -18,16 +18,8 @@ use ::http::HeaderValue;
 use ::http::header::HeaderName;
 
 use super::carrier::{Extract, Inject, text};
+use super::headers::HEADERS;
 use crate::line::Line;
-
-/// Field and variable.
-const VARIABLES: [(&str, &str); 5] = [
-    ("traceparent", "TRACEPARENT"),
-    ("tracestate", "TRACESTATE"),
-    ("baggage", "BAGGAGE"),
-    ("x-deadline", "X_DEADLINE"),
-    ("x-trace-id", "X_TRACE_ID"),
-];
 
 /// What this process was started with: `TRACEPARENT`, `TRACESTATE`, `BAGGAGE`, `X_DEADLINE` and
 /// `X_TRACE_ID`.
@@ -74,7 +66,7 @@ impl Environment {
     #[must_use]
     pub fn of_process() -> Self {
         let value = |(field, variable)| Some((field, std::env::var_os(variable)?));
-        Self(VARIABLES.into_iter().filter_map(value).collect())
+        Self(variables().filter_map(value).collect())
     }
 }
 
@@ -108,16 +100,16 @@ impl Inject for Command {
         if let Some(variable) = variable(name) {
             self.env_remove(variable);
         }
-        if name == "traceparent" {
-            // An inherited one would name another trace.
-            self.env_remove("X_TRACE_ID");
-        }
     }
 }
 
+/// Field and variable.
+fn variables() -> impl Iterator<Item = (&'static str, &'static str)> {
+    HEADERS.iter().filter_map(|header| Some((header.name().as_str(), header.variable?)))
+}
+
 fn variable(name: &HeaderName) -> Option<&'static str> {
-    let named = |(field, variable): &(&str, &'static str)| (*field == name).then_some(*variable);
-    VARIABLES.iter().find_map(named)
+    variables().find_map(|(field, variable)| (field == name).then_some(variable))
 }
 
 #[cfg(test)]

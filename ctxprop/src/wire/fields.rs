@@ -1,99 +1,16 @@
-//! The fields that mean something, and the lines that one message has of them.
+//! The lines that one message has of the [headers](super::headers) that mean something.
 //!
 //! A message is walked over once, because a walk costs less than looking up nine names of which
 //! few are there.
 
-use ::http::header::HeaderName;
-
 use super::carrier::Extract;
+use super::headers::{FIELDS, Field, FieldSet};
 use crate::line::Line;
-
-/// The names of all fields that are read or written, in lower case.
-///
-/// For carriers that must ask for names, and for proxies that must not pass them on.
-pub const FIELDS: [&str; 9] = [
-    "traceparent",
-    "tracestate",
-    "x-trace-id",
-    "baggage",
-    "x-timeout-ms",
-    "grpc-timeout",
-    "connect-timeout-ms",
-    "x-envoy-expected-rq-timeout-ms",
-    "x-deadline",
-];
-
-/// One of [`FIELDS`], in their order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Field {
-    TraceParent,
-    TraceState,
-    TraceId,
-    Baggage,
-    TimeoutMs,
-    GrpcTimeout,
-    ConnectTimeout,
-    EnvoyTimeout,
-    Deadline,
-}
-
-impl Field {
-    /// The field of this name, in whatever case.
-    #[inline]
-    fn named(name: &str) -> Option<Field> {
-        let found = Field::named_exactly(name);
-        if found.is_none() && name.bytes().any(|byte| byte.is_ascii_uppercase()) {
-            return Field::named_exactly(&name.to_ascii_lowercase());
-        }
-        found
-    }
-
-    /// Names are constants here, so that each comparison is one of a few words.
-    #[inline]
-    fn named_exactly(name: &str) -> Option<Field> {
-        Some(match name {
-            "traceparent" => Field::TraceParent,
-            "tracestate" => Field::TraceState,
-            "x-trace-id" => Field::TraceId,
-            "baggage" => Field::Baggage,
-            "x-timeout-ms" => Field::TimeoutMs,
-            "grpc-timeout" => Field::GrpcTimeout,
-            "connect-timeout-ms" => Field::ConnectTimeout,
-            "x-envoy-expected-rq-timeout-ms" => Field::EnvoyTimeout,
-            "x-deadline" => Field::Deadline,
-            _ => return None,
-        })
-    }
-
-    pub(super) fn name(self) -> &'static str {
-        FIELDS[self as usize]
-    }
-
-    /// A constant in each place where the field is one, so that nothing is cloned.
-    #[inline]
-    pub(super) fn header(self) -> HeaderName {
-        const fn name(field: Field) -> HeaderName {
-            HeaderName::from_static(FIELDS[field as usize])
-        }
-        match self {
-            Field::TraceParent => const { name(Field::TraceParent) },
-            Field::TraceState => const { name(Field::TraceState) },
-            Field::TraceId => const { name(Field::TraceId) },
-            Field::Baggage => const { name(Field::Baggage) },
-            Field::TimeoutMs => const { name(Field::TimeoutMs) },
-            Field::GrpcTimeout => const { name(Field::GrpcTimeout) },
-            Field::ConnectTimeout => const { name(Field::ConnectTimeout) },
-            Field::EnvoyTimeout => const { name(Field::EnvoyTimeout) },
-            Field::Deadline => const { name(Field::Deadline) },
-        }
-    }
-}
 
 /// The lines of one message, by field.
 #[derive(Debug, Default)]
 pub(super) struct Fields<'a> {
-    /// Which fields have a line, a bit each.
-    present: u16,
+    present: FieldSet,
     /// The first line of each, and the only one in most messages.
     first: [Option<Line<'a>>; FIELDS.len()],
     more: Vec<(Field, Line<'a>)>,
@@ -112,7 +29,7 @@ impl<'a> Fields<'a> {
         for (name, line) in carrier.lines() {
             let Some(field) = Field::named(name) else { continue };
             if self.lacks(field) {
-                self.present |= 1 << field as u16;
+                self.present = self.present.with(field, true);
                 self.first[field as usize] = Some(line);
             } else {
                 self.more.push((field, line));
@@ -123,13 +40,13 @@ impl<'a> Fields<'a> {
     /// Whether there is no line of the field.
     #[inline]
     pub(super) fn lacks(&self, field: Field) -> bool {
-        self.lacks_all(&[field])
+        !self.present.has(field)
     }
 
-    /// Whether there is no line of any of them.
+    /// Which of these have a line.
     #[inline]
-    pub(super) fn lacks_all(&self, fields: &[Field]) -> bool {
-        self.present & fields.iter().fold(0, |mask, field| mask | 1 << *field as u16) == 0
+    pub(super) fn present(&self, fields: FieldSet) -> FieldSet {
+        self.present.common(fields)
     }
 
     /// The line of the field, where there is exactly one.
@@ -146,23 +63,5 @@ impl<'a> Fields<'a> {
     #[inline]
     fn more_of(&self, field: Field) -> impl Iterator<Item = Line<'a>> + Clone {
         self.more.iter().filter(move |(of, _)| *of == field).map(|(_, line)| *line)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_field_is_found_by_its_name_and_has_it() {
-        for (index, name) in FIELDS.into_iter().enumerate() {
-            for name in [name.to_owned(), name.to_ascii_uppercase()] {
-                let field = Field::named(&name).unwrap();
-                assert_eq!((field as usize, field.name()), (index, FIELDS[index]));
-                assert_eq!(field.header(), FIELDS[index]);
-            }
-            assert_eq!(Field::named(&format!("{name}x")), None);
-        }
-        assert_eq!(Field::named(""), None);
     }
 }

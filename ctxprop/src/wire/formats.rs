@@ -4,13 +4,20 @@ use std::time::SystemTime;
 
 use super::carrier::{Extract, Inject};
 use super::fields::Fields;
+use super::headers::{Field, FieldSet, Group};
 use super::{Dropped, Expired, Incoming, Outgoing, baggage, budget, trace_context};
 use crate::baggage::BaggageMap;
 
 /// Which formats to read and to write.
 ///
 /// The default is what the table in [`wire`](super) says: all are read, and those are written
-/// that every receiver may see. A format that is off is neither read, nor written, nor removed.
+/// that every receiver may see.
+///
+/// What is on is written in place of all that the carrier says of the same: a header of the trace or the
+/// budget that came in and is not one of those that are written is removed, so that a request that is forwarded with
+/// its headers tells one trace and one budget. A trace or baggage that is off is not touched: they may be somebody
+/// else's, such as another propagator's. A budget that is off is removed all the same, because it holds for nobody
+/// any more.
 ///
 /// # Examples
 ///
@@ -25,10 +32,10 @@ use crate::baggage::BaggageMap;
 /// headers.insert("traceparent", parent.parse()?);
 /// headers.insert("baggage", "tenant=acme,role=admin".parse()?);
 ///
-/// let caller = Formats::new().trace(false).extract(&headers);
+/// let caller = Formats::new().trace(false).extract_keys(&headers, &["tenant"]);
 /// assert!(caller.span.is_none());
-/// let taken = caller.baggage.retain_keys(&["tenant"]);
-/// assert_eq!(taken.get("role"), None);
+/// assert_eq!(caller.baggage.get("role"), None);
+/// assert_eq!(caller.baggage.get("tenant"), Some("acme"));
 /// # Ok::<(), http::header::InvalidHeaderValue>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,9 +43,8 @@ pub struct Formats {
     trace: bool,
     baggage: bool,
     budget: bool,
-    send_trace_id: bool,
+    written: FieldSet,
     transit: budget::Transit,
-    written: budget::Written,
 }
 
 impl Formats {
@@ -49,15 +55,8 @@ impl Formats {
             trace: true,
             baggage: true,
             budget: true,
-            send_trace_id: false,
+            written: FieldSet::BY_DEFAULT,
             transit: budget::Transit::Immediate,
-            written: budget::Written {
-                timeout_ms: true,
-                deadline: true,
-                grpc: false,
-                connect: false,
-                envoy: false,
-            },
         }
     }
 
@@ -88,7 +87,7 @@ impl Formats {
         self
     }
 
-    /// Whether budgets are read, in any form, and written.
+    /// Whether budgets are read, in any form, and written. Off, all headers that tell one are removed.
     #[must_use]
     pub const fn budget(mut self, on: bool) -> Self {
         self.budget = on;
@@ -97,56 +96,78 @@ impl Formats {
 
     /// Whether `x-trace-id` is written with the trace.
     #[must_use]
-    pub const fn send_trace_id(mut self, on: bool) -> Self {
-        self.send_trace_id = on;
-        self
+    pub const fn send_trace_id(self, on: bool) -> Self {
+        self.send(Field::TraceId, on)
     }
 
-    /// Whether `x-timeout-ms` is written with the budget; on by default. Off, it is removed.
+    /// Whether `x-timeout-ms` is written with the budget; on by default.
     #[must_use]
-    pub const fn send_timeout_ms(mut self, on: bool) -> Self {
-        self.written.timeout_ms = on;
-        self
+    pub const fn send_timeout_ms(self, on: bool) -> Self {
+        self.send(Field::TimeoutMs, on)
     }
 
-    /// Whether `x-deadline` is written with the budget; on by default. Off, it is removed.
+    /// Whether `x-deadline` is written with the budget; on by default.
     #[must_use]
-    pub const fn send_deadline(mut self, on: bool) -> Self {
-        self.written.deadline = on;
-        self
+    pub const fn send_deadline(self, on: bool) -> Self {
+        self.send(Field::Deadline, on)
     }
 
     /// Whether `grpc-timeout` is written with the budget.
     #[must_use]
-    pub const fn send_grpc_timeout(mut self, on: bool) -> Self {
-        self.written.grpc = on;
-        self
+    pub const fn send_grpc_timeout(self, on: bool) -> Self {
+        self.send(Field::GrpcTimeout, on)
     }
 
     /// Whether `connect-timeout-ms` is written with the budget.
     #[must_use]
-    pub const fn send_connect_timeout(mut self, on: bool) -> Self {
-        self.written.connect = on;
-        self
+    pub const fn send_connect_timeout(self, on: bool) -> Self {
+        self.send(Field::ConnectTimeout, on)
     }
 
     /// Whether `x-envoy-expected-rq-timeout-ms` is written with the budget.
     #[must_use]
-    pub const fn send_envoy_timeout(mut self, on: bool) -> Self {
-        self.written.envoy = on;
+    pub const fn send_envoy_timeout(self, on: bool) -> Self {
+        self.send(Field::EnvoyTimeout, on)
+    }
+
+    const fn send(mut self, field: Field, on: bool) -> Self {
+        self.written = self.written.with(field, on);
         self
     }
 
     /// Reads what a caller sent. Never fails: see [`wire`](super).
     #[must_use]
     pub fn extract(&self, carrier: &(impl Extract + ?Sized)) -> Incoming {
+        self.read(carrier, baggage::read)
+    }
+
+    /// Reads what a caller sent, and of its baggage only the members with these keys, compared exactly: for a service
+    /// that faces strangers. Never fails.
+    ///
+    /// Members with other keys are neither checked nor counted as malformed, and take no room from those that are
+    /// taken. Each costs a comparison, however it is made.
+    #[must_use]
+    pub fn extract_keys<K: AsRef<str>>(
+        &self,
+        carrier: &(impl Extract + ?Sized),
+        keys: &[K],
+    ) -> Incoming {
+        self.read(carrier, |fields, dropped| baggage::read_keys(fields, keys, dropped))
+    }
+
+    #[inline]
+    fn read(
+        &self,
+        carrier: &(impl Extract + ?Sized),
+        baggage: impl FnOnce(&Fields<'_>, &mut Dropped) -> BaggageMap,
+    ) -> Incoming {
         let mut fields = Fields::default();
         fields.collect(carrier);
         let mut dropped = Dropped::default();
         Incoming {
             span: if self.trace { trace_context::read(&fields, &mut dropped) } else { None },
             baggage: match self.baggage {
-                true => baggage::read(&fields, &mut dropped),
+                true => baggage(&fields, &mut dropped),
                 false => BaggageMap::empty(),
             },
             budget: match self.budget {
@@ -171,21 +192,31 @@ impl Formats {
         if outgoing.remaining.is_some_and(|remaining| remaining < budget::MIN_BUDGET) {
             return Err(Expired);
         }
-        // The budget first: where there is none it only removes, which costs least while a new
-        // map is still empty.
-        if self.budget {
-            budget::write(outgoing.remaining, SystemTime::now, self.written, carrier);
+        carrier.clear(self.replaced());
+        if self.budget
+            && let Some(remaining) = outgoing.remaining
+        {
+            budget::write(remaining, SystemTime::now, self.written, carrier);
         }
         if self.trace {
-            trace_context::write(outgoing.span, carrier);
-            if self.send_trace_id {
-                trace_context::write_trace_id(outgoing.span, carrier);
-            }
+            trace_context::write(outgoing.span, self.written.has(Field::TraceId), carrier);
         }
         if self.baggage {
             baggage::write(outgoing.baggage, carrier);
         }
         Ok(())
+    }
+
+    /// What the carrier says of it is not what goes out.
+    const fn replaced(&self) -> FieldSet {
+        let mut replaced = budget::BUDGET;
+        if self.trace {
+            replaced = replaced.and(FieldSet::of(Group::Trace));
+        }
+        if self.baggage {
+            replaced = replaced.and(FieldSet::of(Group::Baggage));
+        }
+        replaced
     }
 }
 

@@ -1,6 +1,6 @@
 //! All of a message at once: what comes in, goes out and is left out.
 
-use ::http::HeaderMap;
+use ::http::{HeaderMap, HeaderName, HeaderValue};
 use proptest::prelude::*;
 
 use super::*;
@@ -86,15 +86,91 @@ fn an_expired_budget_writes_nothing() {
 }
 
 #[test]
-fn a_format_that_is_off_is_not_touched() {
+fn a_format_that_is_off_is_not_read() {
     let none = Formats::new().trace(false).baggage(false).budget(false);
     let incoming = none.extract(&full());
     assert!(incoming.span.is_none() && incoming.baggage.is_empty() && incoming.budget.is_none());
-    let mut out = full();
-    let outgoing = Outgoing { span: &SpanContext::root(), baggage: None, remaining: None };
-    none.inject(&outgoing, &mut out).unwrap();
-    assert_eq!(out, full());
     assert_eq!(Formats::default(), Formats::new());
+}
+
+/// Every header of the table, as a request that is forwarded with its headers has them.
+fn forwarded() -> HeaderMap {
+    let stale = |name: &HeaderName| (name.clone(), HeaderValue::from_static("stale"));
+    HeaderMap::from_iter(HEADERS.iter().map(|header| stale(header.name())))
+}
+
+/// All formats that somebody may choose, and whether the trace and the baggage are on.
+fn all_formats() -> impl Iterator<Item = (Formats, bool, bool)> {
+    (0..1 << 10).map(|bits: u32| {
+        let on = |bit: u32| bits & 1 << bit != 0;
+        let formats = if on(0) { Formats::queued() } else { Formats::new() };
+        let formats = formats
+            .trace(on(1))
+            .baggage(on(2))
+            .budget(on(3))
+            .send_trace_id(on(4))
+            .send_timeout_ms(on(5))
+            .send_deadline(on(6))
+            .send_grpc_timeout(on(7))
+            .send_connect_timeout(on(8))
+            .send_envoy_timeout(on(9));
+        (formats, on(1), on(2))
+    })
+}
+
+#[test]
+fn nothing_stale_goes_on_whatever_is_written() {
+    let span = SpanContext::root().with_trace_state("rojo=1".parse().unwrap());
+    let baggage = BaggageMap::builder().insert("a", "1").unwrap().build();
+    let second = Some(Duration::from_secs(1));
+    let nowhere = SpanContext::invalid();
+    for (formats, trace, baggage_is_on) in all_formats() {
+        for outgoing in [
+            Outgoing { span: &span, baggage: Some(&baggage), remaining: second },
+            Outgoing { span: &nowhere, baggage: None, remaining: None },
+        ] {
+            let (mut out, mut new) = (forwarded(), HeaderMap::new());
+            formats.inject(&outgoing, &mut out).unwrap();
+            formats.inject(&outgoing, &mut new).unwrap();
+            for header in &HEADERS {
+                let kept = match header.group() {
+                    // They may be another propagator's.
+                    Group::Trace => !trace,
+                    Group::Baggage => !baggage_is_on,
+                    // Nobody vouches for it any more.
+                    Group::Budget => false,
+                };
+                let expected = if kept { Some("stale") } else { None };
+                let text = |headers: &HeaderMap| {
+                    let value = headers.get(header.name())?.to_str().unwrap().to_owned();
+                    // The clock of one is later than that of the other.
+                    Some(if header.name() == "x-deadline" { value[..10].to_owned() } else { value })
+                };
+                let expected = expected.map(str::to_owned).or_else(|| text(&new));
+                assert_eq!(text(&out), expected, "{} {formats:?}", header.name());
+                assert!(out.get_all(header.name()).iter().count() < 2);
+            }
+        }
+    }
+}
+
+/// A job that outlives its request has no deadline, so nobody who hears of it may be granted one.
+#[test]
+fn a_detached_job_grants_no_budget_of_the_request_that_it_forwards() {
+    use crate::{Background, Ctx};
+
+    let mut headers = headers(&[
+        ("x-timeout-ms", "1500"),
+        ("grpc-timeout", "1500m"),
+        ("connect-timeout-ms", "1500"),
+        ("x-envoy-expected-rq-timeout-ms", "1500"),
+        ("x-trace-id", "0af7651916cd43dd8448eb211c80319c"),
+    ]);
+    let (request, _canceller) = Ctx::background().with_incoming(Incoming::from_headers(&headers));
+    let job = request.detach("goes on whatever the caller does");
+    job.inject(&mut headers, &Formats::new()).unwrap();
+    assert_eq!(headers.keys().collect::<Vec<_>>(), ["traceparent"]);
+    assert_eq!(Incoming::from_headers(&headers).budget, None);
 }
 
 #[test]
@@ -222,17 +298,13 @@ proptest! {
     #[test]
     fn no_headers_make_it_panic(
         lines in prop::collection::vec(
-            (0..9usize, prop::collection::vec(any::<u8>(), 0..120)), 0..12,
+            (0..FIELDS.len(), prop::collection::vec(any::<u8>(), 0..120)), 0..12,
         ),
     ) {
-        const NAMES: [&str; 9] = [
-            "traceparent", "tracestate", "baggage", "x-timeout-ms", "x-deadline", "x-trace-id",
-            "grpc-timeout", "connect-timeout-ms", "x-envoy-expected-rq-timeout-ms",
-        ];
         let mut headers = HeaderMap::new();
         for (name, line) in lines {
             if let Ok(line) = HeaderValue::from_bytes(&line) {
-                headers.append(NAMES[name], line);
+                headers.append(FIELDS[name], line);
             }
         }
         let incoming = Incoming::from_headers(&headers);

@@ -6,9 +6,10 @@
 
 use http::HeaderValue;
 
+use super::Dropped;
 use super::carrier::{Extract, Inject};
-use super::fields::{Field, Fields};
-use super::{Dropped, set};
+use super::fields::Fields;
+use super::headers::Field;
 use crate::span::{SpanContext, SpanId, TraceFlags, TraceId, TraceState, decode_hex, encode_hex};
 
 /// The caller's span, marked remote; `None` if the caller sent none, or none that is valid.
@@ -124,29 +125,25 @@ fn read_trace_id(fields: &Fields<'_>, dropped: &mut Dropped) -> Option<SpanConte
     Some(SpanContext::remote(id, SpanId::random(), TraceFlags::SAMPLED, TraceState::empty()))
 }
 
-/// Writes `traceparent` and `tracestate`, or removes what there is nothing to say of.
+/// Writes `traceparent` and `tracestate`, and `x-trace-id` where it is asked for; nothing of what is no span.
 #[inline]
-pub(super) fn write(span: &SpanContext, carrier: &mut impl Inject) {
-    let (parent, state) = (Field::TraceParent.header(), Field::TraceState.header());
+pub(super) fn write(span: &SpanContext, with_id: bool, carrier: &mut impl Inject) {
     if !span.is_valid() {
-        carrier.remove(&parent);
-        carrier.remove(&state);
         return;
     }
     let mut line = *b"00-00000000000000000000000000000000-0000000000000000-00";
     encode_hex(&span.trace_id().to_bytes(), &mut line[3..35]);
     encode_hex(&span.span_id().to_bytes(), &mut line[36..52]);
     encode_hex(&[span.flags().known().bits()], &mut line[53..]);
-    set(carrier, parent, HeaderValue::from_bytes(&line).ok());
-    set(carrier, state, span.trace_state().header().cloned());
-}
-
-/// Writes `x-trace-id`, or removes it.
-pub(super) fn write_trace_id(span: &SpanContext, carrier: &mut impl Inject) {
-    let mut line = [0; 32];
-    encode_hex(&span.trace_id().to_bytes(), &mut line);
-    let value = span.is_valid().then(|| HeaderValue::from_bytes(&line).ok()).flatten();
-    set(carrier, Field::TraceId.header(), value);
+    if let Ok(parent) = HeaderValue::from_bytes(&line) {
+        carrier.append(Field::TraceParent.header(), parent);
+    }
+    if let Some(state) = span.trace_state().header() {
+        carrier.append(Field::TraceState.header(), state.clone());
+    }
+    if with_id && let Ok(id) = HeaderValue::from_bytes(&line[3..35]) {
+        carrier.append(Field::TraceId.header(), id);
+    }
 }
 
 #[cfg(test)]

@@ -54,7 +54,7 @@ struct Gateway {
     passed: Arc<AtomicU64>,
 }
 
-type Answer = Result<reqwest::Response, ProxyError>;
+type Answer = Result<ctxprop_reqwest::Response, ProxyError>;
 
 const HOP_BY_HOP: [HeaderName; 5] =
     [header::CONNECTION, header::TE, header::TRAILER, header::TRANSFER_ENCODING, header::UPGRADE];
@@ -134,10 +134,10 @@ async fn proxy(State(gateway): State<Gateway>, request: Request) -> Result<Respo
 }
 
 #[propagate]
-async fn respond(gateway: Gateway, mut answer: reqwest::Response) -> Response {
+async fn respond(gateway: Gateway, mut answer: ctxprop_reqwest::Response) -> Response {
     let status = answer.status();
     let headers = end_to_end(answer.headers());
-    let (send, chunks) = mpsc::channel::<Result<Bytes, reqwest::Error>>(8);
+    let (send, chunks) = mpsc::channel::<Result<Bytes, ctxprop_reqwest::Error>>(8);
     Ctx::current().spawn(async move {
         while let Some(chunk) = answer.chunk().await.transpose() {
             let passed = chunk.as_ref().map_or(0, Bytes::len);

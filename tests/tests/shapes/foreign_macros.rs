@@ -99,9 +99,9 @@ async fn said() -> AppResult<u32> {
     #[propagate(expressions)]
     let sum = sum!(add_one(0).await?, marked().await.len() as u32);
     #[propagate(skip)]
-    let skipped = vec!(plain().await + plain().await).await;
+    let skipped = vec![plain().await + plain().await].await;
     #[propagate(expressions)]
-    sum!(add_one(0).await?);
+    let _ = sum!(add_one(0).await?);
     Ok(sum + skipped)
 }
 

@@ -38,8 +38,21 @@ const KNOWN: &[(Language, &[&str], &[&str])] = &[
         Expressions,
         STD,
         &[
-            "vec", "format", "format_args", "print", "println", "eprint", "eprintln", "write", "writeln", "dbg",
-            "panic", "unreachable", "todo", "unimplemented", "ready",
+            "vec",
+            "format",
+            "format_args",
+            "print",
+            "println",
+            "eprint",
+            "eprintln",
+            "write",
+            "writeln",
+            "dbg",
+            "panic",
+            "unreachable",
+            "todo",
+            "unimplemented",
+            "ready",
         ],
     ),
     (
@@ -47,8 +60,16 @@ const KNOWN: &[(Language, &[&str], &[&str])] = &[
         &["std", "core", "pretty_assertions", "similar_asserts"],
         &["assert", "assert_eq", "assert_ne", "debug_assert", "debug_assert_eq", "debug_assert_ne"],
     ),
-    (Matches, &["std", "core", "assert_matches"], &["matches", "assert_matches", "debug_assert_matches"]),
-    (Pin, &["std", "core", "tokio", "futures", "futures_util", "futures_lite"], &["pin", "pin_mut"]),
+    (
+        Matches,
+        &["std", "core", "assert_matches"],
+        &["matches", "assert_matches", "debug_assert_matches"],
+    ),
+    (
+        Pin,
+        &["std", "core", "tokio", "futures", "futures_util", "futures_lite"],
+        &["pin", "pin_mut"],
+    ),
     (Join, RUNTIMES, &["join", "try_join"]),
     (Select, &["tokio"], &["select"]),
     (FuturesSelect, &["futures", "futures_util"], &["select", "select_biased"]),
@@ -58,15 +79,37 @@ const KNOWN: &[(Language, &[&str], &[&str])] = &[
         Event,
         EVENTS,
         &[
-            "event", "trace", "debug", "info", "warn", "error", "log", "span", "trace_span", "debug_span",
-            "info_span", "warn_span", "error_span",
+            "event",
+            "trace",
+            "debug",
+            "info",
+            "warn",
+            "error",
+            "log",
+            "span",
+            "trace_span",
+            "debug_span",
+            "info_span",
+            "warn_span",
+            "error_span",
         ],
     ),
-    (Expressions, ERRORS, &["anyhow", "eyre", "miette", "bail", "ensure", "ensure_whatever", "whatever"]),
+    (
+        Expressions,
+        ERRORS,
+        &["anyhow", "eyre", "miette", "bail", "ensure", "ensure_whatever", "whatever"],
+    ),
     (
         Expressions,
         SQL,
-        &["query", "query_as", "query_scalar", "query_unchecked", "query_as_unchecked", "query_scalar_unchecked"],
+        &[
+            "query",
+            "query_as",
+            "query_scalar",
+            "query_unchecked",
+            "query_as_unchecked",
+            "query_scalar_unchecked",
+        ],
     ),
     (Expressions, &["smallvec", "arrayvec", "bytes"], &["smallvec"]),
 ];
@@ -74,7 +117,8 @@ const KNOWN: &[(Language, &[&str], &[&str])] = &[
 /// The language of `mac`, if it is known.
 pub(super) fn language(mac: &Macro) -> Option<Language> {
     let (krate, name) = name(&mac.path)?;
-    let of = |krates: &[&str]| krate.as_ref().is_none_or(|krate| krates.iter().any(|of| krate == of));
+    let of =
+        |krates: &[&str]| krate.as_ref().is_none_or(|krate| krates.iter().any(|of| krate == of));
     KNOWN
         .iter()
         .find(|(_, krates, names)| of(krates) && names.iter().any(|known| name == *known))

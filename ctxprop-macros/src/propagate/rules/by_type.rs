@@ -6,7 +6,6 @@
 
 use proc_macro2::{Ident, Span};
 use quote::quote_spanned;
-use syn::spanned::Spanned;
 use syn::{BinOp, Expr, ExprCall, ExprMethodCall, ExprPath, Path, UnOp, parse_quote_spanned};
 
 use super::{Rule, Rules, names};

@@ -19,7 +19,7 @@ fn headers(lines: &[&str]) -> HeaderMap {
 fn forward(lines: &[&str]) -> (Vec<String>, usize) {
     let mut dropped = Dropped::default();
     let map = read(&Fields::of(&headers(lines)), &mut dropped);
-    let mut out = headers(&["stale=1", "stale=2"]);
+    let mut out = HeaderMap::new();
     write(Some(&map), &mut out);
     let text = |line: &HeaderValue| line.to_str().unwrap().to_owned();
     (out.get_all("baggage").iter().map(text).collect(), dropped.0)
@@ -150,16 +150,6 @@ fn a_property_cannot_become_a_member() {
 }
 
 #[test]
-fn none_or_nothing_removes_the_header() {
-    let mut out = headers(&["a=1", "b=2"]);
-    write(Some(&BaggageMap::empty()), &mut out);
-    assert!(out.is_empty());
-    let mut out = headers(&["a=1", "b=2"]);
-    write(None, &mut out);
-    assert!(out.is_empty());
-}
-
-#[test]
 fn sensitive_lines_stay_sensitive() {
     let mut line = HeaderValue::from_static("a=1,,b=2");
     line.set_sensitive(true);
@@ -223,5 +213,49 @@ proptest! {
         let again = read(&Fields::of(&out), &mut dropped);
         prop_assert_eq!(dropped.0, 0);
         prop_assert!(again.iter().eq(map.iter()));
+    }
+}
+
+/// What is taken of a stranger's baggage, and how many members were malformed.
+fn taken(lines: &[&str], keys: &[&str]) -> (Vec<String>, usize) {
+    let mut dropped = Dropped::default();
+    let map = read_keys(&Fields::of(&headers(lines)), keys, &mut dropped);
+    let text = |line: &HeaderValue| line.to_str().unwrap().to_owned();
+    (map.header_lines().iter().map(text).collect(), dropped.0)
+}
+
+#[test]
+fn an_edge_takes_the_keys_that_it_knows() {
+    for (lines, keys, expected, dropped) in [
+        (&["tenant=acme,role=admin"][..], &["tenant"][..], &["tenant=acme"][..], 0),
+        (&["role=admin", " tenant = acme ;p , x=1"], &["tenant"], &["tenant = acme ;p"], 0),
+        (&["a=1,b=2,c=3"], &["c", "a"], &["a=1,c=3"], 0),
+        (&["tenant.id=1,tenan=2,xtenant=3,Tenant=4,tenant"], &["tenant"], &[], 0),
+        // malformed ones of others are nobody's business
+        (&["é,=,;,tenant=a b,tenant=1"], &["tenant"], &["tenant=1"], 1),
+        (&["role=x;tenant=1,y=tenant=1"], &["tenant"], &[], 0),
+        (&["tenant=1"], &[], &[], 0),
+        (&["", ",", " "], &["tenant"], &[], 0),
+    ] {
+        let expected: Vec<_> = expected.iter().map(|line| (*line).to_owned()).collect();
+        assert_eq!(taken(lines, keys), (expected, dropped), "{lines:?} {keys:?}");
+    }
+    // A stranger cannot push out what is taken with what is not.
+    let many: Vec<_> = (0..180).map(|number| format!("key{number}=v")).collect();
+    let line = format!("{},tenant=acme", many.join(","));
+    assert_eq!(taken(&[&line], &["tenant"]), (vec!["tenant=acme".to_owned()], 0));
+}
+
+proptest! {
+    #[test]
+    fn taking_some_keys_is_taking_all_and_keeping_some(
+        line in "([a-c]{1,2}[ \t]?=[a-z%]{0,3}(;[ \t]?(private|p)(=[a-z]?)?)?[ \t]?,?[ \t]?){0,12}",
+        keys in prop::collection::vec("[a-c]{1,2}", 0..4),
+    ) {
+        let all = headers(&[&line]);
+        let some = read_keys(&Fields::of(&all), &keys, &mut Dropped::default());
+        let kept = extract(&all).retain_keys(&keys);
+        prop_assert!(some.iter().eq(kept.iter()));
+        prop_assert!(kept.iter().all(|(key, _)| kept.is_private(key) == some.is_private(key)));
     }
 }

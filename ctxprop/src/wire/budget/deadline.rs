@@ -1,21 +1,23 @@
 //! `x-deadline`: the moment the caller stops waiting, by the caller's clock.
 //!
-//! RFC 3339, through the `time` crate; in UTC with nanoseconds on the way out, because every digit
-//! left out is a part of the budget lost a hop.
+//! RFC 3339, to the letter on the way in (the fuzz target holds it to the parser of the crate `time`); in UTC with
+//! nanoseconds on the way out, because every digit left out is a part of the budget lost a hop.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::HeaderValue;
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
-use super::super::Dropped;
-use super::super::fields::{Field, Fields};
+use super::calendar::{Date, SECONDS_A_DAY};
 use super::{MAX_BUDGET, Transit, smaller};
+use crate::wire::Dropped;
+use crate::wire::fields::Fields;
+use crate::wire::headers::Field;
 
 /// How far apart the clocks of two hops may be. Beyond, a deadline says more of them than of the
 /// request.
 const MAX_SKEW: Duration = Duration::from_secs(60);
+
+const NANOS: i128 = 1_000_000_000;
 
 /// The earliest of all valid lines, as a budget from `now` on.
 pub(super) fn read(
@@ -54,15 +56,65 @@ fn budget(nanos: i128, transit: Transit) -> Option<Duration> {
     (away <= MAX_BUDGET + MAX_SKEW).then_some(away.min(MAX_BUDGET))
 }
 
-/// Nanoseconds since 1970; a leap second is taken as the last nanosecond before it, and digits
-/// beyond the ninth are cut off, so the result is never later than what the line says.
+/// `date-time` of RFC 3339, section 5.6, as nanoseconds since 1970.
+///
+/// A leap second is taken as the last nanosecond before it, and digits beyond the ninth are cut off, so the result is
+/// never later than what the line says.
 fn parse(line: &[u8]) -> Option<i128> {
-    // The parser takes any character for the `T`, as a note in RFC 3339, section 5.6, may be read.
-    if !matches!(line.get(10)?, b'T' | b't' | b' ') {
+    let (date_time, rest) = line.split_first_chunk::<19>()?;
+    let [y0, y1, y2, y3, b'-', m0, m1, b'-', d0, d1, t, h0, h1, b':', n0, n1, b':', s0, s1] =
+        *date_time
+    else {
         return None;
+    };
+    // The grammar has a `T`, a note below it lets people write a space.
+    matches!(t, b'T' | b't' | b' ').then_some(())?;
+    let year = two_digits([y0, y1], 99)? * 100 + two_digits([y2, y3], 99)?;
+    let date = Date::new(year, two_digits([m0, m1], 12)?, two_digits([d0, d1], 31)?)?;
+    let (hour, minute, second) =
+        (two_digits([h0, h1], 23)?, two_digits([n0, n1], 59)?, two_digits([s0, s1], 60)?);
+    let (fraction, rest) = fraction(rest)?;
+    let of_day = (hour * 60 + minute) * 60 + second;
+    let seconds = date.days_since_1970() * SECONDS_A_DAY + i64::from(of_day) - offset(rest)?;
+    // What an offset makes of the years 0 to 9999 must be one of them.
+    let utc = Date::of_days(seconds.div_euclid(SECONDS_A_DAY))?;
+    if second < 60 {
+        return Some(i128::from(seconds) * NANOS + i128::from(fraction));
     }
-    let text = str::from_utf8(line).ok()?;
-    OffsetDateTime::parse(text, &Rfc3339).ok().map(OffsetDateTime::unix_timestamp_nanos)
+    // Leap seconds are the last of a month, in UTC (section 5.7): what is behind one is the first of the next.
+    let ends_a_month = seconds.rem_euclid(SECONDS_A_DAY) == 0 && utc.is_first_of_month();
+    ends_a_month.then_some(i128::from(seconds) * NANOS - 1)
+}
+
+/// `[ "." 1*DIGIT ]` as nanoseconds, and what is behind it.
+fn fraction(text: &[u8]) -> Option<(u32, &[u8])> {
+    let Some(digits) = text.strip_prefix(b".") else {
+        return Some((0, text));
+    };
+    let len = digits.iter().position(|byte| !byte.is_ascii_digit())?;
+    let (digits, rest) = digits.split_at(len);
+    let nine = digits.iter().chain(std::iter::repeat(&b'0')).take(9);
+    let nanos = nine.fold(0, |nanos, digit| nanos * 10 + u32::from(digit - b'0'));
+    (len > 0).then_some((nanos, rest))
+}
+
+/// `"Z" / ("+" / "-") time-hour ":" time-minute`, in seconds, and nothing behind it.
+fn offset(text: &[u8]) -> Option<i64> {
+    match *text {
+        [b'Z' | b'z'] => Some(0),
+        [sign @ (b'+' | b'-'), h0, h1, b':', m0, m1] => {
+            let minutes = two_digits([h0, h1], 23)? * 60 + two_digits([m0, m1], 59)?;
+            let seconds = i64::from(minutes) * 60;
+            Some(if sign == b'+' { seconds } else { -seconds })
+        }
+        _ => None,
+    }
+}
+
+fn two_digits(text: [u8; 2], max: u32) -> Option<u32> {
+    let digits = text.iter().all(u8::is_ascii_digit);
+    let number = digits.then(|| u32::from(text[0] - b'0') * 10 + u32::from(text[1] - b'0'))?;
+    (number <= max).then_some(number)
 }
 
 fn unix_nanos(time: SystemTime) -> i128 {
@@ -73,23 +125,19 @@ fn unix_nanos(time: SystemTime) -> i128 {
     }
 }
 
-/// The end of what remains. A clock beyond the years 0 to 9999, which RFC 3339 cannot say, has no
-/// deadline to tell.
+/// The end of what remains. A clock beyond the years 1970 to 9999 has no deadline to tell.
 pub(super) fn format(now: SystemTime, remaining: Duration) -> Option<HeaderValue> {
     let since = now.checked_add(remaining)?.duration_since(UNIX_EPOCH).ok()?;
     let seconds = i64::try_from(since.as_secs()).ok()?;
-    let (date, time) = {
-        let end = OffsetDateTime::from_unix_timestamp(seconds).ok()?;
-        (end.date(), end.time())
-    };
-    let year = u32::try_from(date.year()).ok().filter(|&year| year <= 9_999)?;
+    let Date { year, month, day } = Date::of_days(seconds / SECONDS_A_DAY)?;
+    let of_day = u32::try_from(seconds % SECONDS_A_DAY).ok()?;
     let mut line = *b"0000-00-00T00:00:00.000000000Z";
     digits(&mut line[..4], year);
-    digits(&mut line[5..7], u8::from(date.month()).into());
-    digits(&mut line[8..10], date.day().into());
-    digits(&mut line[11..13], time.hour().into());
-    digits(&mut line[14..16], time.minute().into());
-    digits(&mut line[17..19], time.second().into());
+    digits(&mut line[5..7], month);
+    digits(&mut line[8..10], day);
+    digits(&mut line[11..13], of_day / 3_600);
+    digits(&mut line[14..16], of_day / 60 % 60);
+    digits(&mut line[17..19], of_day % 60);
     digits(&mut line[20..29], since.subsec_nanos());
     HeaderValue::from_bytes(&line).ok()
 }

@@ -10,7 +10,8 @@ use http::HeaderValue;
 
 use super::parse_digits;
 use crate::wire::carrier::Extract;
-use crate::wire::fields::{Field, Fields};
+use crate::wire::fields::Fields;
+use crate::wire::headers::Field;
 
 const MAX_DIGITS: usize = 8;
 const MAX_NUMBER: u128 = 99_999_999;
@@ -131,7 +132,11 @@ pub fn format_grpc_timeout(timeout: Duration) -> String {
     format!("{number}{}", char::from(unit))
 }
 
-pub(super) fn header_value(timeout: Duration) -> Option<HeaderValue> {
+pub(in crate::wire) fn parse(text: &[u8]) -> Option<Option<Duration>> {
+    parse_grpc_timeout(text).ok().map(Some)
+}
+
+pub(in crate::wire) fn header_value(timeout: Duration) -> Option<HeaderValue> {
     HeaderValue::try_from(format_grpc_timeout(timeout)).ok()
 }
 

@@ -1,0 +1,103 @@
+//! What outlives nothing: bodies, queues and handlers that panic, over real sockets.
+#![allow(clippy::expect_used, reason = "it is a test")]
+
+#[path = "support/common.rs"]
+mod common;
+
+use std::io;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::routing::get;
+use ctxprop::{Background, Cancelled, Ctx, propagate};
+use ctxprop_axum::CtxLayer;
+use futures_util::{StreamExt, stream};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tower::ServiceBuilder;
+use tower::limit::GlobalConcurrencyLimitLayer;
+
+use common::serve;
+
+/// A body that is ready whenever it is asked, as a cache or a memory map is.
+async fn export() -> Body {
+    let chunk = Bytes::from(vec![b'x'; 64 * 1024]);
+    Body::from_stream(stream::repeat(chunk).map(io::Result::Ok))
+}
+
+async fn ask(address: std::net::SocketAddr, budget: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(address).await.expect("the server listens");
+    let request = format!("GET / HTTP/1.1\r\nhost: x\r\nx-timeout-ms: {budget}\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.expect("sent");
+    stream
+}
+
+#[tokio::test]
+async fn a_body_that_is_always_ready_ends_with_its_deadline() {
+    let root = Ctx::background().with_cancel().0;
+    let app = Router::new().route("/", get(export)).layer(CtxLayer::mesh().under(&root));
+    let mut stream = ask(serve(app).await, "50").await;
+    let mut buffer = vec![0; 1 << 20];
+    // It ends at all: before, it flowed for ever.
+    while stream.read(&mut buffer).await.is_ok_and(|read| read > 0) {}
+    assert_eq!(root.live_children(), 0);
+}
+
+#[tokio::test]
+async fn a_body_that_nobody_reads_ends_with_its_deadline() {
+    let root = Ctx::background().with_cancel().0;
+    let app = Router::new().route("/", get(export)).layer(CtxLayer::mesh().under(&root));
+    let stalled = ask(serve(app).await, "50").await;
+    // The request comes, and goes though nobody polls its body.
+    while root.live_children() == 0 {
+        tokio::task::yield_now().await;
+    }
+    while root.live_children() > 0 {
+        tokio::task::yield_now().await;
+    }
+    drop(stalled);
+}
+
+#[propagate]
+async fn polls_a_queue() -> Result<(), Cancelled> {
+    std::future::pending().await
+}
+
+#[propagate]
+async fn panics(ctx: Ctx) -> Result<String, Cancelled> {
+    drop(ctx.spawn(polls_a_queue()));
+    panic!("a bug, on purpose");
+}
+
+#[tokio::test]
+async fn a_caught_panic_ends_its_request() {
+    let root = Ctx::background().with_cancel().0;
+    let app = Router::new()
+        .route("/", get(panics))
+        .layer(CtxLayer::mesh().under(&root))
+        .layer(tower_http::catch_panic::CatchPanicLayer::new());
+    let address = serve(app).await;
+    for _ in 0..10 {
+        assert_eq!(common::get(address, "/", &[]).await.status, 500);
+    }
+    // What it had spawned ends with it: this waits for ever otherwise.
+    root.idle().await;
+    assert_eq!((root.live_children(), root.live_tasks()), (0, 0));
+}
+
+async fn work(ctx: Ctx) {
+    ctx.done().await;
+}
+
+#[tokio::test]
+async fn waiting_for_a_place_in_the_queue_is_part_of_the_budget() {
+    let layers =
+        ServiceBuilder::new().layer(CtxLayer::mesh()).layer(GlobalConcurrencyLimitLayer::new(1));
+    let address = serve(Router::new().route("/", get(work)).layer(layers)).await;
+    // It holds the only place for an hour.
+    let first = ask(address, "3600000").await;
+    let answer = common::get(address, "/", &[("x-timeout-ms", "50")]).await;
+    assert_eq!(answer.status, 504, "{answer:?}");
+    assert_eq!(answer.header("x-deadline-exceeded"), Some("caller"));
+    drop(first);
+}
