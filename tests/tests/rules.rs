@@ -280,6 +280,32 @@ mod allowed {
     }
 }
 
+/// What only later code tells the type of is no client.
+trait Make: Sized {
+    fn new() -> Self;
+}
+
+impl Make for u8 {
+    fn new() -> u8 {
+        8
+    }
+}
+
+fn take(made: u8) -> u8 {
+    made
+}
+
+#[propagate]
+async fn made_first_and_typed_later() -> u8 {
+    let made = Make::new();
+    take(made)
+}
+
+#[tokio::test]
+async fn a_type_that_is_told_later_is_no_client() {
+    assert_eq!(made_first_and_typed_later().with(&Ctx::background()).await, 8);
+}
+
 /// The warning is one of rustc's own lint.
 #[allow(deprecated)]
 #[propagate]
