@@ -60,7 +60,6 @@
 //!
 //! [`Ctx`]: ctxprop::Ctx
 
-mod bare;
 mod bound;
 mod builder;
 mod client;

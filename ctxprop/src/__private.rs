@@ -48,6 +48,7 @@ hidden! {
     pub use crate::body::returned;
     pub use crate::body::says_cancelled;
     pub use crate::body::scope;
+    pub use crate::ctx::Background;
     pub use crate::ctx::Ctx;
     pub use crate::detached::DeriveFromTheCurrentContext;
     pub use crate::detached::NotOurs;
@@ -69,15 +70,11 @@ hidden! {
     pub use crate::local::LocalBoxFuture;
     pub use crate::local::boxed_local;
     pub use crate::needs_ctx::NeedsCtx;
-    pub use crate::rules::AClient;
     pub use crate::rules::Allow;
     pub use crate::rules::AnotherFunction;
-    pub use crate::rules::BareClient;
     pub use crate::rules::Function;
     pub use crate::rules::Literal;
-    pub use crate::rules::Made;
     pub use crate::rules::Module;
-    pub use crate::rules::NoClient;
     pub use crate::rules::NotARuntime;
     pub use crate::rules::NotATimeout;
     pub use crate::rules::Receiver;

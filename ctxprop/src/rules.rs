@@ -11,11 +11,9 @@ use std::sync::{Arc, LazyLock};
 use tokio::runtime::{Handle, Runtime};
 
 mod function;
-mod made;
 
 // Under this path the compiler's messages show them.
 pub use self::function::{AnotherFunction, Function, known, never};
-pub use self::made::{AClient, BareClient, Made, NoClient, TellsTheNextHop};
 
 /// A module, asked by a type that only it has.
 #[derive(Debug)]

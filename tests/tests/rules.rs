@@ -266,7 +266,6 @@ mod allowed {
     use std::thread::sleep;
     use std::time::Duration;
 
-    use reqwest::Client as Http;
     use tokio::spawn as go;
 
     use super::propagate;
@@ -277,11 +276,34 @@ mod allowed {
         let task = go(async { 1 });
         #[propagate(allow(blocking_call, reason = "no time at all"))]
         sleep(Duration::from_millis(0));
-        #[propagate(allow(bare_client, reason = "to a host that reads no headers"))]
-        let client = Http::new();
-        drop(client);
         task.await.is_ok()
     }
+}
+
+/// What only later code tells the type of is no client.
+trait Make: Sized {
+    fn new() -> Self;
+}
+
+impl Make for u8 {
+    fn new() -> u8 {
+        8
+    }
+}
+
+fn take(made: u8) -> u8 {
+    made
+}
+
+#[propagate]
+async fn made_first_and_typed_later() -> u8 {
+    let made = Make::new();
+    take(made)
+}
+
+#[tokio::test]
+async fn a_type_that_is_told_later_is_no_client() {
+    assert_eq!(made_first_and_typed_later().with(&Ctx::background()).await, 8);
 }
 
 /// The warning is one of rustc's own lint.

@@ -1,5 +1,5 @@
-//! Macros inside a body. Their tokens are the user's own language: what parses is rewritten, what does not is
-//! left as it was written.
+//! Macros inside a body. Those whose language is known are rewritten inside, all others are left as they were written:
+//! what an `.await` in them means, only they know.
 
 use proc_macro2::{Delimiter, Group, Span, TokenStream};
 use quote::{ToTokens, quote};
@@ -7,7 +7,7 @@ use syn::parse::{ParseStream, Parser};
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
 use syn::visit_mut::VisitMut;
-use syn::{Block, Expr, ExprMacro, Macro, MacroDelimiter, Pat, Path, Token, parse_quote};
+use syn::{Block, Expr, ExprMacro, Macro, MacroDelimiter, Pat, Token, parse_quote};
 
 use super::rewrite::{Kind, Rewriter};
 
@@ -15,18 +15,36 @@ mod event;
 mod futures_select;
 mod join;
 mod json;
+mod known;
 mod select;
 
+use self::known::Language;
+
 syn::custom_keyword!(biased);
+
+/// What a statement says of the macros in it.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Said {
+    /// Nothing: those that are known are looked into.
+    #[default]
+    Nothing,
+    /// `#[propagate(skip)]`: none of them is what its name says.
+    Skip,
+    /// `#[propagate(expressions)]`: those that are not known take expressions of the function too.
+    Expressions,
+}
 
 /// Rewrites `mac` in place, or gives what to write instead of it.
 pub(crate) fn rewrite(rewriter: &mut Rewriter<'_>, mac: &mut Macro) -> Option<Expr> {
     let awaits = rewriter.kind() != Kind::Plain;
-    match name(&mac.path).as_str() {
-        "join" | "try_join" if awaits && is_of(&mac.path, RUNTIMES) => {
-            return join::rewrite(rewriter, mac);
-        }
-        "select" if awaits && is_of(&mac.path, &["tokio"]) => {
+    let known = match rewriter.rules.said {
+        Said::Nothing => known::language(mac),
+        Said::Skip => None,
+        Said::Expressions => Some(known::language(mac).unwrap_or(Language::Expressions)),
+    };
+    match known {
+        Some(Language::Join) if awaits => return join::rewrite(rewriter, mac),
+        Some(Language::Select) if awaits => {
             // The bare name may be that of futures, which has another grammar, or other futures.
             return match select::parse(mac) {
                 Some(select) if mac.path.segments.len() > 1 || !select.looks_fused() => {
@@ -35,37 +53,16 @@ pub(crate) fn rewrite(rewriter: &mut Rewriter<'_>, mac: &mut Macro) -> Option<Ex
                 _ => futures_select::rewrite(rewriter, mac),
             };
         }
-        "select" | "select_biased" if awaits && is_of(&mac.path, FUTURES) => {
-            return futures_select::rewrite(rewriter, mac);
-        }
-        "matches" | "assert_matches" | "debug_assert_matches" => matches(rewriter, mac),
-        "pin" => pinned(rewriter, mac),
-        "json" => json::rewrite(rewriter, mac),
-        name if event::NAMES.contains(&name) => event::rewrite(rewriter, mac),
-        _ => {
-            if !expressions(rewriter, mac) {
-                rewriter.rules.unparsed(&mac.tokens);
-            }
-        }
+        Some(Language::FuturesSelect) if awaits => return futures_select::rewrite(rewriter, mac),
+        Some(Language::Matches) => matches(rewriter, mac),
+        Some(Language::Pin) => pinned(rewriter, mac),
+        Some(Language::Json) => json::rewrite(rewriter, mac),
+        Some(Language::Event) => event::rewrite(rewriter, mac),
+        Some(_) if expressions(rewriter, mac) => {}
+        _ => rewriter.rules.unparsed(&mac.tokens),
     }
     rewriter.rules.expands_a_macro();
     None
-}
-
-const RUNTIMES: &[&str] = &["tokio", "futures", "futures_util"];
-const FUTURES: &[&str] = &["futures", "futures_util"];
-
-fn name(path: &Path) -> String {
-    path.segments.last().map(|last| last.ident.to_string()).unwrap_or_default()
-}
-
-/// Whether `path` is a macro of one of `crates`, or the bare name, as imported.
-fn is_of(path: &Path, crates: &[&str]) -> bool {
-    match path.segments.len() {
-        1 => true,
-        2 => crates.iter().any(|krate| path.segments[0].ident == *krate),
-        _ => false,
-    }
 }
 
 /// `mac` with other tokens in it, at the same place.
@@ -96,7 +93,8 @@ fn place(future: &Expr) -> Span {
     }
 }
 
-/// `format!`, `vec!` and all others whose arguments are expressions. Says whether they were.
+/// `format!`, `vec!` and all others whose arguments are expressions. Says whether they were: anything else in a macro of
+/// such a name is another macro.
 fn expressions(rewriter: &mut Rewriter<'_>, mac: &mut Macro) -> bool {
     let list = Punctuated::<Expr, Token![,]>::parse_terminated;
     if let Ok(mut args) = list.parse2(mac.tokens.clone()) {

@@ -1,7 +1,7 @@
 //! The rules of `#[propagate]`: what a body must not call, and what the message says.
 //!
 //! Nothing fires by a name that a user could own. A function is known by its full path, as written or through a `use`
-//! of the body itself (`imports.rs`). What a path does not tell is asked by type: a root or a client under any alias,
+//! of the body itself (`imports.rs`). What a path does not tell is asked by type: a root under any alias,
 //! an imported module `thread` or `task`, a runtime's `block_on`, a timeout (`by_type.rs`), a function of tokio or std
 //! that was imported outside of the body (`by_function.rs`). Functions of other crates are told by path alone; the
 //! `clippy.toml` lines of the README see the others.
@@ -12,6 +12,7 @@ use syn::ext::IdentExt;
 use syn::{Attribute, Block, Error, Expr, ExprPath, Path, Type, parse_quote};
 
 use self::imports::Imports;
+use super::macros::Said;
 use crate::errors::Errors;
 use crate::krate::Private;
 
@@ -62,11 +63,21 @@ pub(crate) struct Looks {
     blocks: bool,
 }
 
+/// What holds around a statement that has a `#[propagate(..)]` of its own.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Outside {
+    /// How many rules are allowed there.
+    allowed: usize,
+    said: Said,
+}
+
 /// The rules over one body.
 pub(crate) struct Rules<'a> {
     private: &'a Private,
     /// Those of the function, then those of the statements around the code at hand.
     allowed: Vec<Allow>,
+    /// What the statement around the code at hand says of its macros.
+    pub(crate) said: Said,
     /// What allowed nothing, so far.
     unneeded: Vec<Ident>,
     imports: Imports,
@@ -81,7 +92,6 @@ pub(crate) struct Rules<'a> {
     asks_receivers: bool,
     asks_timeouts: bool,
     asks_functions: bool,
-    asks_clients: bool,
 }
 
 impl<'a> Rules<'a> {
@@ -90,6 +100,7 @@ impl<'a> Rules<'a> {
             private,
             allows_roots: allowed.iter().any(|allow| allow.rule == Rule::DetachedContext),
             allowed: allowed.iter().cloned().map(Allow::wide).collect(),
+            said: Said::default(),
             unneeded: Vec::new(),
             imports: Imports::default(),
             locals: Vec::new(),
@@ -98,7 +109,6 @@ impl<'a> Rules<'a> {
             asks_receivers: false,
             asks_timeouts: false,
             asks_functions: false,
-            asks_clients: false,
         }
     }
 
@@ -111,24 +121,28 @@ impl<'a> Rules<'a> {
         self.imports.leave();
     }
 
-    /// Takes `#[propagate(allow(..))]` out of the attributes of a statement or expression. What it gives goes to
+    /// Takes `#[propagate(..)]` out of the attributes of a statement or expression. What it gives goes to
     /// [`end_allow`](Self::end_allow) behind it.
-    pub(crate) fn begin_allow(&mut self, attrs: &mut Vec<Attribute>) -> usize {
+    pub(crate) fn begin_allow(&mut self, attrs: &mut Vec<Attribute>) -> Outside {
         let outside = self.allowed.len();
+        let said = self.said;
         attrs.retain(|attr| {
             let ours = attr.path().segments.last().is_some_and(|last| last.ident == "propagate");
             if ours {
-                self.allowed.extend(allow::on_a_statement(attr, &mut self.errors));
+                let (allowed, said) = allow::on_a_statement(attr, &mut self.errors);
+                self.allowed.extend(allowed);
+                self.said = said.unwrap_or(self.said);
             }
             !ours
         });
         let inside = self.allowed.get(outside..).unwrap_or_default();
         self.allows_roots |= inside.iter().any(|allow| allow.rule == Rule::DetachedContext);
-        outside
+        Outside { allowed: outside, said }
     }
 
-    pub(crate) fn end_allow(&mut self, outside: usize) {
-        let over = self.allowed.drain(outside..);
+    pub(crate) fn end_allow(&mut self, outside: Outside) {
+        self.said = outside.said;
+        let over = self.allowed.drain(outside.allowed..);
         self.unneeded.extend(over.filter(|allow| !allow.used).map(|allow| allow.at));
     }
 
@@ -159,7 +173,6 @@ impl<'a> Rules<'a> {
             Expr::Call(call) => self
                 .root(call)
                 .or_else(|| self.timeout(call))
-                .or_else(|| self.client(call, used))
                 .or_else(|| self.function(call, looks.known_function.as_ref()?, used)),
             Expr::MethodCall(call) if looks.blocks => self.receiver(call),
             _ => None,
@@ -214,7 +227,7 @@ impl<'a> Rules<'a> {
 
     /// What stands first in the body: errors that have no place in it, and the traits that answer for other types.
     pub(crate) fn prelude(&mut self) -> TokenStream {
-        self.end_allow(0);
+        self.end_allow(Outside::default());
         let site = Span::mixed_site();
         let private = self.private.at(site);
         let mut prelude = self.errors.to_token_stream();
@@ -239,10 +252,6 @@ impl<'a> Rules<'a> {
         }
         if self.asks_functions {
             bring("AnotherFunction");
-        }
-        if self.asks_clients {
-            bring("AClient");
-            bring("NoClient");
         }
         for at in &self.unneeded {
             let private = self.private.at(at.span());

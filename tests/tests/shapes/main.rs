@@ -10,6 +10,7 @@ mod boxed_static;
 mod containers;
 mod control_flow;
 mod drops;
+mod foreign_macros;
 mod forms;
 mod generated;
 mod impl_arguments;

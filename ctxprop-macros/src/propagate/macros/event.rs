@@ -10,21 +10,6 @@ use syn::{Expr, LitStr, Macro, Token, braced};
 
 use crate::propagate::rewrite::Rewriter;
 
-pub(super) const NAMES: &[&str] = &[
-    "event",
-    "trace",
-    "debug",
-    "info",
-    "warn",
-    "error",
-    "span",
-    "trace_span",
-    "debug_span",
-    "info_span",
-    "warn_span",
-    "error_span",
-];
-
 pub(super) fn rewrite(rewriter: &mut Rewriter<'_>, mac: &mut Macro) {
     let list = Punctuated::<Part, Token![,]>::parse_terminated;
     let Ok(mut parts) = syn::parse::Parser::parse2(list, mac.tokens.clone()) else { return };

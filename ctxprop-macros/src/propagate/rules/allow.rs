@@ -1,4 +1,4 @@
-//! `allow(rule, reason = "..")`, on the function and on one statement.
+//! `allow(rule, reason = "..")`, on the function and on one statement; and what else a statement may say.
 
 use proc_macro2::{Group, Span};
 use syn::ext::IdentExt;
@@ -9,6 +9,7 @@ use super::Rule;
 use crate::errors::Errors;
 use crate::nearest;
 use crate::propagate::args::inside;
+use crate::propagate::macros::Said;
 
 /// One rule that is switched off.
 #[derive(Clone)]
@@ -43,13 +44,14 @@ fn or_all(parsed: syn::Result<Vec<Allow>>, errors: &mut Errors) -> Vec<Allow> {
 }
 
 /// Parses `#[propagate(allow(..))]` on a statement.
-pub(super) fn on_a_statement(attr: &Attribute, errors: &mut Errors) -> Vec<Allow> {
-    or_all(parse_on_a_statement(attr), errors)
+pub(super) fn on_a_statement(attr: &Attribute, errors: &mut Errors) -> (Vec<Allow>, Option<Said>) {
+    let mut said = None;
+    (or_all(parse_on_a_statement(attr, &mut said), errors), said)
 }
 
-fn parse_on_a_statement(attr: &Attribute) -> syn::Result<Vec<Allow>> {
-    const ONLY: &str =
-        "inside a body, `#[propagate(..)]` takes `allow(rule, reason = \"..\")` and nothing else";
+fn parse_on_a_statement(attr: &Attribute, said: &mut Option<Said>) -> syn::Result<Vec<Allow>> {
+    const ONLY: &str = "inside a body, `#[propagate(..)]` takes `allow(rule, reason = \"..\")`, and for the macros in the \
+                        statement `skip` or `expressions`";
     let Meta::List(list) = &attr.meta else {
         return Err(Error::new_spanned(attr.path(), ONLY));
     };
@@ -58,6 +60,18 @@ fn parse_on_a_statement(attr: &Attribute) -> syn::Result<Vec<Allow>> {
         while !input.is_empty() {
             let name =
                 input.call(Ident::parse_any).map_err(|error| Error::new(error.span(), ONLY))?;
+            let of_macros = match &*name.to_string() {
+                "skip" => Some(Said::Skip),
+                "expressions" => Some(Said::Expressions),
+                _ => None,
+            };
+            if of_macros.is_some() {
+                *said = of_macros;
+                if !input.is_empty() {
+                    input.parse::<Token![,]>()?;
+                }
+                continue;
+            }
             if name != "allow" || !input.peek(syn::token::Paren) {
                 return Err(Error::new(name.span(), if name == "allow" { ALLOW } else { ONLY }));
             }

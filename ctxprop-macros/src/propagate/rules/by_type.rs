@@ -6,10 +6,9 @@
 
 use proc_macro2::{Ident, Span};
 use quote::quote_spanned;
-use syn::spanned::Spanned;
 use syn::{BinOp, Expr, ExprCall, ExprMethodCall, ExprPath, Path, UnOp, parse_quote_spanned};
 
-use super::{Rule, Rules, Use, names};
+use super::{Rule, Rules, names};
 
 /// Functions of modules that are called by the module's name: the module, a type that only it has, the function, what
 /// is asked of the type.
@@ -19,21 +18,6 @@ const OF_MODULES: &[(&str, &str, &str, Rule, &str)] = &[
     ("task", "LocalEnterGuard", "spawn", Rule::DetachedTask, "spawn"),
     ("task", "LocalEnterGuard", "spawn_local", Rule::DetachedTask, "spawn"),
     ("task", "LocalEnterGuard", "spawn_blocking", Rule::DetachedTask, "spawn_blocking"),
-];
-
-/// Types of std that bodies make at every turn, and words that are no type.
-const NO_CLIENTS: &[&str] = &[
-    "Self",
-    "Default",
-    "Vec",
-    "VecDeque",
-    "String",
-    "HashMap",
-    "HashSet",
-    "BTreeMap",
-    "BTreeSet",
-    "BinaryHeap",
-    "PathBuf",
 ];
 
 impl Rules<'_> {
@@ -51,49 +35,18 @@ impl Rules<'_> {
         let (private, root) =
             (self.private.at(last.span()), Ident::new("root", Span::mixed_site()));
         let question = quote_spanned!(last.span()=> #private::Root::of(&#root).check());
-        Some(parse_quote_spanned! {Span::mixed_site()=>
+        let core = self.private.at(Span::mixed_site());
+        // With the trait the call resolves, imported or not, so that ours is the only message.
+        Some(parse_quote_spanned! {Span::mixed_site()=> {
+            #[allow(unused_imports)]
+            use #core::Background as _;
             match #call {
                 #root => {
                     #question;
                     #root
                 }
             }
-        })
-    }
-
-    /// `Client::new()` and the like, where the type was imported outside of the body: is what it gives a client of
-    /// reqwest?
-    ///
-    /// The value goes on before it is asked about, in a branch that never runs: what is expected there may be all that
-    /// says which type it is, as in `let hasher: Sha256 = Digest::new()`.
-    pub(super) fn client(&mut self, call: &ExprCall, used: Use) -> Option<Expr> {
-        let Expr::Path(callee) = &*call.func else { return None };
-        let names = names(&callee.path);
-        let [.., of, last] = &names[..] else { return None };
-        let may = call.args.is_empty()
-            && callee.qself.is_none()
-            && ["new", "builder", "default"].contains(&&**last)
-            && of.starts_with(char::is_uppercase)
-            && !NO_CLIENTS.contains(&&**of);
-        // A statement makes nothing that is used.
-        if !may || used == Use::Dropped || self.allows(Rule::BareClient) {
-            return None;
-        }
-        self.asks_clients = true;
-        let site = callee.path.segments.last()?.ident.span();
-        let (private, made) = (self.private.at(site), Ident::new("made", Span::mixed_site()));
-        let question = quote_spanned!(site=> #private::Made::of(&#made).client());
-        let place = Span::mixed_site().located_at(callee.span());
-        Some(Expr::Verbatim(quote_spanned! {place=>
-            match #call {
-                #[allow(unreachable_code)]
-                #made => if true {
-                    #made
-                } else {
-                    #private::never(#question)
-                }
-            }
-        }))
+        }})
     }
 
     /// `thread::sleep` and the like, where the module was imported outside of the body: is it the known one?
