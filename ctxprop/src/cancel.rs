@@ -17,6 +17,7 @@
 
 mod tell;
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::task::Waker;
@@ -288,14 +289,21 @@ fn end_by(top: &Arc<Node>, cause: &Cause, now: Instant) {
     }
     let telling = Telling { top: (top, struck), below: &below };
     // From here on the tree is done, and foreign code may run (invariant 5).
-    for waiting in &mut waiting {
-        waiting.wakers.take().into_items().for_each(Waker::wake);
+    let mut panicked = None;
+    for waker in waiting.iter_mut().flat_map(|waiting| waiting.wakers.take().into_items()) {
+        // A waker that panics keeps nobody else from hearing of the end.
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
+            panicked = Some(panic);
+        }
     }
     drop(telling);
     for waiting in waiting {
         if let Some(callbacks) = waiting.callbacks {
             callbacks.dispatch(&waiting.cause);
         }
+    }
+    if let Some(panic) = panicked {
+        resume_unwind(panic);
     }
 }
 

@@ -1,5 +1,6 @@
 //! [`Canceller`]: what ends a context, from outside. How the end spreads is `cancel.rs`.
 
+use std::fmt;
 use std::sync::Arc;
 
 use crate::cancel;
@@ -22,9 +23,18 @@ use crate::ctx::node::{Additions, Link, Node};
 /// canceller.cancel_with(Cause::Shutdown); // too late: the first cause stays
 /// assert_eq!(child.cause(), Some(Cause::Cancelled));
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Canceller {
     node: Arc<Node>,
+}
+
+/// Says that it is one, and whether the end has come: the context it ends may be deep, and hold what is private.
+impl fmt::Debug for Canceller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Canceller")
+            .field("cause", &cancel::cause(&self.node))
+            .finish_non_exhaustive()
+    }
 }
 
 impl Canceller {

@@ -29,6 +29,8 @@ thread_local! {
     static CURRENT: Cell<*const Ctx> = const { Cell::new(ptr::null()) };
     static STATE: Cell<NonNull<State>> = const { Cell::new(never()) };
     static FRAME: Cell<Frame> = const { Cell::new(NO_FRAME) };
+    /// How many leaves may still be ready before one looks at the clock.
+    static READY: Cell<u8> = const { Cell::new(64) };
     static NEXT_SERIAL: Cell<u64> = const { Cell::new(0) };
 }
 
@@ -142,6 +144,21 @@ pub(crate) fn has_news() -> bool {
     // SAFETY: a static, or the state of a context that a call of `enter` further up the stack of this thread borrows
     // (invariant 3), which keeps its node, and that the node whose state it shares. It is looked at here and now.
     unsafe { STATE.get().as_ref() }.ended()
+}
+
+/// Counts a leaf that was ready, and now and then looks at the clock: the next leaf finds the end then.
+#[inline]
+pub(crate) fn was_ready() {
+    match READY.get() {
+        0 => look_at_the_clock(),
+        left => READY.set(left - 1),
+    }
+}
+
+#[cold]
+fn look_at_the_clock() {
+    READY.set(63);
+    with(Ctx::expire_if_due);
 }
 
 /// Has the next leaf of the current scope look closer.

@@ -4,9 +4,11 @@
 
 use std::fmt;
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Sender};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Waker};
 
 use pin_project_lite::pin_project;
@@ -28,7 +30,7 @@ pub(crate) struct Callback {
 }
 
 impl Callback {
-    /// Calls the function in a task of its runtime, or in a thread where there is none.
+    /// Calls the function in a task of its runtime, or in the thread for those without one.
     pub(crate) fn dispatch(self, cause: Cause) {
         let call = Call(Some((self.run, cause)));
         match self.runtime {
@@ -107,23 +109,44 @@ impl Call {
 
 impl Drop for Call {
     fn drop(&mut self) {
-        if let Some((run, cause)) = self.0.take() {
-            let thread = std::thread::Builder::new().name("ctxprop-on-done".to_owned());
-            if let Err(error) = thread.spawn(move || run(cause)) {
-                tracing::error!(target: "ctxprop", %error, "no thread for an on_done callback: it is lost");
-            }
+        if let Some(call) = self.0.take() {
+            outside_of_runtimes(call);
         }
     }
 }
 
+/// The queue of the one thread that runs the callbacks for which there is no runtime: a thread each would not be had
+/// where there are thousands.
+static OUTSIDE: OnceLock<Option<Sender<(Run, Cause)>>> = OnceLock::new();
+
+fn outside_of_runtimes(call: (Run, Cause)) {
+    let queue = OUTSIDE.get_or_init(|| {
+        let (queue, calls) = mpsc::channel::<(Run, Cause)>();
+        let thread = std::thread::Builder::new().name("ctxprop-on-done".to_owned());
+        let run_all = move || calls.into_iter().for_each(|(run, cause)| contained(run, cause));
+        thread.spawn(run_all).is_ok().then_some(queue)
+    });
+    let refused = match queue {
+        Some(queue) => queue.send(call).err().map(|refused| refused.0),
+        None => Some(call),
+    };
+    // Without a thread it is called here and now rather than lost.
+    if let Some((run, cause)) = refused {
+        contained(run, cause);
+    }
+}
+
+/// A callback that panics, which its panic hook has told, breaks nothing (3.1.7).
+fn contained(run: Run, cause: Cause) {
+    drop(catch_unwind(AssertUnwindSafe(|| run(cause))));
+}
+
 /// A callback's place in its context: see [`Ctx::on_done`]. Dropping it leaves the callback in place.
-#[derive(Debug)]
 pub struct Registration {
     place: Place,
     stopped: AtomicBool,
 }
 
-#[derive(Debug)]
 enum Place {
     /// The end had come: the callback was called at once.
     Called,
@@ -133,6 +156,17 @@ enum Place {
         node: Arc<Node>,
         key: usize,
     },
+}
+
+impl fmt::Debug for Registration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let waits = matches!(self.place, Place::Waits { .. });
+        let stopped = self.stopped.load(Ordering::Acquire);
+        f.debug_struct("Registration")
+            .field("waits", &waits)
+            .field("stopped", &stopped)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Registration {
@@ -214,9 +248,9 @@ fn driver_gone(node: &Node) {
 impl Ctx {
     /// Calls `f` once with the cause after this context has ended; at once if it has.
     ///
-    /// `f` runs in a task of the runtime in which `on_done` was called, or in a thread of its own outside
-    /// of one and where that runtime shuts down: whoever ends the context does not wait for it, and a panic in it touches nothing else. It
-    /// must not block; for that, spawn.
+    /// `f` runs in a task of the runtime in which `on_done` was called, or, outside of one and where that runtime shuts
+    /// down, in a thread that all such callbacks share: whoever ends the context does not wait for it, and a panic in
+    /// it touches nothing else. It must not block; for that, spawn.
     ///
     /// In a runtime the deadline ends the context on time. Outside of one, and in one without timers
     /// (`enable_time`), it is noticed when somebody looks, with [`is_done`](Ctx::is_done) for example.

@@ -33,6 +33,8 @@ mod leaves;
 mod race_causes;
 #[path = "semantics/races.rs"]
 mod races;
+#[path = "semantics/ready.rs"]
+mod ready;
 #[path = "semantics/roots.rs"]
 mod roots;
 #[path = "semantics/selects.rs"]

@@ -1,0 +1,80 @@
+//! Code that never waits sees the end too (3.2: a deadline is seen by code that never waits), and what the end meets on its
+//! way: wakers that panic, callbacks without a runtime, handles that are printed.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use ctxprop::{Cancelled, Cause, Ctx, propagate};
+
+use super::support::{Wakes, poll_with, root, waker_fn};
+
+#[propagate]
+async fn cached(n: u64) -> Result<u64, Cancelled> {
+    Ok(std::hint::black_box(n))
+}
+
+/// For ever, unless a leaf sees the end.
+#[propagate]
+async fn page() -> Result<u64, Cancelled> {
+    let mut n = 0;
+    loop {
+        n = cached(n + 1).await?;
+    }
+}
+
+#[tokio::test]
+async fn a_deadline_is_seen_by_leaves_that_are_always_ready() {
+    let ctx = root().with_timeout(Duration::from_millis(5));
+    assert!(page().with(&ctx).await.unwrap_err().is_deadline());
+    let ctx = root().with_timeout(Duration::from_millis(5));
+    assert!(ctx.run(page()).await.unwrap().unwrap_err().is_deadline());
+}
+
+#[test]
+fn a_waker_that_panics_keeps_nobody_from_hearing_of_the_end() {
+    let (ctx, canceller) = root().with_cancel();
+    let (wakes, waker) = Wakes::new();
+    let panics = waker_fn(|| panic!("a waker, on purpose"));
+    let mut waits: Vec<_> = (0..3).map(|_| Box::pin(ctx.done())).collect();
+    for (done, waker) in waits.iter_mut().zip([&waker, &panics, &waker]) {
+        assert!(poll_with(done.as_mut(), waker).is_pending());
+    }
+    let (tell, told) = mpsc::channel();
+    ctx.on_done(move |cause| tell.send(cause).unwrap());
+    assert!(catch_unwind(AssertUnwindSafe(|| canceller.cancel())).is_err());
+    assert_eq!(wakes.count(), 2);
+    assert_eq!(told.recv(), Ok(Cause::Cancelled));
+}
+
+#[test]
+fn callbacks_outside_of_a_runtime_share_a_thread_and_outlive_one_that_panics() {
+    let (ctx, canceller) = root().with_cancel();
+    let (tell, told) = mpsc::channel();
+    ctx.on_done(|_| panic!("a callback, on purpose"));
+    for _ in 0..1_000 {
+        let tell = tell.clone();
+        ctx.on_done(move |_| tell.send(std::thread::current().id()).unwrap());
+    }
+    canceller.cancel();
+    drop(tell);
+    let threads: Vec<_> = told.iter().collect();
+    assert_eq!(threads.len(), 1_000);
+    assert!(threads.iter().all(|thread| *thread == threads[0]));
+}
+
+/// A context may be deep, and hold what is private.
+#[test]
+fn what_ends_a_context_prints_nothing_of_it() {
+    let mut ctx = root();
+    for _ in 0..64 {
+        ctx = ctx.with_cancel().0.child_span();
+    }
+    let (ctx, canceller) = ctx.with_cancel();
+    let registration = ctx.on_done(|_| {});
+    for text in [format!("{canceller:?}"), format!("{registration:?}")] {
+        assert!(text.len() < 100, "{text}");
+    }
+    assert!(format!("{:?}", canceller.drop_guard()).len() < 150);
+    assert!(matches!(Ctx::try_current(), None));
+}
