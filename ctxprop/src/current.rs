@@ -29,8 +29,8 @@ thread_local! {
     static CURRENT: Cell<*const Ctx> = const { Cell::new(ptr::null()) };
     static STATE: Cell<NonNull<State>> = const { Cell::new(never()) };
     static FRAME: Cell<Frame> = const { Cell::new(NO_FRAME) };
-    /// How many leaves may still be ready before one looks at the clock.
-    static READY: Cell<u8> = const { Cell::new(64) };
+    /// How many polls of leaves are left before one looks at the clock.
+    static POLLS: Cell<u32> = const { Cell::new(63) };
     static NEXT_SERIAL: Cell<u64> = const { Cell::new(0) };
 }
 
@@ -146,18 +146,20 @@ pub(crate) fn has_news() -> bool {
     unsafe { STATE.get().as_ref() }.ended()
 }
 
-/// Counts a leaf that was ready, and now and then looks at the clock: the next leaf finds the end then.
+/// Counts the polls of leaves, and now and then looks at the clock, so that the next leaf finds the end.
 #[inline]
-pub(crate) fn was_ready() {
-    match READY.get() {
-        0 => look_at_the_clock(),
-        left => READY.set(left - 1),
+pub(crate) fn polls_a_leaf() {
+    let left = POLLS.get().wrapping_sub(1);
+    POLLS.set(left);
+    if left == 0 {
+        look_at_the_clock();
     }
 }
 
 #[cold]
+#[inline(never)]
 fn look_at_the_clock() {
-    READY.set(63);
+    POLLS.set(63);
     with(Ctx::expire_if_due);
 }
 

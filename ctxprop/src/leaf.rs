@@ -8,7 +8,7 @@
 //!    unless a shield is active inside.
 //! 3. It registers no waker, takes no lock and allocates nothing: the nearest scope polls it with the waker
 //!    that the end wakes. (Shields inside are another matter: they are remembered once one was seen.)
-//! 4. Each 64th leaf of a thread that is ready looks at the clock: code that never waits would else never see a deadline.
+//! 4. Each 64th poll of a leaf on a thread looks at the clock: code that never waits would else never see a deadline.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -95,10 +95,10 @@ impl<F: Future> Future for Leaf<F> {
                 Ok(seen) => end = seen,
             }
         }
+        current::polls_a_leaf();
         let before = shield::mark();
         match this.future.poll(cx) {
             Poll::Ready(output) => {
-                current::was_ready();
                 this.shields.hand_over_since(before);
                 Poll::Ready(Ok(output))
             }
