@@ -58,14 +58,39 @@
 //! | --- | --- |
 //! | its budget is zero, or less than `min_budget` | 504, the handler never runs |
 //! | the deadline passes in the handler | the handler unwinds; 504 unless it answers something else |
-//! | the deadline passes in the response body | the body ends with an error, the connection closes |
-//! | the client goes away | the context ends with [`Cause::Disconnected`](ctxprop::Cause), the handler unwinds in a task of its own, and its shields complete |
+//! | it waits for the service inside, in a queue or for a permit | that is part of its budget: 504 at the deadline |
+//! | the deadline passes in the response body | the body is dropped within some milliseconds, read or not; who reads it gets an error, and the connection closes |
+//! | the client goes away | the context ends with [`Cause::Disconnected`](ctxprop::Cause), the handler unwinds in a task of its own, and its shields complete; [`Cause::DeadlineExceeded`](ctxprop::Cause) where less than a millisecond was left |
+//! | the handler panics | the context ends, wherever the panic is caught |
+//! | the connection is upgraded (101) | the context lasts until its deadline passes, its root ends or nobody holds it: nothing here sees the connection go |
 //! | the root is cancelled with [`Cause::Shutdown`](ctxprop::Cause) | the handler unwinds; 503 |
 //! | the response body was sent, or dropped | the context ends with [`Cause::Finished`](ctxprop::Cause), and what was spawned under it too |
 //!
 //! A 504 because of a deadline says whose it was: `x-deadline-exceeded: caller` where the caller's budget ran out,
 //! `x-deadline-exceeded: server` where this service's own did, or one that it had set itself for a part of the work.
 //! No other response has this header: one that a handler sets, or passes on from another service, is removed.
+//!
+//! The service is always ready, since waiting is part of each request. So what turns requests away because the service
+//! inside is not ready, such as tower's `LoadShed`, goes inside of the layer.
+//!
+//! # A layer inside a layer, and middleware
+//!
+//! A [`CtxLayer`] under another one makes a child of the context that is there: its budget can only be shorter, and
+//! what the outer one did not believe stays unknown. Middleware derives a context by running the rest under it,
+//! `ctx.with_value(locale).scope(next.run(request)).await`; the handler's `ctx: Ctx` is then that one.
+//!
+//! # What is logged
+//!
+//! All of target `ctxprop`. A request under two layers is told by the outer one.
+//!
+//! | level | what | fields |
+//! | --- | --- | --- |
+//! | info, a span | `request` | `method`, `route`, `trace_id`, `span_id`, `parent_id`, `budget`; at its end `status`, `cause` |
+//! | info | a request is over | `method`, `route`, `status`, `cause`, `deadline` (`caller` or `server`, where one passed), `spent`, `left`, `trace_id` |
+//! | info | a request's connection was upgraded | the same |
+//! | warn | a request was cut short | the same |
+//! | warn | a request was refused | the same |
+//! | warn | a request's handler panicked | the same |
 //!
 //! HTTP/1 tells a server that the client left only while it reads from the connection: hyper does so while a
 //! handler runs and its request body has been read.

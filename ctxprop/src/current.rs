@@ -9,7 +9,7 @@
 //! 2. Scopes nest: leaving one makes the outer one current again.
 //! 3. Whatever a pointer here points at is borrowed by the call of [`enter`] that put it here, which takes it away
 //!    before it returns or unwinds, or it is static.
-//! 4. `STATE` is the cancellation of the current context, or [`ALERT`] where a leaf that begins has more to look at
+//! 4. `LEAVES.state` is the cancellation of the current context, or [`ALERT`] where a leaf that begins has more to look at
 //!    than whether that has ended.
 //! 5. `FRAME` is the async scope that is being polled: the waker it is polled with, and registers if it stays
 //!    pending, and how many scopes inside rely on that. No frame is current in blocking code.
@@ -27,11 +27,17 @@ use crate::shield;
 
 thread_local! {
     static CURRENT: Cell<*const Ctx> = const { Cell::new(ptr::null()) };
-    static STATE: Cell<NonNull<State>> = const { Cell::new(never()) };
+    static LEAVES: Leaves = const { Leaves { state: Cell::new(never()), polls: Cell::new(64) } };
     static FRAME: Cell<Frame> = const { Cell::new(NO_FRAME) };
-    /// How many polls of leaves are left before one looks at the clock.
-    static POLLS: Cell<u32> = const { Cell::new(63) };
     static NEXT_SERIAL: Cell<u64> = const { Cell::new(0) };
+}
+
+/// What each leaf looks at, in one place: the address of a thread's variable takes an instruction.
+struct Leaves {
+    /// Invariant 4.
+    state: Cell<NonNull<State>>,
+    /// How many polls of leaves are left before one looks at the clock.
+    polls: Cell<u32>,
 }
 
 const fn never() -> NonNull<State> {
@@ -96,7 +102,8 @@ pub(crate) fn enter<R>(
     let waker = waker.map_or(NO_FRAME.waker, id);
     let _entered = Entered {
         ctx: CURRENT.replace(ctx),
-        state: STATE.replace(NonNull::from(cancel::state_of(ctx.node()))),
+        state: LEAVES
+            .with(|leaves| leaves.state.replace(NonNull::from(cancel::state_of(ctx.node())))),
         frame: FRAME.replace(Frame { waker, cover: *cover }),
         cover,
         mark: shield::mark(),
@@ -117,7 +124,7 @@ struct Entered<'a> {
 impl Drop for Entered<'_> {
     fn drop(&mut self) {
         CURRENT.set(self.ctx);
-        STATE.set(self.state);
+        LEAVES.with(|leaves| leaves.state.set(self.state));
         *self.cover = FRAME.replace(self.frame).cover;
         // No async scope around this one could hold what is pending in it.
         if self.frame.waker == NO_FRAME.waker {
@@ -143,14 +150,16 @@ pub(crate) fn with<R>(f: impl FnOnce(&Ctx) -> R) -> Option<R> {
 pub(crate) fn has_news() -> bool {
     // SAFETY: a static, or the state of a context that a call of `enter` further up the stack of this thread borrows
     // (invariant 3), which keeps its node, and that the node whose state it shares. It is looked at here and now.
-    unsafe { STATE.get().as_ref() }.ended()
+    unsafe { LEAVES.with(|leaves| leaves.state.get()).as_ref() }.ended()
 }
 
 /// Counts the polls of leaves, and now and then looks at the clock, so that the next leaf finds the end.
 #[inline]
 pub(crate) fn polls_a_leaf() {
-    let left = POLLS.get().wrapping_sub(1);
-    POLLS.set(left);
+    let left = LEAVES.with(|leaves| {
+        leaves.polls.update(|left| left.wrapping_sub(1));
+        leaves.polls.get()
+    });
     if left == 0 {
         look_at_the_clock();
     }
@@ -159,19 +168,19 @@ pub(crate) fn polls_a_leaf() {
 #[cold]
 #[inline(never)]
 fn look_at_the_clock() {
-    POLLS.set(63);
+    LEAVES.with(|leaves| leaves.polls.set(64));
     with(Ctx::expire_if_due);
 }
 
 /// Has the next leaf of the current scope look closer.
 pub(crate) fn alert() {
-    STATE.set(NonNull::from(&*ALERT));
+    LEAVES.with(|leaves| leaves.state.set(NonNull::from(&*ALERT)));
 }
 
 /// Takes the alert back.
 pub(crate) fn heard() {
     if let Some(state) = with(|ctx| NonNull::from(cancel::state_of(ctx.node()))) {
-        STATE.set(state);
+        LEAVES.with(|leaves| leaves.state.set(state));
     }
 }
 

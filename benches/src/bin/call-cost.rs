@@ -10,8 +10,8 @@ use ctxprop_benches::calls::{CASES, instrumented, plain, propagated, traced};
 use ctxprop_benches::instructions::{instructions, ran_as_child};
 
 /// Goals: what the propagated form may cost more than the plain one, in instructions.
-// A ready leaf is to cost 18 in the end. It costs 15, and 4 to look at the clock now and then.
-const GOALS: [(&str, f64); 2] = [("call", 50.0), ("ready", 20.0)];
+// A ready leaf is to cost 18. It costs 15, and up to 4 for the look at the clock without which a deadline goes unseen.
+const GOALS: [(&str, f64); 2] = [("call", 50.0), ("ready", 19.5)];
 
 fn main() -> ExitCode {
     if ran_as_child(&CASES) {
