@@ -90,7 +90,6 @@ mod cancel;
 mod canceller;
 mod cause;
 mod ctx;
-mod current;
 mod deadline;
 pub mod detached;
 #[doc(hidden)]
@@ -99,7 +98,6 @@ pub mod field;
 #[doc(hidden)]
 #[allow(missing_docs, reason = "only generated code uses it")]
 pub mod in_span;
-mod leaf;
 mod line;
 #[doc(hidden)]
 #[allow(missing_docs, reason = "only generated code uses it")]
@@ -112,16 +110,12 @@ mod on_done;
 #[doc(hidden)]
 #[allow(missing_docs, reason = "only generated code uses it")]
 pub mod rules;
-mod scope;
 #[doc(hidden)]
-pub mod select;
-mod shield;
+pub mod run;
 mod slots;
 mod span;
-mod task;
 pub mod trust;
 mod value;
-mod watch;
 pub mod wire;
 
 #[doc(hidden)]
@@ -144,11 +138,11 @@ pub use ctxprop_macros::Baggage;
 pub use ctxprop_macros::propagate;
 pub use needs_ctx::{Awaitable, NeedsCtx};
 pub use on_done::Registration;
-pub use scope::{Run, Scope};
-pub use shield::{Shield, Shielding};
+pub use run::done::Done;
+pub use run::scope::{Run, Scope};
+pub use run::shield::{Shield, Shielding};
 pub use span::{
     MAX_TRACE_STATE_BYTES, MAX_TRACE_STATE_MEMBERS, ParseIdError, SpanContext, SpanId, TraceFlags,
     TraceId, TraceState, TraceStateError,
 };
-pub use task::Task;
-pub use watch::Done;
+pub use run::task::Task;

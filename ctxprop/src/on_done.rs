@@ -19,7 +19,7 @@ use crate::cause::Cause;
 use crate::ctx::Ctx;
 use crate::ctx::node::Node;
 use crate::slots::Slots;
-use crate::watch::Done;
+use crate::run::done::Done;
 
 type Run = Box<dyn FnOnce(Cause) + Send>;
 

@@ -34,6 +34,8 @@ pub(crate) struct Rewriter<'a> {
     in_closure: bool,
     /// What becomes of the expression that is visited next.
     used: Use,
+    /// Whether the await that is visited next has a `?` behind it.
+    asked: bool,
     /// How many places were changed: macros whose content did not are left as they were written.
     changes: usize,
     /// Whether the function gives `!`.
@@ -94,6 +96,7 @@ impl<'a> Rewriter<'a> {
             frame: Frame { kind, ..Frame::default() },
             in_closure: false,
             used: Use::Any,
+            asked: false,
             changes: 0,
             never: false,
         }
@@ -140,6 +143,7 @@ impl<'a> Rewriter<'a> {
     }
 
     fn rewrite_await(&mut self, expr: &mut ExprAwait) -> Expr {
+        let asked = std::mem::take(&mut self.asked);
         let start = expr.base.span();
         strip_parens(&mut expr.base);
         match &mut *expr.base {
@@ -149,7 +153,7 @@ impl<'a> Rewriter<'a> {
             }
             base => self.visit_awaited(base),
         }
-        let mut rewritten = self.awaited(&expr.base, start, expr.await_token.span);
+        let mut rewritten = self.awaited(&expr.base, start, expr.await_token.span, asked);
         if !expr.attrs.is_empty() {
             let attrs = &expr.attrs;
             rewritten = parse_quote!(#(#attrs)* #rewritten);
@@ -215,6 +219,9 @@ impl<'a> Rewriter<'a> {
 impl VisitMut for Rewriter<'_> {
     fn visit_expr_mut(&mut self, expr: &mut Expr) {
         let used = std::mem::take(&mut self.used);
+        if let Expr::Try(question) = expr {
+            self.asked = matches!(*question.expr, Expr::Await(_));
+        }
         let allow = attrs(expr).map(|attrs| self.rules.begin_allow(attrs));
         let rewritten = match &mut *expr {
             Expr::Macro(mac) => macros::rewrite(self, &mut mac.mac),

@@ -244,6 +244,6 @@ mod tests {
         assert_eq!(size_of::<Ctx>(), 16, "two words");
         assert_eq!(size_of::<Node>(), 392);
         assert_eq!(size_of::<crate::Scope<()>>(), 192, "over its future: mostly the timer");
-        assert_eq!(size_of::<crate::leaf::Leaf<()>>(), 16, "over its future");
+        assert_eq!(size_of::<crate::run::leaf::Leaf<()>>(), 0, "over its future");
     }
 }
