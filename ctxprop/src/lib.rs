@@ -141,8 +141,8 @@ pub use on_done::Registration;
 pub use run::done::Done;
 pub use run::scope::{Run, Scope};
 pub use run::shield::{Shield, Shielding};
+pub use run::task::Task;
 pub use span::{
     MAX_TRACE_STATE_BYTES, MAX_TRACE_STATE_MEMBERS, ParseIdError, SpanContext, SpanId, TraceFlags,
     TraceId, TraceState, TraceStateError,
 };
-pub use run::task::Task;

@@ -18,8 +18,8 @@ use crate::cancel;
 use crate::cause::Cause;
 use crate::ctx::Ctx;
 use crate::ctx::node::Node;
-use crate::slots::Slots;
 use crate::run::done::Done;
+use crate::slots::Slots;
 
 type Run = Box<dyn FnOnce(Cause) + Send>;
 

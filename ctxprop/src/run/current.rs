@@ -20,7 +20,7 @@ use tokio::time::Instant;
 
 use crate::cause::Cancelled;
 use crate::ctx::Ctx;
-use crate::run::frame::{self, Count, Held, Holding, Holds, Kind};
+use crate::run::frame::{self, Held, Holding, Holds, JoinId, Kind};
 use crate::run::wait::Registration;
 
 thread_local! {
@@ -69,6 +69,8 @@ struct Running {
     waker: WakerId,
     /// How it waits for the end, which scopes inside may share.
     registration: Cell<Option<Arc<Registration>>>,
+    /// The scope around, where this one may wait as that one does.
+    covered_by: *const Running,
 }
 
 /// A scope or a branch, while it is polled.
@@ -85,21 +87,25 @@ pub(crate) struct Kept {
     pub(crate) holds: Option<Arc<Holds>>,
 }
 
-/// Polls what a scope of `ctx` holds. `seen` tells whether it knows of the end.
+/// Polls what a scope of `ctx` holds. `covered` tells whether it may wait as the scope around does, and `seen` whether it
+/// knows of the end.
 #[inline]
 pub(crate) fn poll_scope<R>(
     ctx: &Ctx,
     waker: &Waker,
     kind: Kind,
+    covered: bool,
     seen: bool,
     kept: &mut Kept,
     f: impl FnOnce() -> R,
 ) -> R {
     HERE.with(|here| {
+        let covered_by = if covered { here.scope.get() } else { ptr::null() };
         let running = Running {
             ctx,
             waker: id(waker),
             registration: Cell::new(kept.registration.take()),
+            covered_by,
         };
         let above = here.frame.get();
         let frame = Frame { kind, above, holds: Cell::new(kept.holds.take()) };
@@ -117,7 +123,8 @@ pub(crate) fn poll_scope<R>(
 #[inline]
 pub(crate) fn borrow<R>(ctx: &Ctx, f: impl FnOnce() -> R) -> R {
     HERE.with(|here| {
-        let running = Running { ctx, waker: NO_WAKER, registration: Cell::new(None) };
+        let registration = Cell::new(None);
+        let running = Running { ctx, waker: NO_WAKER, registration, covered_by: ptr::null() };
         let _outer = Outer::enter(here, &running, ptr::null(), QUIET);
         f()
     })
@@ -125,10 +132,14 @@ pub(crate) fn borrow<R>(ctx: &Ctx, f: impl FnOnce() -> R) -> R {
 
 /// Polls a branch of a `join!` or `select!`.
 #[inline]
-pub(crate) fn poll_branch<R>(holds: &mut Option<Arc<Holds>>, f: impl FnOnce() -> R) -> R {
+pub(crate) fn poll_branch<R>(
+    join: JoinId,
+    holds: &mut Option<Arc<Holds>>,
+    f: impl FnOnce() -> R,
+) -> R {
     HERE.with(|here| {
         let above = here.frame.get();
-        let frame = Frame { kind: Kind::Branch, above, holds: Cell::new(holds.take()) };
+        let frame = Frame { kind: Kind::Branch(join), above, holds: Cell::new(holds.take()) };
         let result = {
             let _outer = Outer::enter(here, here.scope.get(), &frame, here.news.get());
             f()
@@ -212,7 +223,7 @@ pub(crate) fn seen() -> bool {
 /// holds.
 #[inline]
 pub(crate) fn refuses() -> bool {
-    ended() && !may_go_on(Count::All, None, None)
+    ended() && !may_go_on(None, None, None)
 }
 
 /// The leaf that is polled next does not begin.
@@ -228,21 +239,21 @@ pub(crate) fn is_refused() -> bool {
 }
 
 /// Whether code at hand may go on after the end, because its frame, or one above, is held by an active shield. From a
-/// branch with `holds`, that is asked first. If so, `waker` is woken when the shield is over.
+/// branch of `join`, with `holds`, that is asked first. If so, `waker` is woken when the shield is over.
 #[cold]
-pub(crate) fn may_go_on(count: Count, holds: Option<&Arc<Holds>>, waker: Option<&Waker>) -> bool {
+pub(crate) fn may_go_on(join: JoinId, holds: Option<&Arc<Holds>>, waker: Option<&Waker>) -> bool {
     let now = Instant::now();
-    if holds.is_some_and(|holds| holds.is_active(Count::All, now, waker)) {
+    if holds.is_some_and(|holds| holds.is_active(None, now, waker)) {
         return true;
     }
-    let (mut count, mut active) = (count, false);
+    let (mut join, mut active) = (join, false);
     go_up(|frame| {
         if let Some(holds) = frame.holds.take() {
-            active = holds.is_active(count, now, waker);
+            active = holds.is_active(join, now, waker);
             frame.holds.set(Some(holds));
         }
-        if frame.kind == Kind::Branch {
-            count = Count::Own;
+        if let Kind::Branch(of) = frame.kind {
+            join = of;
         }
         !active && frame.kind != Kind::Shield
     });
@@ -252,27 +263,27 @@ pub(crate) fn may_go_on(count: Count, holds: Option<&Arc<Holds>>, waker: Option<
 /// A shield that stays pending holds all frames around it.
 #[cold]
 pub(crate) fn hold(holding: &mut Holding, held: impl Fn() -> Held) {
-    let mut count = Count::Own;
+    let mut join = None;
     go_up(|frame| {
-        holding.add(frame::made(&frame.holds), &held, count);
-        if frame.kind == Kind::Branch {
-            count = Count::All;
+        holding.add(frame::made(&frame.holds), &held, join);
+        if let Kind::Branch(of) = frame.kind {
+            join = of;
         }
         true
     });
 }
 
-/// A branch is over: the shields in it belong to the frame around the join from now on, as far as no other branch is
-/// between (`frame.rs`, invariant 2).
+/// A branch of `join` is over: the shields in it belong to the frame around that from now on, as far as no other branch
+/// is between (`frame.rs`, invariant 2).
 #[cold]
-pub(crate) fn branch_is_over(holds: &Holds) {
+pub(crate) fn branch_is_over(join: JoinId, holds: &Holds) {
     for held in holds.left_behind() {
         go_up(|frame| {
             if let Some(holds) = frame.holds.take() {
-                holds.take_over(held);
+                holds.take_over(held, join);
                 frame.holds.set(Some(holds));
             }
-            frame.kind != Kind::Branch
+            !matches!(frame.kind, Kind::Branch(_))
         });
     }
 }
@@ -304,11 +315,15 @@ pub(crate) fn covers(ctx: &Ctx, waker: &Waker) -> bool {
         && with(|outer| outer.ends_with(ctx)).unwrap_or(false)
 }
 
-/// The registration of the scope that is being polled, made by `make` if there is none.
-pub(crate) fn share(
-    make: impl FnOnce() -> Option<Arc<Registration>>,
-) -> Option<Arc<Registration>> {
-    with_scope(|running| {
+/// The registration of the scope that is being polled, or of the outermost one that waits as that does; made by `make` if
+/// there is none.
+#[expect(unsafe_code, reason = "invariant 3")]
+pub(crate) fn share(make: impl FnOnce() -> Option<Arc<Registration>>) -> Option<Arc<Registration>> {
+    with_scope(|mut running| {
+        // SAFETY: null, or further up the stack (invariant 3).
+        while let Some(outer) = unsafe { running.covered_by.as_ref() } {
+            running = outer;
+        }
         let registration = running.registration.take().or_else(make);
         running.registration.set(registration.clone());
         registration
@@ -401,7 +416,7 @@ mod tests {
     use crate::{Background, Ctx};
 
     fn polled<R>(ctx: &Ctx, seen: bool, f: impl FnOnce() -> R) -> R {
-        poll_scope(ctx, Waker::noop(), Kind::Scope, seen, &mut Kept::default(), f)
+        poll_scope(ctx, Waker::noop(), Kind::Scope, false, seen, &mut Kept::default(), f)
     }
 
     #[test]

@@ -60,7 +60,10 @@ pub struct Nil;
 
 /// Adds a branch before others. Beside it stands whether all of them are exempt from the leaf rule, as shields are.
 #[inline]
-pub fn cons<F: Future, R>((future, exempt): (F, bool), (rest, all): (R, bool)) -> (Cons<F, R>, bool) {
+pub fn cons<F: Future, R>(
+    (future, exempt): (F, bool),
+    (rest, all): (R, bool),
+) -> (Cons<F, R>, bool) {
     (Cons { branch: Branch::Runs { future }, rest }, exempt && all)
 }
 

@@ -20,7 +20,6 @@ use pin_project_lite::pin_project;
 
 use crate::cause::{Cancelled, Cause};
 use crate::run::current;
-use crate::run::frame::Count;
 
 pin_project! {
     /// A future raced with the end of the current context, which must be the one of its nearest scope.
@@ -94,7 +93,7 @@ impl<T> fmt::Debug for Ended<T> {
 /// Whether what stays pending is given up: the poll knew of the end, and nothing holds.
 #[inline]
 fn gives_up(waker: &Waker) -> bool {
-    current::seen() && !current::may_go_on(Count::All, None, Some(waker))
+    current::seen() && !current::may_go_on(None, None, Some(waker))
 }
 
 impl<F: Future> Future for Leaf<F> {

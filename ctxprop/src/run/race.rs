@@ -8,11 +8,13 @@
 //! 2. What has not begun when that one came does not begin.
 //! 3. A branch that is ready is polled no more.
 
+use std::num::NonZeroUsize;
+use std::ptr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use crate::run::current;
-use crate::run::frame::{Count, Holds};
+use crate::run::frame::{Holds, JoinId};
 
 /// The most branches that one macro takes, as with tokio.
 pub(crate) const MOST: u32 = 64;
@@ -122,11 +124,16 @@ impl Race {
         Poll::Pending
     }
 
+    /// Where it is: it stays there from its first poll on, being part of a future.
+    fn id(&self) -> JoinId {
+        NonZeroUsize::new(ptr::from_ref(self).addr())
+    }
+
     /// Polls a branch in its frame.
     fn in_frame(&mut self, n: u32, poll: impl FnOnce() -> Polled) -> Polled {
         let known = self.holds.as_mut().and_then(|holds| holds.get_mut(n as usize));
         let mut holds = known.and_then(Option::take);
-        let polled = current::poll_branch(&mut holds, poll);
+        let polled = current::poll_branch(self.id(), &mut holds, poll);
         if let Some(holds) = holds {
             self.keep(n, holds, polled);
         }
@@ -136,7 +143,7 @@ impl Race {
     #[cold]
     fn keep(&mut self, n: u32, holds: Arc<Holds>, polled: Polled) {
         if polled != Polled::Pending {
-            return current::branch_is_over(&holds);
+            return current::branch_is_over(self.id(), &holds);
         }
         let count = usize::from(self.count);
         let all = self.holds.get_or_insert_with(|| (0..count).map(|_| None).collect());
@@ -149,7 +156,7 @@ impl Race {
     #[cold]
     fn all_unwound(&self, cx: &mut Context<'_>) -> bool {
         let holds = |n: usize| self.holds.as_ref().and_then(|all| all.get(n)?.as_ref());
-        let goes_on = |n: &usize| current::may_go_on(Count::Own, holds(*n), Some(cx.waker()));
+        let goes_on = |n: &usize| current::may_go_on(self.id(), holds(*n), Some(cx.waker()));
         !(0..usize::from(self.count)).filter(|n| self.live >> n & 1 == 1).any(|n| goes_on(&n))
     }
 }

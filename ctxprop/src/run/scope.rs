@@ -71,7 +71,8 @@ impl<F: Future> Scope<F> {
         let ctx = &*this.ctx;
         wait::keep_if_of(&mut this.kept.registration, cx.waker());
         loop {
-            let seen = if current::covers(ctx, cx.waker()) {
+            let covered = current::covers(ctx, cx.waker());
+            let seen = if covered {
                 ctx.ended()
             } else {
                 wait::has_ended(ctx, this.kept.registration.as_ref())
@@ -80,17 +81,18 @@ impl<F: Future> Scope<F> {
             if seen && !ctx.told() && cancel::wait_until_told(ctx.node(), cx.waker()) {
                 return Poll::Pending;
             }
-            let polled = current::poll_scope(ctx, cx.waker(), kind, seen, this.kept, || {
-                let polled = match this.future.as_mut().as_pin_mut() {
-                    Some(future) => future.poll(cx),
-                    // As an `async` block does: there is nothing left to give.
-                    None => panic!("a `Scope` was polled after it was ready"),
-                };
-                if polled.is_ready() {
-                    this.future.set(None);
-                }
-                polled
-            });
+            let polled =
+                current::poll_scope(ctx, cx.waker(), kind, covered, seen, this.kept, || {
+                    let polled = match this.future.as_mut().as_pin_mut() {
+                        Some(future) => future.poll(cx),
+                        // As an `async` block does: there is nothing left to give.
+                        None => panic!("a `Scope` was polled after it was ready"),
+                    };
+                    if polled.is_ready() {
+                        this.future.set(None);
+                    }
+                    polled
+                });
             if polled.is_ready() {
                 *this.kept = Kept::default();
                 return polled;

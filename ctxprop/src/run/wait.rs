@@ -49,7 +49,8 @@ impl Timer {
     }
 
     fn runs(&self) -> bool {
-        !self.sleep.is_elapsed() && Handle::try_current().is_ok_and(|here| here.id() == self.runtime)
+        !self.sleep.is_elapsed()
+            && Handle::try_current().is_ok_and(|here| here.id() == self.runtime)
     }
 }
 

@@ -7,7 +7,7 @@ use syn::parse::{Parse, ParseStream};
 use syn::visit_mut::VisitMut;
 use syn::{Expr, Macro, Pat, Token};
 
-use super::select::{Race, chosen, handler};
+use super::select::{Race, chosen, diverges, handler, ok};
 use super::{in_block, invocation, place};
 use crate::propagate::rewrite::{self, Kind, Rewriter};
 
@@ -78,10 +78,12 @@ pub(super) fn rewrite(rewriter: &mut Rewriter<'_>, mac: &mut Macro) -> Option<Ex
             },
         ));
     }
+    let goes_on = branches.iter().any(|branch| !diverges(&branch.handler));
     let (mut none, mut futures, mut handlers) = (None, Vec::new(), Vec::new());
     for Branch { on, handler } in &branches {
+        let handler = ok(private, handler, goes_on);
         match on {
-            On::Complete(_) => none = Some(quote_spanned!(site=> #handler)),
+            On::Complete(_) => none = Some(handler),
             On::Default(_) => {}
             On::Future(pat, future) => {
                 futures.push(polled(future));
@@ -104,6 +106,7 @@ pub(super) fn rewrite(rewriter: &mut Rewriter<'_>, mac: &mut Macro) -> Option<Ex
         branches,
         chosen: chosen(private, handlers.into_iter()),
         none: none.unwrap_or_else(|| quote_spanned!(site=> #private::all_complete())),
+        goes_on,
     };
     Some(race.awaited(rewriter, mac))
 }

@@ -1,12 +1,12 @@
 //! `tokio::select!`: the futures are threaded, the handlers are code of the function, and in a function that
 //! unwinds one more branch takes the end of the context.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote_spanned;
 use syn::parse::discouraged::Speculative;
 use syn::parse::{Parse, ParseStream};
 use syn::visit_mut::{self, VisitMut};
-use syn::{Expr, Macro, Pat, PatIdent, Token};
+use syn::{Expr, Macro, Pat, PatIdent, Stmt, Token};
 
 use super::{biased, in_block, invocation, place};
 use crate::krate::PrivateAt;
@@ -186,13 +186,15 @@ fn raced(rewriter: &mut Rewriter<'_>, mac: &Macro, select: &Select) -> Expr {
             quote_spanned!(site=> #private::disabled([#(#enabled),*]))
         }
     };
-    let handlers = select.branches.iter().map(|branch| branch.handled(private));
+    let handlers = select.branches.iter().map(|branch| &branch.handler);
+    let goes_on = handlers.chain(&select.otherwise).any(|handler| !diverges(handler));
+    let handlers = select.branches.iter().map(|branch| branch.handled(private, goes_on));
     let none = match &select.otherwise {
-        Some(otherwise) => quote_spanned!(site=> #otherwise),
+        Some(otherwise) => ok(private, otherwise, goes_on),
         None => quote_spanned!(site=> #private::none_left()),
     };
     let chosen = chosen(private, handlers);
-    let race = Race { biased: select.biased.is_some(), disabled, branches, chosen, none };
+    let race = Race { biased: select.biased.is_some(), disabled, branches, chosen, none, goes_on };
     race.awaited(rewriter, mac)
 }
 
@@ -205,24 +207,67 @@ pub(super) struct Race {
     pub(super) chosen: TokenStream,
     /// What is done where none can be the first.
     pub(super) none: TokenStream,
+    /// Whether the code behind it is reached.
+    pub(super) goes_on: bool,
 }
 
 impl Race {
     pub(super) fn awaited(self, rewriter: &mut Rewriter<'_>, mac: &Macro) -> Expr {
         let site = Span::mixed_site();
         let (private, how) = (rewriter.private(site), rewrite::how());
-        let Race { biased, disabled, branches, chosen, none } = self;
+        let Race { biased, disabled, branches, chosen, none, goes_on } = self;
         // In a block of its own, so that what the branches borrow is free in the handlers.
         let selected = quote_spanned! {site=>
-            #private::tied(match { #private::select(&#how, #biased, #disabled, #branches).await } {
-                #private::Ok(#private::Some(chosen)) => #private::Ok(match chosen { #chosen }),
-                #private::Ok(#private::None) => #private::Ok(#none),
-                #private::Err(end) => #private::Err(end.of_type()),
-            })
+            { #private::select(&#how, #biased, #disabled, #branches).await }
         };
-        let value = rewriter.given(&selected, site);
+        let arms = |end| {
+            quote_spanned! {site=>
+                match #selected {
+                    #private::Ok(#private::Some(chosen)) => match chosen { #chosen },
+                    #private::Ok(#private::None) => #none,
+                    #private::Err(end) => #end,
+                }
+            }
+        };
+        if !goes_on {
+            let end = Ident::new("end", site);
+            let value = arms(rewriter.bail(&end));
+            return in_block(mac, value);
+        }
+        let tied = arms(quote_spanned!(site=> #private::Err(end.of_type())));
+        let value = rewriter.given(&quote_spanned!(site=> #private::tied(#tied)), site);
         in_block(mac, quote_spanned!(site=> #value))
     }
+}
+
+/// The value of a handler, which may have none.
+pub(super) fn ok(private: PrivateAt<'_>, handler: &Expr, goes_on: bool) -> TokenStream {
+    let site = Span::mixed_site();
+    if goes_on && !diverges(handler) {
+        quote_spanned!(site=> #private::Ok(#handler))
+    } else {
+        quote_spanned!(site=> #handler)
+    }
+}
+
+/// Whether nothing comes after an expression, as far as syntax tells.
+pub(super) fn diverges(expr: &Expr) -> bool {
+    match expr {
+        Expr::Return(_) | Expr::Break(_) | Expr::Continue(_) => true,
+        Expr::Block(block) => match block.block.stmts.last() {
+            Some(Stmt::Expr(last, _)) => diverges(last),
+            Some(Stmt::Macro(last)) => panics(&last.mac),
+            _ => false,
+        },
+        Expr::Macro(expr) => panics(&expr.mac),
+        Expr::Paren(expr) => diverges(&expr.expr),
+        _ => false,
+    }
+}
+
+fn panics(mac: &Macro) -> bool {
+    let known = ["panic", "unreachable", "todo", "unimplemented"];
+    mac.path.segments.last().is_some_and(|name| known.iter().any(|known| name.ident == known))
 }
 
 /// An arm for each branch: a pattern for its value, and what to do.
@@ -234,9 +279,8 @@ pub(super) fn chosen(
     let mut arms = TokenStream::new();
     for (n, handler) in handlers.enumerate() {
         let here = quote_spanned!(site=> #private::Choice::Here(chosen));
-        let pattern = (0..n).fold(here, |inner, _| {
-            quote_spanned!(site=> #private::Choice::There(#inner))
-        });
+        let pattern =
+            (0..n).fold(here, |inner, _| quote_spanned!(site=> #private::Choice::There(#inner)));
         arms.extend(quote_spanned!(site=> #pattern => #handler,));
     }
     arms
@@ -261,8 +305,9 @@ impl Branch {
     }
 
     /// The handler, with what its pattern binds.
-    fn handled(&self, private: PrivateAt<'_>) -> TokenStream {
-        let (site, pat, handler) = (Span::mixed_site(), &self.pat, &self.handler);
+    fn handled(&self, private: PrivateAt<'_>, goes_on: bool) -> TokenStream {
+        let (site, pat) = (Span::mixed_site(), &self.pat);
+        let handler = ok(private, &self.handler, goes_on);
         if self.irrefutable() {
             return quote_spanned!(site=> match chosen { #pat => #handler });
         }

@@ -36,8 +36,7 @@ impl Rewriter<'_> {
         // All at one place: errors that say the same there are shown once.
         let site = Span::mixed_site().located_at(end);
         let (private, how) = (self.private(site), Ident::new("how", site));
-        let leaf =
-            quote_spanned!(site=> #private::leaf((#awaited).propagated_kind(), &#how).await);
+        let leaf = quote_spanned!(site=> #private::leaf((#awaited).propagated_kind(), &#how).await);
         // With a `?` behind it, it leaves the function either way.
         let value = if asked { self.or_return(&leaf, site) } else { self.given(&leaf, site) };
         spanned(value, start, end)
