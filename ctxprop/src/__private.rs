@@ -89,7 +89,9 @@ hidden! {
     pub use crate::run::join::join;
     pub use crate::run::join::nil;
     pub use crate::run::join::try_join;
+    pub use crate::run::select::CannotBeKept;
     pub use crate::run::select::Choice;
+    pub use crate::run::select::Raced;
     pub use crate::run::select::all_complete;
     pub use crate::run::select::disabled;
     pub use crate::run::select::fused;

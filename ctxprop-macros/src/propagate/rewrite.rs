@@ -40,6 +40,8 @@ pub(crate) struct Rewriter<'a> {
     changes: usize,
     /// Whether the function gives `!`.
     pub(crate) never: bool,
+    /// What the function gives, as far as it is known.
+    pub(crate) output: Option<Type>,
 }
 
 /// One body that is polled on its own: the function's, or that of an async block.
@@ -99,6 +101,7 @@ impl<'a> Rewriter<'a> {
             asked: false,
             changes: 0,
             never: false,
+            output: None,
         }
     }
 
@@ -167,14 +170,21 @@ impl<'a> Rewriter<'a> {
         let kind = if neighbours::is_whole_body(block) { Kind::Function } else { Kind::Block };
         let outer = self.enter(Frame { kind, ..Frame::default() });
         self.visit_block_mut(&mut block.block);
-        let frame = self.leave(outer);
+        let mut frame = self.leave(outer);
+        // It counts what is refused in it.
+        if frame.uses_how && let Some(output) = &self.output {
+            frame.uses_how = false;
+            let (private, how) = (self.private(Span::mixed_site()), how());
+            let local = parse_quote!(let #how = #private::Returns::<#output>::new().how(););
+            block.block.stmts.insert(0, local);
+        }
         self.frame.uses_how |= frame.uses_how;
         self.frame.branches |= frame.branches;
         if frame.uses_ctx {
             let local = self.local_ctx(block.async_token.span);
             block.block.stmts.insert(0, local);
         }
-        kind == Kind::Function || frame.uses_how
+        kind == Kind::Function
     }
 
     /// Wraps an async block, where it is made, in a scope of the context there.

@@ -243,7 +243,7 @@ mod tests {
     fn sizes() {
         assert_eq!(size_of::<Ctx>(), 16, "two words");
         assert_eq!(size_of::<Node>(), 392);
-        assert_eq!(size_of::<crate::Scope<()>>(), 192, "over its future: mostly the timer");
+        assert_eq!(size_of::<crate::Scope<()>>(), 40, "over its future: mostly the timer");
         assert_eq!(size_of::<crate::run::leaf::Leaf<()>>(), 0, "over its future");
     }
 }

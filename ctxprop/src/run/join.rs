@@ -156,7 +156,7 @@ impl<H: How, L: Branches> Future for Join<H, L> {
             return Poll::Ready(this.branches.values::<H>(Why::Refused, Why::RefusedToo));
         }
         current::polls_a_leaf();
-        let polled = this.race.poll(cx, |n, cx| match this.branches.as_mut().poll(n, cx) {
+        let polled = this.race.poll(cx, |n, cx, _| match this.branches.as_mut().poll(n, cx) {
             Poll::Ready(()) => Polled::Ready,
             Poll::Pending => Polled::Pending,
         });
@@ -268,7 +268,7 @@ impl<H: How, E, L: Tries<E>> Future for TryJoin<H, E, L> {
             return Poll::Ready(Err(H::ended(Why::Refused)));
         }
         current::polls_a_leaf();
-        let polled = this.race.poll(cx, |n, cx| this.branches.as_mut().poll(n, cx));
+        let polled = this.race.poll(cx, |n, cx, _| this.branches.as_mut().poll(n, cx));
         if polled.is_pending() {
             return Poll::Pending;
         }

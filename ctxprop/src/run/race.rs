@@ -26,6 +26,8 @@ pub enum Polled {
     Ready,
     /// It is ready, and needs no other.
     Decides,
+    /// It is ready, and no other is waited for.
+    Stops,
 }
 
 /// In which order branches are polled.
@@ -79,11 +81,12 @@ impl Race {
         self.first.map(u32::from)
     }
 
-    /// Polls the branches by `poll`. Ready when it is decided, or all are over.
+    /// Polls the branches by `poll`, which is told whether what decides has to be kept while others unwind. Ready when it
+    /// is decided, or all are over.
     pub(crate) fn poll(
         &mut self,
         cx: &mut Context<'_>,
-        mut poll: impl FnMut(u32, &mut Context<'_>) -> Polled,
+        mut poll: impl FnMut(u32, &mut Context<'_>, bool) -> Polled,
     ) -> Poll<()> {
         let count = u32::from(self.count);
         let start = match self.order {
@@ -105,16 +108,21 @@ impl Race {
                 self.live &= !bit; // invariant 2
                 continue;
             }
-            let polled = self.in_frame(n, || poll(n, cx));
+            let unwinds = self.unwinds;
+            let polled = self.in_frame(n, || poll(n, cx, unwinds && current::ended()));
             if polled == Polled::Pending {
                 continue;
             }
             self.live &= !bit;
-            if polled == Polled::Decides {
-                self.first.get_or_insert(n as u8);
-                if !self.unwinds || !current::ended() {
-                    return Poll::Ready(());
+            match polled {
+                Polled::Stops => return Poll::Ready(()),
+                Polled::Decides => {
+                    self.first.get_or_insert(n as u8);
+                    if !self.unwinds || !current::ended() {
+                        return Poll::Ready(());
+                    }
                 }
+                Polled::Ready | Polled::Pending => {}
             }
         }
         self.begun = true;

@@ -3,6 +3,7 @@
 //!
 //! Which branch was the first comes as nested choices: `Here(value)`, `There(Here(value))`, which the macro takes apart.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
@@ -13,7 +14,7 @@ use pin_project_lite::pin_project;
 
 use crate::body::How;
 use crate::run::current;
-use crate::run::join::{Branch, Nil};
+use crate::run::join::Nil;
 use crate::run::leaf::{Ended, Why};
 use crate::run::race::{MOST, Order, Polled, Race};
 
@@ -28,13 +29,83 @@ pub enum Choice<T, R> {
 #[derive(Debug)]
 pub enum NoChoice {}
 
+/// The future of a branch, asked whether what it gives may be kept while others unwind.
+#[derive(Debug)]
+pub struct Raced<F>(pub F);
+
+impl<F: Future> Raced<F>
+where
+    F::Output: Send,
+{
+    #[inline]
+    pub fn kept(self) -> Branch<F, Kept<F::Output>> {
+        Branch::Runs { future: self.0 }
+    }
+}
+
+/// The answer where that would keep the function's future from being `Send`, such as a guard of a lock.
+pub trait CannotBeKept<F: Future>: Sized {
+    fn kept(self) -> Branch<F, Lost<F::Output>>;
+}
+
+impl<F: Future> CannotBeKept<F> for Raced<F> {
+    #[inline]
+    fn kept(self) -> Branch<F, Lost<F::Output>> {
+        Branch::Runs { future: self.0 }
+    }
+}
+
+/// How what a branch gave is kept from one poll to another.
+pub trait Keep<T>: Sized {
+    /// Gives it back where it cannot be kept.
+    fn keep(value: T) -> Result<Self, T>;
+
+    fn give(self) -> T;
+}
+
+#[derive(Debug)]
+pub struct Kept<T>(T);
+
+impl<T> Keep<T> for Kept<T> {
+    fn keep(value: T) -> Result<Self, T> {
+        Ok(Kept(value))
+    }
+
+    fn give(self) -> T {
+        self.0
+    }
+}
+
+#[derive(Debug)]
+pub struct Lost<T>(Infallible, PhantomData<fn() -> T>);
+
+impl<T> Keep<T> for Lost<T> {
+    fn keep(value: T) -> Result<Self, T> {
+        Err(value)
+    }
+
+    fn give(self) -> T {
+        match self.0 {}
+    }
+}
+
+pin_project! {
+    /// A future, and then what it gave, if that is kept.
+    #[project = BranchProj]
+    #[allow(missing_debug_implementations, reason = "opaque to users")]
+    pub enum Branch<F, K> {
+        Runs { #[pin] future: F },
+        Over { kept: Option<K> },
+    }
+}
+
 pin_project! {
     /// A branch with a pattern that may refuse its value, and those that follow.
     #[allow(missing_debug_implementations, reason = "opaque to users")]
-    pub struct Or<F: Future, P, R> {
+    pub struct Or<F, K, P, R> {
         takes: P,
         #[pin]
-        branch: Branch<F>,
+        branch: Branch<F, K>,
         #[pin]
         rest: R,
     }
@@ -42,8 +113,12 @@ pin_project! {
 
 /// Adds a branch before others. `takes` tells whether its pattern takes a value.
 #[inline]
-pub fn or<F: Future, P: Fn(&F::Output) -> bool, R>(future: F, takes: P, rest: R) -> Or<F, P, R> {
-    Or { takes, branch: Branch::Runs { future }, rest }
+pub fn or<F: Future, K, P: Fn(&F::Output) -> bool, R>(
+    branch: Branch<F, K>,
+    takes: P,
+    rest: R,
+) -> Or<F, K, P, R> {
+    Or { takes, branch, rest }
 }
 
 /// The branches of a `select!`.
@@ -53,9 +128,16 @@ pub trait Choices {
     /// What the first of them gives.
     type Choice;
 
-    fn poll(self: Pin<&mut Self>, n: u32, cx: &mut Context<'_>) -> Polled;
+    /// Polls a branch. What it gives goes to `chosen`, or stays here where it is to be kept and can be.
+    fn poll(
+        self: Pin<&mut Self>,
+        n: u32,
+        cx: &mut Context<'_>,
+        keeps: bool,
+        chosen: &mut dyn FnMut(Self::Choice),
+    ) -> Polled;
 
-    /// Takes what a branch gave.
+    /// Takes what a branch gave that was kept.
     fn choice(self: Pin<&mut Self>, n: u32) -> Option<Self::Choice>;
 }
 
@@ -64,7 +146,13 @@ impl Choices for Nil {
 
     type Choice = NoChoice;
 
-    fn poll(self: Pin<&mut Self>, _: u32, _: &mut Context<'_>) -> Polled {
+    fn poll(
+        self: Pin<&mut Self>,
+        _: u32,
+        _: &mut Context<'_>,
+        _: bool,
+        _: &mut dyn FnMut(NoChoice),
+    ) -> Polled {
         Polled::Ready
     }
 
@@ -73,27 +161,47 @@ impl Choices for Nil {
     }
 }
 
-impl<F: Future, P: Fn(&F::Output) -> bool, R: Choices> Choices for Or<F, P, R> {
+impl<F: Future, K: Keep<F::Output>, P: Fn(&F::Output) -> bool, R: Choices> Choices
+    for Or<F, K, P, R>
+{
     const COUNT: u32 = 1 + R::COUNT;
 
     type Choice = Choice<F::Output, R::Choice>;
 
     #[inline]
-    fn poll(self: Pin<&mut Self>, n: u32, cx: &mut Context<'_>) -> Polled {
+    fn poll(
+        self: Pin<&mut Self>,
+        n: u32,
+        cx: &mut Context<'_>,
+        keeps: bool,
+        chosen: &mut dyn FnMut(Self::Choice),
+    ) -> Polled {
         let mut this = self.project();
         if n > 0 {
-            return this.rest.poll(n - 1, cx);
+            let mut chosen = |choice| chosen(Choice::There(choice));
+            return this.rest.poll(n - 1, cx, keeps, &mut chosen);
         }
-        if this.branch.as_mut().poll(cx).is_pending() {
-            return Polled::Pending;
+        let BranchProj::Runs { future } = this.branch.as_mut().project() else {
+            return Polled::Ready;
+        };
+        let Poll::Ready(value) = future.poll(cx) else { return Polled::Pending };
+        let takes = (this.takes)(&value);
+        let kept = if takes && keeps { K::keep(value) } else { Err(value) };
+        match kept {
+            Ok(kept) => {
+                this.branch.set(Branch::Over { kept: Some(kept) });
+                Polled::Decides
+            }
+            Err(value) => {
+                this.branch.set(Branch::Over { kept: None });
+                if takes {
+                    chosen(Choice::Here(value));
+                    Polled::Stops
+                } else {
+                    Polled::Ready
+                }
+            }
         }
-        let Some(value) = this.branch.value() else { return Polled::Ready };
-        let taken = value.as_ref().is_some_and(|value| (this.takes)(value));
-        if taken {
-            return Polled::Decides;
-        }
-        *value = None;
-        Polled::Ready
     }
 
     fn choice(self: Pin<&mut Self>, n: u32) -> Option<Self::Choice> {
@@ -101,7 +209,10 @@ impl<F: Future, P: Fn(&F::Output) -> bool, R: Choices> Choices for Or<F, P, R> {
         if n > 0 {
             return this.rest.choice(n - 1).map(Choice::There);
         }
-        this.branch.value()?.take().map(Choice::Here)
+        match this.branch.project() {
+            BranchProj::Over { kept } => kept.take().map(|kept| Choice::Here(kept.give())),
+            BranchProj::Runs { .. } => None,
+        }
     }
 }
 
@@ -139,13 +250,17 @@ impl<H: How, L: Choices> Future for Select<H, L> {
             return Poll::Ready(Err(H::ended(Why::Refused)));
         }
         current::polls_a_leaf();
-        let polled = this.race.poll(cx, |n, cx| this.branches.as_mut().poll(n, cx));
+        let mut chosen = None;
+        let polled = this.race.poll(cx, |n, cx, keeps| {
+            // Before the end, and what cannot be kept, is the choice at once; what was kept came before it.
+            this.branches.as_mut().poll(n, cx, keeps, &mut |choice| chosen = Some(choice))
+        });
         if polled.is_pending() {
             return Poll::Pending;
         }
-        let choice = this.race.first().and_then(|n| this.branches.as_mut().choice(n));
+        let first = this.race.first().and_then(|n| this.branches.as_mut().choice(n));
         // What is left was pending, and had its unwinding.
-        Poll::Ready(match choice {
+        Poll::Ready(match first.or(chosen) {
             None if this.race.is_live() => Err(H::ended(Why::GivenUp)),
             choice => Ok(choice),
         })

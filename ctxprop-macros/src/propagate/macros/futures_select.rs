@@ -98,7 +98,7 @@ pub(super) fn rewrite(rewriter: &mut Rewriter<'_>, mac: &mut Macro) -> Option<Ex
     }
     let branches = futures.iter().rev().fold(
         quote_spanned!(site=> #private::nil().0),
-        |rest, future| quote_spanned!(site=> #private::or(#private::fused(#future), |value| value.is_some(), #rest)),
+        |rest, future| quote_spanned!(site=> #private::or(#private::Raced(#private::fused(#future)).kept(), |value| value.is_some(), #rest)),
     );
     let race = Race {
         biased: mac.path.segments.last().is_some_and(|name| name.ident == "select_biased"),

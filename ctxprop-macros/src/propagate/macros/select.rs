@@ -173,7 +173,7 @@ fn raced(rewriter: &mut Rewriter<'_>, mac: &Macro, select: &Select) -> Expr {
         quote_spanned!(site=> #private::nil().0),
         |rest, branch| {
             let (future, takes) = (branch.future(rewriter), branch.takes());
-            quote_spanned!(site=> #private::or(#future, #takes, #rest))
+            quote_spanned!(site=> #private::or(#private::Raced(#future).kept(), #takes, #rest))
         },
     );
     let disabled = match select.branches.iter().any(|branch| branch.precondition.is_some()) {
@@ -218,7 +218,11 @@ impl Race {
         let Race { biased, disabled, branches, chosen, none, goes_on } = self;
         // In a block of its own, so that what the branches borrow is free in the handlers.
         let selected = quote_spanned! {site=>
-            { #private::select(&#how, #biased, #disabled, #branches).await }
+            {
+                #[allow(unused_imports)]
+                use #private::CannotBeKept as _;
+                #private::select(&#how, #biased, #disabled, #branches).await
+            }
         };
         let arms = |end| {
             quote_spanned! {site=>
