@@ -172,7 +172,9 @@ impl<'a> Rewriter<'a> {
         self.visit_block_mut(&mut block.block);
         let mut frame = self.leave(outer);
         // It counts what is refused in it.
-        if frame.uses_how && let Some(output) = &self.output {
+        if frame.uses_how
+            && let Some(output) = &self.output
+        {
             frame.uses_how = false;
             let (private, how) = (self.private(Span::mixed_site()), how());
             let local = parse_quote!(let #how = #private::Returns::<#output>::new().how(););

@@ -81,8 +81,8 @@ impl Race {
         self.first.map(u32::from)
     }
 
-    /// Polls the branches by `poll`, which is told whether what decides has to be kept while others unwind. Ready when it
-    /// is decided, or all are over.
+    /// Polls the branches by `poll`, which is told whether what decides after the end has to be kept while others unwind.
+    /// Ready when it is decided, or all are over.
     pub(crate) fn poll(
         &mut self,
         cx: &mut Context<'_>,
@@ -109,7 +109,7 @@ impl Race {
                 continue;
             }
             let unwinds = self.unwinds;
-            let polled = self.in_frame(n, || poll(n, cx, unwinds && current::ended()));
+            let polled = self.in_frame(n, || poll(n, cx, unwinds));
             if polled == Polled::Pending {
                 continue;
             }

@@ -128,7 +128,7 @@ pub trait Choices {
     /// What the first of them gives.
     type Choice;
 
-    /// Polls a branch. What it gives goes to `chosen`, or stays here where it is to be kept and can be.
+    /// Polls a branch. What it gives goes to `chosen`; it stays here where it `keeps` after the end, and can be kept.
     fn poll(
         self: Pin<&mut Self>,
         n: u32,
@@ -186,7 +186,7 @@ impl<F: Future, K: Keep<F::Output>, P: Fn(&F::Output) -> bool, R: Choices> Choic
         };
         let Poll::Ready(value) = future.poll(cx) else { return Polled::Pending };
         let takes = (this.takes)(&value);
-        let kept = if takes && keeps { K::keep(value) } else { Err(value) };
+        let kept = if takes && keeps && current::ended() { K::keep(value) } else { Err(value) };
         match kept {
             Ok(kept) => {
                 this.branch.set(Branch::Over { kept: Some(kept) });

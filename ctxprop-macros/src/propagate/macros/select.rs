@@ -2,15 +2,16 @@
 //! unwinds one more branch takes the end of the context.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::quote_spanned;
+use quote::{ToTokens, quote_spanned};
 use syn::parse::discouraged::Speculative;
 use syn::parse::{Parse, ParseStream};
+use syn::spanned::Spanned;
 use syn::visit_mut::{self, VisitMut};
 use syn::{Expr, Macro, Pat, PatIdent, Stmt, Token};
 
 use super::{biased, in_block, invocation, place};
 use crate::krate::PrivateAt;
-use crate::propagate::rewrite::{self, Kind, Rewriter};
+use crate::propagate::rewrite::{self, Kind, Rewriter, spanned};
 
 /// What stands in a `tokio::select!`.
 pub(super) struct Select {
@@ -167,7 +168,7 @@ impl Branch {
 
 /// All branches as a struct of the core that gives which was the first; the handlers stay outside of it.
 fn raced(rewriter: &mut Rewriter<'_>, mac: &Macro, select: &Select) -> Expr {
-    let site = Span::mixed_site();
+    let site = Span::mixed_site().located_at(mac.path.span());
     let private = rewriter.private(site);
     let branches = select.branches.iter().rev().fold(
         quote_spanned!(site=> #private::nil().0),
@@ -213,7 +214,8 @@ pub(super) struct Race {
 
 impl Race {
     pub(super) fn awaited(self, rewriter: &mut Rewriter<'_>, mac: &Macro) -> Expr {
-        let site = Span::mixed_site();
+        let (start, end) = (mac.path.span(), mac.delimiter.span().close());
+        let site = Span::mixed_site().located_at(start);
         let (private, how) = (rewriter.private(site), rewrite::how());
         let Race { biased, disabled, branches, chosen, none, goes_on } = self;
         // In a block of its own, so that what the branches borrow is free in the handlers.
@@ -240,7 +242,7 @@ impl Race {
         }
         let tied = arms(quote_spanned!(site=> #private::Err(end.of_type())));
         let value = rewriter.given(&quote_spanned!(site=> #private::tied(#tied)), site);
-        in_block(mac, quote_spanned!(site=> #value))
+        in_block(mac, spanned(value, start, end).into_token_stream())
     }
 }
 
