@@ -9,25 +9,24 @@
 //! 2. Scopes nest: leaving one makes the outer one current again.
 //! 3. Whatever a pointer here points at is borrowed by the call of [`enter`] that put it here, which takes it away
 //!    before it returns or unwinds, or it is static.
-//! 4. `LEAVES.state` is the cancellation of the current context, or [`ALERT`] where a leaf that begins has more to look at
-//!    than whether that has ended.
+//! 4. `LEAVES.header` is that of the current context, null where there is none. `LEAVES.alert` says that a leaf that begins
+//!    has more to look at than whether that has ended.
 //! 5. `FRAME` is the async scope that is being polled: the waker it is polled with, and registers if it stays
 //!    pending, and how many scopes inside rely on that. No frame is current in blocking code.
 
 use std::cell::Cell;
-use std::ptr::{self, NonNull};
-use std::sync::LazyLock;
+use std::ptr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Waker;
 
-use crate::cancel::{self, NEVER, State};
-use crate::cause::{Cancelled, Cause};
+use crate::cause::Cancelled;
+use crate::context::node::Header;
 use crate::ctx::Ctx;
 use crate::shield;
 
 thread_local! {
     static CURRENT: Cell<*const Ctx> = const { Cell::new(ptr::null()) };
-    static LEAVES: Leaves = const { Leaves { state: Cell::new(never()), polls: Cell::new(64) } };
+    static LEAVES: Leaves = const { Leaves { header: Cell::new(ptr::null()), alert: Cell::new(false), polls: Cell::new(64) } };
     static FRAME: Cell<Frame> = const { Cell::new(NO_FRAME) };
     static NEXT_SERIAL: Cell<u64> = const { Cell::new(0) };
 }
@@ -35,20 +34,11 @@ thread_local! {
 /// What each leaf looks at, in one place: the address of a thread's variable takes an instruction.
 struct Leaves {
     /// Invariant 4.
-    state: Cell<NonNull<State>>,
+    header: Cell<*const Header>,
+    alert: Cell<bool>,
     /// How many polls of leaves are left before one looks at the clock.
     polls: Cell<u32>,
 }
-
-const fn never() -> NonNull<State> {
-    match NonNull::new((&raw const NEVER).cast_mut()) {
-        Some(state) => state,
-        None => unreachable!(),
-    }
-}
-
-/// Always ended, so that a leaf that looks at it looks closer.
-static ALERT: LazyLock<State> = LazyLock::new(|| State::ended_by(Cause::Finished));
 
 /// What [`Waker::will_wake`] compares. Only compared, never used as pointers.
 type WakerId = (usize, usize);
@@ -102,8 +92,8 @@ pub(crate) fn enter<R>(
     let waker = waker.map_or(NO_FRAME.waker, id);
     let _entered = Entered {
         ctx: CURRENT.replace(ctx),
-        state: LEAVES
-            .with(|leaves| leaves.state.replace(NonNull::from(cancel::state_of(ctx.node())))),
+        leaves: LEAVES
+            .with(|leaves| (leaves.header.replace(ctx.header()), leaves.alert.replace(false))),
         frame: FRAME.replace(Frame { waker, cover: *cover }),
         cover,
         mark: shield::mark(),
@@ -114,7 +104,7 @@ pub(crate) fn enter<R>(
 /// What was current before. It lives in [`enter`] alone, so it is dropped, and in the order that invariant 3 needs.
 struct Entered<'a> {
     ctx: *const Ctx,
-    state: NonNull<State>,
+    leaves: (*const Header, bool),
     frame: Frame,
     cover: &'a mut Cover,
     /// Where the list of pending shields ended.
@@ -124,7 +114,10 @@ struct Entered<'a> {
 impl Drop for Entered<'_> {
     fn drop(&mut self) {
         CURRENT.set(self.ctx);
-        LEAVES.with(|leaves| leaves.state.set(self.state));
+        LEAVES.with(|leaves| {
+            leaves.header.set(self.leaves.0);
+            leaves.alert.set(self.leaves.1);
+        });
         *self.cover = FRAME.replace(self.frame).cover;
         // No async scope around this one could hold what is pending in it.
         if self.frame.waker == NO_FRAME.waker {
@@ -148,9 +141,11 @@ pub(crate) fn with<R>(f: impl FnOnce(&Ctx) -> R) -> Option<R> {
 #[inline]
 #[expect(unsafe_code, reason = "invariant 3")]
 pub(crate) fn has_news() -> bool {
-    // SAFETY: a static, or the state of a context that a call of `enter` further up the stack of this thread borrows
-    // (invariant 3), which keeps its node, and that the node whose state it shares. It is looked at here and now.
-    unsafe { LEAVES.with(|leaves| leaves.state.get()).as_ref() }.ended()
+    LEAVES.with(|leaves| {
+        // SAFETY: null, or the header of a context that a call of `enter` further up the stack of this thread borrows
+        // (invariant 3), which keeps its node. It is looked at here and now.
+        leaves.alert.get() || unsafe { leaves.header.get().as_ref() }.is_some_and(Header::ended)
+    })
 }
 
 /// Counts the polls of leaves, and now and then looks at the clock, so that the next leaf finds the end.
@@ -174,14 +169,12 @@ fn look_at_the_clock() {
 
 /// Has the next leaf of the current scope look closer.
 pub(crate) fn alert() {
-    LEAVES.with(|leaves| leaves.state.set(NonNull::from(&*ALERT)));
+    LEAVES.with(|leaves| leaves.alert.set(true));
 }
 
 /// Takes the alert back.
 pub(crate) fn heard() {
-    if let Some(state) = with(|ctx| NonNull::from(cancel::state_of(ctx.node()))) {
-        LEAVES.with(|leaves| leaves.state.set(state));
-    }
+    LEAVES.with(|leaves| leaves.alert.set(false));
 }
 
 /// Whether an async scope is being polled, and not dropped.
@@ -194,7 +187,7 @@ pub(crate) fn polls_a_scope() -> bool {
 /// need not.
 #[inline]
 pub(crate) fn covers(ctx: &Ctx, waker: &Waker) -> bool {
-    FRAME.get().waker == id(waker) && with(|outer| outer.ends_with(ctx)).unwrap_or(false)
+    FRAME.get().waker == id(waker) && with(|outer| outer.same_end(ctx)).unwrap_or(false)
 }
 
 /// Notes that a scope stays pending and relies on the one that is being polled. `by` is the serial of the scope it
@@ -245,10 +238,10 @@ pub(crate) fn ended() -> bool {
     with(Ctx::ended).unwrap_or(false)
 }
 
-/// Whether all that waited for the end of the current context were told of it.
+/// Has all that wait for the end of the current context told of it, if it has come.
 #[cold]
-pub(crate) fn told() -> bool {
-    with(Ctx::told).unwrap_or(true)
+pub(crate) fn tell() {
+    with(Ctx::tell);
 }
 
 /// The error that tells the end of the current context, if that was recorded.

@@ -65,7 +65,11 @@ impl Ended {
     /// The end of the current context, if it was recorded.
     #[inline]
     pub(crate) fn seen() -> Option<Ended> {
-        if current::ended() { Some(Ended { told: current::told() }) } else { None }
+        if !current::ended() {
+            return None;
+        }
+        current::tell();
+        Some(Ended { told: true })
     }
 
     /// The same, where a leaf begins: none while the function holds an active shield.

@@ -18,7 +18,6 @@ use std::task::{Context, Poll, Waker};
 
 use pin_project_lite::pin_project;
 
-use crate::cancel;
 use crate::cause::{Cancelled, Cause};
 use crate::ctx::Ctx;
 use crate::current::{self, Cover};
@@ -44,7 +43,7 @@ pin_project! {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
             // First, because what the future holds may panic in its drop.
-            let waker = this.watch.release(this.ctx.node());
+            let waker = this.watch.release(this.ctx);
             if this.future.is_some() {
                 current::enter(this.ctx, None, this.cover, || this.future.set(None));
                 let covered = current::relies_no_more(*this.covered_by);
@@ -91,18 +90,6 @@ fn leave_behind(count: usize, covered: bool, waker: Option<&Waker>) {
     }
 }
 
-/// Waits until all were told of the end of `ctx`; false where they have been.
-#[cold]
-fn wait_until_told(ctx: &Ctx, waker: &Waker) -> bool {
-    // The scope around waits for the same, and polls nothing before. It will find this one woken, as those that were
-    // not polled in between (invariant 3).
-    let waits_inside = current::polls_a_scope() && current::ended() && !current::told();
-    if waits_inside {
-        waker.wake_by_ref();
-    }
-    waits_inside || cancel::wait_until_told(ctx.node(), waker)
-}
-
 impl<F: Future> Future for Scope<F> {
     type Output = F::Output;
 
@@ -115,8 +102,10 @@ impl<F: Future> Future for Scope<F> {
             let ctx = &*this.ctx;
             let covered = current::covers(ctx, cx.waker());
             let saw_end = if covered { ctx.ended() } else { this.watch.as_mut().ended(ctx) };
-            let told = saw_end && ctx.told();
-            if !saw_end || told {
+            if saw_end {
+                ctx.tell();
+            }
+            {
                 // Those that relied on the waker so far rely on the new one as they are polled.
                 let moved = !covered && this.cover.count > 0 && this.watch.is_other(cx.waker());
                 let relied =
@@ -137,7 +126,7 @@ impl<F: Future> Future for Scope<F> {
                 }
                 if polled.is_ready() {
                     current::relies_no_more(*this.covered_by);
-                    let waker = this.watch.release(ctx.node());
+                    let waker = this.watch.release(ctx);
                     leave_behind(this.cover.count, covered, waker.as_ref());
                     if this.cover.count > 0 && !covered {
                         cx.waker().wake_by_ref();
@@ -152,11 +141,7 @@ impl<F: Future> Future for Scope<F> {
             } else {
                 this.watch.as_mut().poll_end(ctx, cx).is_ready()
             };
-            if !ended || told {
-                return Poll::Pending;
-            }
-            // As long as others are being told, leaves give nothing up: once more after that.
-            if !ctx.told() && (covered || wait_until_told(ctx, cx.waker())) {
+            if !ended || saw_end {
                 return Poll::Pending;
             }
         }

@@ -18,18 +18,17 @@
 use std::cell::{Cell, RefCell};
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use pin_project_lite::pin_project;
 
-use crate::cancel::{self, Wait};
 use crate::cause::{Cancelled, Cause};
+use crate::context::deadline::Deadline;
+use crate::context::node::Additions;
 use crate::ctx::Ctx;
-use crate::ctx::node::Additions;
 use crate::current;
-use crate::deadline::Deadline;
+use crate::end::Keys;
 use crate::needs_ctx::Awaitable;
 use crate::scope::Run;
 
@@ -143,13 +142,13 @@ struct Held {
     shield: Ctx,
     /// Whether it was polled inside in the last poll, so that its own waker leads here.
     polled: bool,
-    /// The place of our waker, if we left one with it.
-    key: Option<usize>,
+    /// The places of our waker, if we left one with it.
+    keys: Keys,
 }
 
 impl Held {
     fn new(shield: &Ctx) -> Held {
-        Held { shield: shield.clone(), polled: true, key: None }
+        Held { shield: shield.clone(), polled: true, keys: Keys::new() }
     }
 
     /// Looks at the clock: nobody may be polling it.
@@ -160,7 +159,8 @@ impl Held {
     /// Whether it is active; if so, `waker` is woken when that is over.
     fn holds(&mut self, waker: &Waker) -> bool {
         let registered = |held: &mut Held| {
-            cancel::register(held.shield.node(), &mut held.key, waker) == Wait::Registered
+            held.shield.unregister(&mut held.keys);
+            held.shield.register(waker, &mut held.keys)
         };
         self.is_active() && (self.polled || registered(self))
     }
@@ -168,9 +168,7 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        if let Some(key) = self.key {
-            cancel::unregister(self.shield.node(), key);
-        }
+        self.shield.unregister(&mut self.keys);
     }
 }
 
@@ -194,7 +192,7 @@ impl Seen {
                     unwinding = true;
                     continue;
                 };
-                match seen.iter_mut().find(|held| Arc::ptr_eq(held.shield.node(), shield.node())) {
+                match seen.iter_mut().find(|held| held.shield.is(shield)) {
                     Some(known) => known.polled = true,
                     None => seen.push(Held::new(shield)),
                 }
@@ -275,12 +273,12 @@ impl<F: Future> IntoFuture for Shield<F> {
     type IntoFuture = Shielding<F>;
 
     fn into_future(self) -> Shielding<F> {
-        let ctx = self.parent.child(Additions {
+        let add = Additions {
             cancellable: true,
             deadline: Deadline::after(self.limit),
-            detached: Some("shield"),
             ..Additions::default()
-        });
+        };
+        let ctx = self.parent.detached_child(add, "shield");
         Shielding { work: ctx.run(self.future), ctx }
     }
 }
@@ -297,7 +295,7 @@ pin_project! {
 
     impl<F> PinnedDrop for Shielding<F> {
         fn drop(this: Pin<&mut Self>) {
-            cancel::end(this.ctx.node(), &Cause::Finished);
+            this.ctx.end_with(&Cause::Finished);
         }
     }
 }
@@ -309,7 +307,7 @@ impl<F: Future> Future for Shielding<F> {
         let this = self.project();
         let polled = this.work.poll(cx);
         match &polled {
-            Poll::Ready(_) => cancel::end(this.ctx.node(), &Cause::Finished),
+            Poll::Ready(_) => this.ctx.end_with(&Cause::Finished),
             Poll::Pending => report(Pending::Shield(this.ctx.clone())),
         }
         polled

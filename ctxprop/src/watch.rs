@@ -7,38 +7,25 @@
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
 
 use pin_project_lite::pin_project;
-use tokio::runtime::Handle;
 use tokio::task::coop::unconstrained;
-use tokio::time::{Instant, Sleep, sleep, sleep_until};
+use tokio::time::Sleep;
 
-use crate::cancel::{self, Wait};
 use crate::cause::Cause;
+use crate::context::deadline::timer;
 use crate::ctx::Ctx;
-use crate::ctx::node::Node;
+use crate::end::Keys;
 
 pin_project! {
     /// One future's wait for the end of one context, which it is given at each call.
     #[derive(Debug, Default)]
     pub(crate) struct Watch {
-        key: Option<usize>,
+        keys: Keys,
         waker: Option<Waker>,
         #[pin]
         timer: Option<Sleep>,
     }
-}
-
-/// No timer runs longer: what the clock of tokio can tell ends somewhere, and a timer that fires before the deadline
-/// is made anew.
-const LONGEST_TIMER: Duration = Duration::from_secs(365 * 86_400);
-
-fn timer(deadline: Instant) -> Option<Sleep> {
-    // Without a runtime there are no timers: the deadline is noticed at some later poll.
-    Handle::try_current().ok()?;
-    let left = deadline.saturating_duration_since(Instant::now());
-    Some(if left < LONGEST_TIMER { sleep_until(deadline) } else { sleep(LONGEST_TIMER) })
 }
 
 impl Watch {
@@ -57,11 +44,12 @@ impl Watch {
                 return Poll::Ready(());
             }
         } else {
-            match cancel::register(ctx.node(), this.key, cx.waker()) {
-                Wait::Ended => return Poll::Ready(()),
-                Wait::Never => return Poll::Pending,
-                Wait::Registered => *this.waker = Some(cx.waker().clone()),
+            ctx.unregister(this.keys);
+            *this.waker = None;
+            if !ctx.register(cx.waker(), this.keys) {
+                return Poll::Ready(());
             }
+            *this.waker = Some(cx.waker().clone());
         }
         let Some(deadline) = ctx.deadline() else {
             return Poll::Pending;
@@ -102,11 +90,9 @@ impl Watch {
     }
 
     /// Takes the waker back, and gives it. Whoever drops a watch that was polled calls this first.
-    pub(crate) fn release(self: Pin<&mut Self>, node: &Node) -> Option<Waker> {
+    pub(crate) fn release(self: Pin<&mut Self>, ctx: &Ctx) -> Option<Waker> {
         let mut this = self.project();
-        if let Some(key) = this.key.take() {
-            cancel::unregister(node, key);
-        }
+        ctx.unregister(this.keys);
         this.timer.set(None);
         this.waker.take()
     }
@@ -125,7 +111,7 @@ pin_project! {
     impl PinnedDrop for Done {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
-            this.watch.release(this.ctx.node());
+            this.watch.release(this.ctx);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Why a context ended: [`Cause`], and [`Cancelled`], the error that carries it up the call chain.
 //!
-//! Nothing here ends anything; that is `cancel.rs`.
+//! Nothing here ends anything; that is `record.rs`.
 
 use std::any::Any;
 use std::error::Error;
