@@ -11,4 +11,5 @@ mod lineage;
 pub(crate) mod node;
 pub(crate) mod on_done;
 mod part;
+mod token;
 mod value;

@@ -115,6 +115,7 @@ mod shield;
 mod span;
 mod sync;
 mod task;
+mod timeout;
 pub mod trust;
 mod watch;
 pub mod wire;

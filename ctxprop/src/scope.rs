@@ -5,7 +5,7 @@
 //! 2. While a scope is pending, the end of its context wakes it, whichever task polls it: it waits for
 //!    the end itself, or the scope around it does with the same waker.
 //! 3. After the end the inner future is polled once more, so that its leaves unwind, but not before all were told of it
-//!    (`cancel.rs`, invariant 4): a poll in between would use up the wake-ups of what is inside, and the next one, in
+//!    (`end/waiters.rs`, invariant 2): a poll in between would use up the wake-ups of what is inside, and the next one, in
 //!    which leaves give up, would not reach it.
 //! 4. A scope that never waits registers nothing.
 //! 5. A scope counts those inside that rely on it (2). Where it goes, or moves to another task, and they stay, held by
@@ -18,7 +18,7 @@ use std::task::{Context, Poll, Waker};
 
 use pin_project_lite::pin_project;
 
-use crate::cause::{Cancelled, Cause};
+use crate::cause::Cancelled;
 use crate::ctx::Ctx;
 use crate::current::{self, Cover};
 use crate::leaf::Leaf;
@@ -76,7 +76,7 @@ impl<F> Scope<F> {
     /// Why its context ended, where a leaf said that it did.
     #[cold]
     fn end(&self) -> Cancelled {
-        self.ctx.recorded_end().unwrap_or_else(|| Cancelled::new(Cause::Cancelled))
+        self.ctx.cancelled()
     }
 }
 
@@ -105,34 +105,31 @@ impl<F: Future> Future for Scope<F> {
             if saw_end {
                 ctx.tell();
             }
-            {
-                // Those that relied on the waker so far rely on the new one as they are polled.
-                let moved = !covered && this.cover.count > 0 && this.watch.is_other(cx.waker());
-                let relied =
-                    if moved { std::mem::replace(this.cover, Cover::NONE).count } else { 0 };
-                let polled = current::enter(ctx, Some(cx.waker()), this.cover, || {
-                    let polled = match this.future.as_mut().as_pin_mut() {
-                        Some(future) => future.poll(cx),
-                        // As an `async` block does: there is nothing left to give.
-                        None => panic!("a `Scope` was polled after it was ready"),
-                    };
-                    if polled.is_ready() {
-                        this.future.set(None);
-                    }
-                    polled
-                });
-                if this.cover.count < relied {
-                    this.watch.as_mut().wake();
-                }
+            // Those that relied on the waker so far rely on the new one as they are polled.
+            let moved = !covered && this.cover.count > 0 && this.watch.is_other(cx.waker());
+            let relied = if moved { std::mem::replace(this.cover, Cover::NONE).count } else { 0 };
+            let polled = current::enter(ctx, Some(cx.waker()), this.cover, || {
+                let polled = match this.future.as_mut().as_pin_mut() {
+                    Some(future) => future.poll(cx),
+                    // As an `async` block does: there is nothing left to give.
+                    None => panic!("a `Scope` was polled after it was ready"),
+                };
                 if polled.is_ready() {
-                    current::relies_no_more(*this.covered_by);
-                    let waker = this.watch.release(ctx);
-                    leave_behind(this.cover.count, covered, waker.as_ref());
-                    if this.cover.count > 0 && !covered {
-                        cx.waker().wake_by_ref();
-                    }
-                    return polled;
+                    this.future.set(None);
                 }
+                polled
+            });
+            if this.cover.count < relied {
+                this.watch.as_mut().wake();
+            }
+            if polled.is_ready() {
+                current::relies_no_more(*this.covered_by);
+                let waker = this.watch.release(ctx);
+                leave_behind(this.cover.count, covered, waker.as_ref());
+                if this.cover.count > 0 && !covered {
+                    cx.waker().wake_by_ref();
+                }
+                return polled;
             }
             // An end that came during the poll was seen by some leaves at best: once more for the others.
             let ended = if covered {

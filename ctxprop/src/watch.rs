@@ -44,6 +44,9 @@ impl Watch {
                 return Poll::Ready(());
             }
         } else {
+            if !ctx.can_end() {
+                return Poll::Pending;
+            }
             ctx.unregister(this.keys);
             *this.waker = None;
             if !ctx.register(cx.waker(), this.keys) {
@@ -155,6 +158,7 @@ impl Ctx {
     /// assert_eq!(ctx.done().await, Cause::DeadlineExceeded);
     /// # });
     /// ```
+    #[doc(alias = "Done")]
     pub fn done(&self) -> Done {
         Done { ctx: self.clone(), watch: Watch::default() }
     }

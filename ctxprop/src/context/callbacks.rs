@@ -1,9 +1,10 @@
-//! The callbacks of one node that can end, and how they hear of the end: as a waker, like everybody who waits.
+//! The callbacks of one node that can end, and its token, and how they hear of the end: as a waker, like everybody who
+//! waits.
 //!
 //! # Invariants
-//! 1. While callbacks wait, a waker that leads here is registered with the node's enders, or the end was found: a callback
+//! 1. While there is a callback or a token, a waker that leads here is registered with the node's enders, or the end was found: a callback
 //!    is added first, then the waker is registered, then the end is looked for.
-//! 2. Under a deadline a task waits for it as long as callbacks wait, since they are nobody's future: one for all of a
+//! 2. Under a deadline a task waits for it as long as there is one, since they are nobody's future: one task for all of a
 //!    node, where one of them was added in a runtime.
 //! 3. Nothing here keeps the node: it keeps this. Whoever drops what may be the last handle of the node first has it
 //!    forgotten here.
@@ -20,6 +21,7 @@ use pin_project_lite::pin_project;
 use tokio::runtime::Handle;
 use tokio::task::coop::unconstrained;
 use tokio::time::Sleep;
+use tokio_util::sync::CancellationToken;
 
 use super::deadline::timer;
 use super::dispatch::Callback;
@@ -38,8 +40,10 @@ pub(super) struct Callbacks {
 struct State {
     /// `None` once it is being dropped (invariant 3).
     node: Option<Weak<Node>>,
-    waiting: BTreeMap<Key, Callback>,
+    waiting: Waiting,
     next: Key,
+    /// Cancelled at the end, with all that were made of it.
+    token: Option<CancellationToken>,
     /// Where the waker is registered, if it is.
     keys: Option<Keys>,
     driver: Driver,
@@ -52,11 +56,11 @@ enum Driver {
     None,
     /// It was spawned and has not been polled.
     Starts,
-    /// It waits, and is woken when no callback is left.
+    /// It waits, and is woken when nobody is left.
     Waits(Waker),
 }
 
-/// What comes out of a state is dropped, woken and called after its lock.
+/// What comes out of a state is dropped and called after its lock is released.
 type Waiting = BTreeMap<Key, Callback>;
 
 impl Callbacks {
@@ -68,13 +72,39 @@ impl Callbacks {
         })
     }
 
+    /// The node, unless it is being dropped.
+    pub(super) fn node(&self) -> Option<Arc<Node>> {
+        lock(&self.state).node.as_ref().and_then(Weak::upgrade)
+    }
+
     /// Adds a callback of `node`; it is called at once where the end has come meanwhile.
     pub(super) fn add(self: &Arc<Self>, node: &Arc<Node>, callback: Callback) -> Key {
+        self.change(node, |state| {
+            let key = state.next;
+            state.next += 1;
+            state.waiting.insert(key, callback);
+            key
+        })
+    }
+
+    /// The token of `node`: `new`, unless there is one. It is cancelled where the end has come.
+    pub(super) fn token(
+        self: &Arc<Self>,
+        node: &Arc<Node>,
+        new: CancellationToken,
+    ) -> CancellationToken {
+        let token =
+            self.change(node, |state| state.token.get_or_insert_with(|| new.clone()).clone());
+        // Not before: it may be the last handle, whose drop locks others.
+        drop(new);
+        token
+    }
+
+    /// Adds something, and sees to it that the end finds it.
+    fn change<R>(self: &Arc<Self>, node: &Arc<Node>, add: impl FnOnce(&mut State) -> R) -> R {
         let runtime = node.header.deadline.and_then(|_| Handle::try_current().ok());
         let mut state = lock(&self.state);
-        let key = state.next;
-        state.next += 1;
-        state.waiting.insert(key, callback);
+        let added = add(&mut state);
         if state.keys.is_none() {
             let mut keys = Keys::new();
             if node.header.register(&Waker::from(Arc::clone(self)), &mut keys) {
@@ -93,7 +123,7 @@ impl Callbacks {
         if let Some(runtime) = drives {
             drop(runtime.spawn(Drive { node: Arc::clone(node), timer: None, over: false }));
         }
-        key
+        added
     }
 
     /// Takes a callback of the node with this header back, if it has not been called.
@@ -104,6 +134,8 @@ impl Callbacks {
         if callback.is_some() && state.waiting.is_empty() {
             // A map that is empty still has memory.
             state.waiting = Waiting::new();
+        }
+        if callback.is_some() && state.is_idle() {
             node.unregister(&mut state.keys.take().unwrap_or_default());
             idle = state.driver.waits();
         }
@@ -112,17 +144,20 @@ impl Callbacks {
         callback
     }
 
-    /// Calls those that wait, if the node has ended.
+    /// Calls those that wait, and cancels the token, if the node has ended.
     fn call_all(&self) {
-        let Some(node) = lock(&self.state).node.as_ref().and_then(Weak::upgrade) else { return };
+        let Some(node) = self.node() else { return };
         let Some(cause) = node.header.recorded_cause() else { return };
         let mut state = lock(&self.state);
         let waiting = std::mem::take(&mut state.waiting);
+        let token = state.token.take();
         node.header.unregister(&mut state.keys.take().unwrap_or_default());
         let idle = state.driver.waits();
         drop(state);
         idle.into_iter().for_each(Waker::wake);
         waiting.into_values().for_each(|callback| callback.dispatch(cause.clone()));
+        // Last, because it wakes foreign code, which may panic.
+        token.iter().for_each(CancellationToken::cancel);
     }
 
     /// Forgets the node, whose only handle is about to be dropped (invariant 3).
@@ -134,18 +169,17 @@ impl Callbacks {
     /// Takes the waker back, as the node with this header is dropped.
     pub(super) fn leave(&self, node: &Header) {
         let mut state = lock(&self.state);
-        state.node = None;
         node.unregister(&mut state.keys.take().unwrap_or_default());
-        let waiting = std::mem::take(&mut state.waiting);
+        let left = std::mem::take(&mut *state);
         drop(state);
-        drop(waiting);
+        drop(left);
     }
 
-    /// Whether the driver still has callbacks to wait for; if so, `waker` is woken when it has none.
+    /// Whether the driver still has somebody to wait for; if so, `waker` is woken when it has nobody.
     fn drives(&self, waker: &Waker) -> bool {
         let waker = waker.clone();
         let mut state = lock(&self.state);
-        let drives = !state.waiting.is_empty();
+        let drives = !state.is_idle();
         let next = if drives { Driver::Waits(waker) } else { Driver::None };
         let last = std::mem::replace(&mut state.driver, next);
         drop(state);
@@ -157,6 +191,12 @@ impl Callbacks {
     fn driver_gone(&self) {
         let last = std::mem::take(&mut lock(&self.state).driver);
         drop(last);
+    }
+}
+
+impl State {
+    fn is_idle(&self) -> bool {
+        self.waiting.is_empty() && self.token.is_none()
     }
 }
 

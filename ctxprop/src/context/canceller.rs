@@ -49,6 +49,23 @@ impl Canceller {
         self.node.header.end_with(&cause.into());
     }
 
+    /// Whether the context has ended, by this or by whatever else ends it: see [`Ctx::is_done`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ctxprop::{Background, Ctx};
+    ///
+    /// let (server, shutdown) = Ctx::background().with_cancel();
+    /// let (_request, canceller) = server.with_cancel();
+    /// assert!(!canceller.is_cancelled());
+    /// shutdown.cancel();
+    /// assert!(canceller.is_cancelled());
+    /// ```
+    pub fn is_cancelled(&self) -> bool {
+        self.node.header.is_done()
+    }
+
     /// A guard that cancels when it is dropped.
     ///
     /// # Examples
@@ -105,6 +122,8 @@ impl Ctx {
     /// stop.cancel();
     /// assert!(search.is_done() && !request.is_done());
     /// ```
+    #[doc(alias = "WithCancel")]
+    #[doc(alias = "WithCancelCause")]
     #[must_use = "contexts are immutable: the cancellation is the new one's"]
     pub fn with_cancel(&self) -> (Ctx, Canceller) {
         let ctx = self.child(Additions { cancellable: true, ..Additions::default() }, ());

@@ -24,8 +24,8 @@ use crate::span::SpanContext;
 ///
 /// | to | use |
 /// | --- | --- |
-/// | derive a child | [`with_cancel`](Ctx::with_cancel), [`with_timeout`](Ctx::with_timeout), [`with_deadline`](Ctx::with_deadline), [`with_budget_share`](Ctx::with_budget_share), [`with_value`](Ctx::with_value), [`with_baggage`](Ctx::with_baggage), [`with_span`](Ctx::with_span), [`child_span`](Ctx::child_span), [`detach`](Ctx::detach) |
-/// | observe it | [`is_done`](Ctx::is_done), [`cause`](Ctx::cause), [`check`](Ctx::check), [`remaining`](Ctx::remaining), [`done`](Ctx::done), [`on_done`](Ctx::on_done) |
+/// | derive a child | [`with_cancel`](Ctx::with_cancel), [`with_timeout`](Ctx::with_timeout), [`with_deadline`](Ctx::with_deadline), [`with_budget_share`](Ctx::with_budget_share), [`with_value`](Ctx::with_value), [`with_baggage`](Ctx::with_baggage), [`with_span`](Ctx::with_span), [`child_span`](Ctx::child_span), [`detach`](Ctx::detach), [`detach_until_shutdown`](Ctx::detach_until_shutdown), [`with_token`](Ctx::with_token) |
+/// | observe it | [`is_done`](Ctx::is_done), [`cause`](Ctx::cause), [`check`](Ctx::check), [`remaining`](Ctx::remaining), [`done`](Ctx::done), [`on_done`](Ctx::on_done), [`cancellation_token`](Ctx::cancellation_token) |
 /// | run code under it | [`scope`](Ctx::scope), [`run`](Ctx::run), [`spawn`](Ctx::spawn), [`spawn_blocking`](Ctx::spawn_blocking), [`shield`](Ctx::shield) |
 ///
 /// # Examples
@@ -65,6 +65,7 @@ pub trait Background: Sized {
     /// # Panics
     ///
     /// Inside a scope, where [`detached::deny`] was called.
+    #[doc(alias = "Background")]
     fn background() -> Self;
 
     /// The same, where a context is to be handed over but is not yet.
@@ -72,6 +73,7 @@ pub trait Background: Sized {
     /// # Panics
     ///
     /// As [`background`](Background::background).
+    #[doc(alias = "TODO")]
     fn todo() -> Self;
 }
 
@@ -102,7 +104,7 @@ impl Ctx {
     /// A child with `part`, which ends as `add` says: what all the others, but values, are made by.
     #[inline]
     pub(crate) fn child<P: Part>(&self, add: Additions, part: P) -> Ctx {
-        Ctx::of(Node::child(&self.node, add, part, 0))
+        Ctx::of(Node::below(&self.node, add, part, 0))
     }
 
     /// The same, for work that outlives this context.
@@ -125,9 +127,39 @@ impl Ctx {
     /// canceller.cancel();
     /// assert!(request.is_done() && !audit.is_done());
     /// ```
+    #[doc(alias = "WithoutCancel")]
     #[must_use = "contexts are immutable: the new one is the detached one"]
     pub fn detach(&self, reason: &'static str) -> Ctx {
         self.detached_child(Additions::default(), reason)
+    }
+
+    /// As [`detach`](Ctx::detach), but it ends with the server: for what outlives the request and not the process, such as
+    /// a WebSocket session or work that several requests share.
+    ///
+    /// It ends when the outermost context above does that can end at all, and not later than that one's deadline: under a
+    /// server's root, when that is cancelled at shutdown. A request's own context, which
+    /// [`with_incoming`](Ctx::with_incoming) makes, is none of these, nor is anything below it: where nothing further out
+    /// can end, it is as `detach`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ctxprop::wire::Incoming;
+    /// use ctxprop::{Background, Cause, Ctx};
+    /// use http::HeaderMap;
+    ///
+    /// let (server, shutdown) = Ctx::background().with_cancel();
+    /// let (request, finish) = server.with_incoming(Incoming::from_headers(&HeaderMap::new()));
+    /// let session = request.detach_until_shutdown("the socket stays open");
+    /// finish.cancel_with(Cause::Finished);
+    /// assert!(!session.is_done() && session.span() == request.span());
+    /// shutdown.cancel_with(Cause::Shutdown);
+    /// assert_eq!(session.cause(), Some(Cause::Shutdown));
+    /// ```
+    #[must_use = "contexts are immutable: the new one is the detached one"]
+    pub fn detach_until_shutdown(&self, reason: &'static str) -> Ctx {
+        let add = Additions { ends_with: EndsWith::Server, ..Additions::default() };
+        self.child(add, Detached(reason))
     }
 
     /// A child in the span `span`: one that a tracing system made, or that came from elsewhere.
@@ -220,11 +252,12 @@ impl Ctx {
     /// Whether this context has ended. Once true it stays true. It looks at the clock, so a deadline that nobody
     /// waits for has passed all the same.
     pub fn is_done(&self) -> bool {
-        self.ended() || self.expire_if_due()
+        self.node.header.is_done()
     }
 
     /// Why this context ended, if it has. Where this is `Some`, [`is_done`](Ctx::is_done) is true and
     /// [`done`](Ctx::done) is ready.
+    #[doc(alias = "Cause")]
     pub fn cause(&self) -> Option<Cause> {
         if self.is_done() { self.node.header.recorded_cause() } else { None }
     }
@@ -254,6 +287,7 @@ impl Ctx {
     /// canceller.cancel();
     /// assert_eq!(checksum(&ctx, &[1, 2]).unwrap_err().cause(), &Cause::Cancelled);
     /// ```
+    #[doc(alias = "Err")]
     pub fn check(&self) -> Result<(), Cancelled> {
         match self.cause() {
             None => Ok(()),
@@ -347,7 +381,7 @@ impl Ctx {
         self.node.header.recorded_cause().map(|cause| self.cancelled_by(cause))
     }
 
-    /// The error that tells the end of this context, which has come.
+    /// The error that tells the end of this context, which has come, with what its deadline had granted.
     pub(crate) fn cancelled(&self) -> Cancelled {
         self.cancelled_by(self.cause().unwrap_or(Cause::Cancelled))
     }

@@ -61,6 +61,8 @@ impl Ctx {
     /// let inner = outer.with_timeout(Duration::from_secs(60)); // nothing extends a deadline
     /// assert_eq!(inner.deadline(), outer.deadline());
     /// ```
+    #[doc(alias = "WithTimeout")]
+    #[doc(alias = "WithTimeoutCause")]
     #[must_use = "contexts are immutable: the deadline is the new one's"]
     pub fn with_timeout(&self, timeout: Duration) -> Ctx {
         self.with_own_deadline(Deadline::after(timeout))
@@ -82,6 +84,8 @@ impl Ctx {
     /// let ctx = Ctx::background().with_deadline(at);
     /// assert_eq!(ctx.deadline(), Some(at));
     /// ```
+    #[doc(alias = "WithDeadline")]
+    #[doc(alias = "WithDeadlineCause")]
     #[must_use = "contexts are immutable: the deadline is the new one's"]
     pub fn with_deadline(&self, deadline: Instant) -> Ctx {
         self.with_own_deadline(Some(Deadline::until(deadline)))

@@ -38,6 +38,12 @@ impl Header {
         self.enders().any(|ender| ender.end.is_set())
     }
 
+    /// Whether it has ended. Looks at the clock too.
+    #[inline]
+    pub(super) fn is_done(&self) -> bool {
+        self.ended() || self.expire_if_due()
+    }
+
     /// Whether the deadline has passed, looking at the clock; if so, the end is recorded by now.
     #[inline]
     pub(crate) fn expire_if_due(&self) -> bool {

@@ -85,22 +85,6 @@ impl Node {
         Arc::new(Node { header, part: Root::default() })
     }
 
-    /// A child of `parent`. If that has ended it is born ended (3.1.4). `value_type` is the number of the type of the
-    /// value that `part` is, if it is one.
-    #[inline]
-    pub(super) fn child<P: Part>(
-        parent: &Arc<Node>,
-        add: Additions,
-        part: P,
-        value_type: u64,
-    ) -> Arc<Node> {
-        let mark = |has: bool, mark: u8| if has { mark } else { 0 };
-        let marks = mark(part.span().is_some(), SPAN)
-            | mark(part.baggage().is_some(), BAGGAGE)
-            | mark(part.value().is_some(), VALUE);
-        Arc::new(Node { header: Header::below(parent, add, marks, value_type), part })
-    }
-
     pub(super) fn parent(&self) -> Option<&Arc<Node>> {
         self.header.lineage.parent()
     }
@@ -136,11 +120,15 @@ impl Node {
         iter::successors(Some(self), |node| node.parent().map(|parent| &**parent))
     }
 
-    /// The handle of the nearest ender: `this`, or one above whose end counts here.
+    /// The handle of the nearest ender: `self`, or one above whose end counts here.
     pub(super) fn ending(self: &Arc<Self>) -> Option<&Arc<Node>> {
-        let nearest = self.header.nearest_ender()?;
+        self.handle_of(self.header.nearest_ender()?)
+    }
+
+    /// The handle of the node with this header: `self`, or one above.
+    pub(super) fn handle_of(self: &Arc<Self>, header: &Header) -> Option<&Arc<Node>> {
         iter::successors(Some(self), |node| node.parent())
-            .find(|node| ptr::eq(&node.header, nearest))
+            .find(|node| ptr::eq(&node.header, header))
     }
 
     /// What ends a server: the outermost node that can end by itself, unless that is a request.
@@ -176,6 +164,24 @@ impl Node {
             callbacks.forget_node();
         }
         Arc::get_mut(handle)
+    }
+}
+
+impl<P: Part> Node<P> {
+    /// A child of `parent`. If that has ended it is born ended (3.1.4). `value_type` is the number of the type of the
+    /// value that `part` is, if it is one.
+    #[inline]
+    pub(super) fn below(
+        parent: &Arc<Node>,
+        add: Additions,
+        part: P,
+        value_type: u64,
+    ) -> Arc<Node<P>> {
+        let mark = |has: bool, mark: u8| if has { mark } else { 0 };
+        let marks = mark(part.span().is_some(), SPAN)
+            | mark(part.baggage().is_some(), BAGGAGE)
+            | mark(part.value().is_some(), VALUE);
+        Arc::new(Node { header: Header::below(parent, add, marks, value_type), part })
     }
 }
 

@@ -57,7 +57,7 @@ impl Ctx {
     #[must_use = "contexts are immutable: the value is in the new one"]
     pub fn with_value<T: Send + Sync + 'static>(&self, value: T) -> Ctx {
         let add = Additions::default();
-        Ctx::of(Node::child(self.node(), add, Value(value), number::<T>()))
+        Ctx::of(Node::below(self.node(), add, Value(value), number::<T>()))
     }
 
     /// The value of type `T` that was added last, here or further up.

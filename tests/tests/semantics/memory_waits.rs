@@ -98,6 +98,17 @@ fn registering_and_dropping_many_waits_leaves_no_byte() {
 }
 
 #[test]
+fn tokens_both_ways_leave_no_byte() {
+    let (ctx, _canceller) = Ctx::background().with_cancel();
+    let token = tokio_util::sync::CancellationToken::new();
+    let both = || (ctx.cancellation_token(), ctx.with_token(&token));
+    // The context keeps the one of which the others are children, which keeps a list of them.
+    drop(both());
+    let ((), left) = bytes_left(|| (0..100_000).for_each(|_| drop(both())));
+    assert_eq!(left, 0);
+}
+
+#[test]
 fn registering_and_stopping_many_callbacks_leaves_no_byte() {
     let (ctx, _canceller) = Ctx::background().with_cancel();
     // The context keeps the place for those who wait, once there has been one.
