@@ -86,12 +86,9 @@ pub mod block;
 #[doc(hidden)]
 #[allow(missing_docs, reason = "only generated code uses it")]
 pub mod body;
-mod cancel;
-mod canceller;
-mod cause;
-mod ctx;
-mod deadline;
+mod context;
 pub mod detached;
+mod end;
 #[doc(hidden)]
 #[allow(missing_docs, reason = "only generated code uses it")]
 pub mod field;
@@ -106,20 +103,22 @@ pub mod local;
 #[cfg(feature = "macros")]
 pub mod messages {}
 mod needs_ctx;
-mod on_done;
 #[doc(hidden)]
 #[allow(missing_docs, reason = "only generated code uses it")]
 pub mod rules;
 #[doc(hidden)]
 pub mod run;
-mod slots;
 mod span;
+mod sync;
 pub mod trust;
-mod value;
 pub mod wire;
 
 #[doc(hidden)]
 pub mod __private;
+
+// The names under which the floors above know them.
+pub(crate) use context::ctx;
+pub(crate) use end::cause;
 
 #[cfg(feature = "axum")]
 pub use axum::MissingLayer;
@@ -127,17 +126,17 @@ pub use baggage::{
     Baggage, BaggageError, BaggageErrorKind, BaggageMap, BaggageMapBuilder, MAX_BAGGAGE_BYTES,
     MAX_BAGGAGE_MEMBERS,
 };
-pub use canceller::{CancelGuard, Canceller};
-pub use cause::{Cancelled, Cause};
-pub use ctx::{Background, Ctx};
+pub use context::canceller::{CancelGuard, Canceller};
+pub use context::ctx::{Background, Ctx};
+pub use context::on_done::Registration;
 #[doc = include_str!("../docs/derive-baggage.md")]
 #[cfg(feature = "macros")]
 pub use ctxprop_macros::Baggage;
 #[doc = include_str!("../docs/propagate.md")]
 #[cfg(feature = "macros")]
 pub use ctxprop_macros::propagate;
+pub use end::cause::{Cancelled, Cause};
 pub use needs_ctx::{Awaitable, NeedsCtx};
-pub use on_done::Registration;
 pub use run::done::Done;
 pub use run::scope::{Run, Scope};
 pub use run::shield::{Shield, Shielding};

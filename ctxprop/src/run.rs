@@ -16,4 +16,5 @@ pub(crate) mod scope;
 pub mod select;
 pub(crate) mod shield;
 pub(crate) mod task;
+mod timeout;
 pub(crate) mod wait;

@@ -312,7 +312,7 @@ fn look_at_the_clock() {
 #[inline]
 pub(crate) fn covers(ctx: &Ctx, waker: &Waker) -> bool {
     with_scope(|running| running.waker) == Some(id(waker))
-        && with(|outer| outer.ends_with(ctx)).unwrap_or(false)
+        && with(|outer| outer.same_end(ctx)).unwrap_or(false)
 }
 
 /// The registration of the scope that is being polled, or of the outermost one that waits as that does; made by `make` if

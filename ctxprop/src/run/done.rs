@@ -22,7 +22,7 @@ impl Future for Done {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Cause> {
         let Done { ctx, waiting } = self.get_mut();
-        wait::keep_if_of(waiting, cx.waker());
+        wait::keep_for(waiting, cx.waker());
         if !wait::has_ended(ctx, waiting.as_ref()) && wait::poll_end(ctx, waiting, cx).is_pending()
         {
             return Poll::Pending;

@@ -15,8 +15,7 @@ use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
-use crate::cancel;
-use crate::cause::{Cancelled, Cause};
+use crate::cause::Cancelled;
 use crate::ctx::Ctx;
 use crate::needs_ctx::Awaitable;
 use crate::run::current::{self, Kept};
@@ -69,7 +68,7 @@ impl<F: Future> Scope<F> {
     ) -> Poll<F::Output> {
         let mut this = self.project();
         let ctx = &*this.ctx;
-        wait::keep_if_of(&mut this.kept.registration, cx.waker());
+        wait::keep_for(&mut this.kept.registration, cx.waker());
         loop {
             let covered = current::covers(ctx, cx.waker());
             let seen = if covered {
@@ -77,9 +76,8 @@ impl<F: Future> Scope<F> {
             } else {
                 wait::has_ended(ctx, this.kept.registration.as_ref())
             };
-            // Invariant 4.
-            if seen && !ctx.told() && cancel::wait_until_told(ctx.node(), cx.waker()) {
-                return Poll::Pending;
+            if seen {
+                ctx.tell(); // invariant 4
             }
             let polled =
                 current::poll_scope(ctx, cx.waker(), kind, covered, seen, this.kept, || {
@@ -140,14 +138,8 @@ impl<F: Future> Run<F> {
     ) -> Poll<Result<F::Output, Cancelled>> {
         let mut scope = self.project().scope;
         let polled = scope.as_mut().poll_as(kind, cx);
-        polled.map(|output| output.map_err(|_| end_of(scope.ctx())))
+        polled.map(|output| output.map_err(|_| scope.ctx().cancelled()))
     }
-}
-
-/// Why its context ended, where a leaf said that it did.
-#[cold]
-fn end_of(ctx: &Ctx) -> Cancelled {
-    ctx.recorded_end().unwrap_or_else(|| Cancelled::new(Cause::Cancelled))
 }
 
 impl<F: Future> Future for Run<F> {

@@ -9,18 +9,16 @@
 
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use pin_project_lite::pin_project;
 use tokio::time::Instant;
 
-use crate::cancel;
 use crate::cause::{Cancelled, Cause};
+use crate::context::deadline::Deadline;
+use crate::context::node::Additions;
 use crate::ctx::Ctx;
-use crate::ctx::node::Additions;
-use crate::deadline::Deadline;
 use crate::needs_ctx::Awaitable;
 use crate::run::current;
 use crate::run::frame::{Held, Holding, Kind};
@@ -41,12 +39,9 @@ impl<F: Future> IntoFuture for Shield<F> {
     type IntoFuture = Shielding<F>;
 
     fn into_future(self) -> Shielding<F> {
-        let ctx = self.parent.child(Additions {
-            cancellable: true,
-            deadline: Deadline::after(self.limit),
-            detached: Some("shield"),
-            ..Additions::default()
-        });
+        let deadline = Deadline::after(self.limit);
+        let add = Additions { cancellable: true, deadline, ..Additions::default() };
+        let ctx = self.parent.detached_child(add, "shield");
         Shielding { work: ctx.run(self.future), holding: Holding::default(), ctx }
     }
 }
@@ -74,11 +69,11 @@ pin_project! {
 fn held(ctx: &Ctx) -> impl Fn() -> Held {
     // A limit that no clock can tell is none.
     let far = || Instant::now() + Duration::from_secs(86_400 * 365);
-    move || (ctx.deadline().unwrap_or_else(far), Arc::as_ptr(ctx.node()).addr())
+    move || (ctx.deadline().unwrap_or_else(far), std::ptr::from_ref(ctx.header()).addr())
 }
 
 fn over(ctx: &Ctx, holding: &mut Holding) {
-    cancel::end(ctx.node(), &Cause::Finished);
+    ctx.end_with(&Cause::Finished);
     holding.release();
 }
 

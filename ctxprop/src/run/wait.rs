@@ -9,14 +9,14 @@
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
 
 use tokio::runtime::{Handle, Id};
 use tokio::task::coop::unconstrained;
-use tokio::time::{Instant, Sleep, sleep, sleep_until};
+use tokio::time::{Instant, Sleep};
 
-use crate::cancel::{self, Wait};
+use crate::context::deadline::timer;
 use crate::ctx::Ctx;
+use crate::end::Keys;
 use crate::run::current;
 
 /// A waker that the end of a context wakes.
@@ -24,7 +24,7 @@ use crate::run::current;
 pub(crate) struct Registration {
     ctx: Ctx,
     waker: Waker,
-    key: Option<usize>,
+    keys: Keys,
     timer: Mutex<Option<Timer>>,
 }
 
@@ -35,17 +35,11 @@ struct Timer {
     sleep: Pin<Box<Sleep>>,
 }
 
-/// No timer runs longer: what the clock of tokio can tell ends somewhere, and a timer that fires before the deadline
-/// is made anew.
-const LONGEST_TIMER: Duration = Duration::from_secs(365 * 86_400);
-
 impl Timer {
     /// None outside of a runtime: the deadline is then noticed at some later poll.
     fn at(deadline: Instant) -> Option<Timer> {
         let runtime = Handle::try_current().ok()?.id();
-        let left = deadline.saturating_duration_since(Instant::now());
-        let sleep = if left < LONGEST_TIMER { sleep_until(deadline) } else { sleep(LONGEST_TIMER) };
-        Some(Timer { runtime, sleep: Box::pin(sleep) })
+        Some(Timer { runtime, sleep: Box::pin(timer(deadline)?) })
     }
 
     fn runs(&self) -> bool {
@@ -57,12 +51,20 @@ impl Timer {
 impl Registration {
     /// None where the end has come, or cannot.
     fn new(ctx: &Ctx, waker: &Waker) -> Option<Arc<Registration>> {
-        let mut key = None;
-        if cancel::register(ctx.node(), &mut key, waker) != Wait::Registered {
+        let mut keys = Keys::new();
+        if !ctx.can_end() || !ctx.register(waker, &mut keys) {
             return None;
         }
         let (ctx, waker) = (ctx.clone(), waker.clone());
-        Some(Arc::new(Registration { ctx, waker, key, timer: Mutex::new(None) }))
+        Some(Arc::new(Registration { ctx, waker, keys, timer: Mutex::new(None) }))
+    }
+
+    /// Waits with another waker. False where the end has come.
+    fn change(&mut self, waker: &Waker) -> bool {
+        self.ctx.unregister(&mut self.keys);
+        *self.timer.get_mut().unwrap_or_else(PoisonError::into_inner) = None;
+        self.waker = waker.clone();
+        self.ctx.register(waker, &mut self.keys)
     }
 
     /// Whether the deadline may have passed: the clock is asked then.
@@ -93,9 +95,7 @@ impl Registration {
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        if let Some(key) = self.key {
-            cancel::unregister(self.ctx.node(), key);
-        }
+        self.ctx.unregister(&mut self.keys);
     }
 }
 
@@ -108,10 +108,19 @@ pub(crate) fn has_ended(ctx: &Ctx, waiting: Option<&Arc<Registration>>) -> bool 
             && ctx.expire_if_due())
 }
 
-/// Drops what waits with another waker than `waker`.
+/// Has what waits with another waker than `waker` wait with that.
 #[inline]
-pub(crate) fn keep_if_of(waiting: &mut Option<Arc<Registration>>, waker: &Waker) {
+pub(crate) fn keep_for(waiting: &mut Option<Arc<Registration>>, waker: &Waker) {
     if waiting.as_ref().is_some_and(|waiting| !waiting.waker.will_wake(waker)) {
+        change_waker(waiting, waker);
+    }
+}
+
+#[cold]
+fn change_waker(waiting: &mut Option<Arc<Registration>>, waker: &Waker) {
+    // One that others share is theirs, and one of an ended context is of no use.
+    let kept = waiting.as_mut().and_then(Arc::get_mut).is_some_and(|only| only.change(waker));
+    if !kept {
         *waiting = None;
     }
 }
