@@ -249,10 +249,11 @@ impl Race {
 /// The value of a handler, which may have none.
 pub(super) fn ok(private: PrivateAt<'_>, handler: &Expr, goes_on: bool) -> TokenStream {
     let site = Span::mixed_site();
-    if goes_on && !diverges(handler) {
-        quote_spanned!(site=> #private::Ok(#handler))
-    } else {
-        quote_spanned!(site=> #handler)
+    match handler {
+        handler if !goes_on || diverges(handler) => quote_spanned!(site=> #handler),
+        // The braces of an argument are not needed, and rustc would say so.
+        Expr::Block(_) => quote_spanned!(site=> #private::Ok(match () { () => #handler })),
+        handler => quote_spanned!(site=> #private::Ok(#handler)),
     }
 }
 
