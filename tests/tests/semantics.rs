@@ -29,6 +29,8 @@ mod joins;
 mod layers;
 #[path = "semantics/leaves.rs"]
 mod leaves;
+#[path = "semantics/names.rs"]
+mod names;
 #[path = "semantics/race_causes.rs"]
 mod race_causes;
 #[path = "semantics/races.rs"]
