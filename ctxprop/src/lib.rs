@@ -137,10 +137,13 @@ pub use ctxprop_macros::Baggage;
 pub use ctxprop_macros::propagate;
 pub use end::cause::{Cancelled, Cause};
 pub use needs_ctx::{Awaitable, NeedsCtx};
+pub use run::carry::Carry;
+pub use run::defer::Deferred;
 pub use run::done::Done;
 pub use run::scope::{Run, Scope};
 pub use run::shield::{Shield, Shielding};
 pub use run::task::Task;
+pub use run::task_set::{JoinNext, TaskSet};
 pub use span::{
     MAX_TRACE_STATE_BYTES, MAX_TRACE_STATE_MEMBERS, ParseIdError, SpanContext, SpanId, TraceFlags,
     TraceId, TraceState, TraceStateError,

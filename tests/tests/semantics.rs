@@ -19,6 +19,8 @@ mod contexts;
 mod current;
 #[path = "semantics/deadlines.rs"]
 mod deadlines;
+#[path = "semantics/deferred.rs"]
+mod deferred;
 #[path = "semantics/drops.rs"]
 mod drops;
 #[path = "semantics/errors.rs"]
