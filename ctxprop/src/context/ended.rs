@@ -35,17 +35,25 @@ impl Header {
     /// Whether an end that counts here was recorded. Does not look at the clock.
     #[inline]
     pub(crate) fn ended(&self) -> bool {
-        self.enders().any(|ender| ender.end.is_set())
+        // As `enders` goes, in half the instructions: each leaf asks this.
+        let mut next = self.nearest_ender();
+        while let Some(ender) = next {
+            if ender.end.is_set() {
+                return true;
+            }
+            next = ender.ender_above();
+        }
+        false
     }
 
     /// Whether it has ended. Looks at the clock too.
     #[inline]
     pub(super) fn is_done(&self) -> bool {
-        self.ended() || self.expire_if_due()
+        self.ended() || (self.deadline.is_some() && self.expire_if_due())
     }
 
     /// Whether the deadline has passed, looking at the clock; if so, the end is recorded by now.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn expire_if_due(&self) -> bool {
         self.deadline.is_some_and(|deadline| {
             let now = Instant::now();

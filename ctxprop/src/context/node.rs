@@ -108,11 +108,23 @@ impl Node {
         if self.header.marks & VALUE != 0 { Some(self) } else { self.header.lineage.value() }
     }
 
-    /// The nodes with values whose type has this number, the nearest first.
+    /// What `f` gives for the nearest node with a value whose type has this number and for which it gives something.
     #[inline]
-    pub(super) fn values(&self, value_type: u64) -> impl Iterator<Item = &Node> {
-        iter::successors(self.nearest_value(), |node| node.header.lineage.value())
-            .filter(move |node| node.header.value_type == value_type)
+    pub(super) fn find_value<T>(
+        &self,
+        value_type: u64,
+        f: impl Fn(&dyn Part) -> Option<&T>,
+    ) -> Option<&T> {
+        let mut next = self.nearest_value();
+        while let Some(node) = next {
+            if node.header.value_type == value_type
+                && let Some(found) = f(&node.part)
+            {
+                return Some(found);
+            }
+            next = node.header.lineage.value();
+        }
+        None
     }
 
     /// This node, its parent, and so on to the root.
@@ -155,7 +167,6 @@ impl Node {
 
     /// What `handle` points at, if nobody else can reach it.
     fn only_handle(handle: &mut Arc<Node>) -> Option<&mut Node> {
-        // A look before the leap: it costs others nothing, while `get_mut` locks the counts of a parent that all share.
         if Arc::strong_count(handle) > 1 {
             return None;
         }
@@ -170,7 +181,7 @@ impl Node {
 impl<P: Part> Node<P> {
     /// A child of `parent`. If that has ended it is born ended (3.1.4). `value_type` is the number of the type of the
     /// value that `part` is, if it is one.
-    #[inline]
+    #[inline(always)]
     pub(super) fn below(
         parent: &Arc<Node>,
         add: Additions,
@@ -186,7 +197,8 @@ impl<P: Part> Node<P> {
 }
 
 impl Header {
-    /// That of a child of `parent`.
+    /// That of a child of `parent`. Inlined, since most of it depends on what is added, which is known where it is called.
+    #[inline(always)]
     fn below(parent: &Arc<Node>, add: Additions, marks: u8, value_type: u64) -> Header {
         let lineage = Lineage::below(parent, add.ends_with);
         let above = lineage.ender();
@@ -206,8 +218,10 @@ impl Header {
             }
         }
         let end = match own {
-            None => End::new(),
-            Some(own) => born(above, own),
+            Some(own) if own.budget.is_zero() || above.is_some_and(Header::ended) => {
+                born(above, own)
+            }
+            _ => End::new(),
         };
         Header {
             value_type,
@@ -258,6 +272,7 @@ impl Header {
     }
 
     /// Leaves those above, as it is dropped, and gives its parent up.
+    #[inline]
     fn leave(&mut self) -> Option<Arc<Node>> {
         if self.ends()
             && let Some(above) = self.lineage.ender()
@@ -271,8 +286,9 @@ impl Header {
     }
 }
 
-/// The end of a new node below `above` with a deadline of its own. Where that has passed, or what is above has ended, it
-/// is there from the start: later nobody could tell which of the two came first (3.1.4, 3.1.5).
+/// The end of a new node below `above` whose own deadline has passed, or which is born ended: there from the start, since
+/// later nobody could tell which of the two came first (3.1.4, 3.1.5).
+#[cold]
 fn born(above: Option<&Header>, own: Deadline) -> End<Arc<Callbacks>> {
     match above.and_then(Header::settle) {
         Some(moment) => End::ended(moment.inherited()),
@@ -282,12 +298,20 @@ fn born(above: Option<&Header>, own: Deadline) -> End<Arc<Callbacks>> {
 }
 
 impl<P: ?Sized> Drop for Node<P> {
+    #[inline]
     fn drop(&mut self) {
-        // Invariant 3: each parent of which this was the last child is taken out of its own child before that is dropped.
-        let mut next = self.header.leave();
-        while let Some(mut parent) = next {
-            next = Node::only_handle(&mut parent).and_then(|parent| parent.header.leave());
+        if let Some(parent) = self.header.leave() {
+            // A look before the leap: it costs others nothing, while `get_mut` locks the counts of a parent that all share.
+            if Arc::strong_count(&parent) > 1 { drop(parent) } else { drop_chain(parent) }
         }
+    }
+}
+
+/// Invariant 3: each parent of which this was the last child is taken out of its own child before that is dropped.
+fn drop_chain(parent: Arc<Node>) {
+    let mut next = Some(parent);
+    while let Some(mut parent) = next {
+        next = Node::only_handle(&mut parent).and_then(|parent| parent.header.leave());
     }
 }
 

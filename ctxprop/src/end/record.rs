@@ -223,6 +223,7 @@ impl<K> End<K> {
         self.more().kept.get_or_init(make)
     }
 
+    #[inline]
     pub(crate) fn kept(&self) -> Option<&K> {
         self.more.get()?.kept.get()
     }
