@@ -90,6 +90,7 @@ mod context;
 mod current;
 pub mod detached;
 mod end;
+mod fault;
 #[doc(hidden)]
 #[allow(missing_docs, reason = "only generated code uses it")]
 pub mod field;
@@ -104,6 +105,8 @@ pub mod local;
 #[doc = include_str!("../docs/messages.md")]
 #[cfg(feature = "macros")]
 pub mod messages {}
+#[cfg(all(test, ctxprop_model))]
+mod model;
 mod needs_ctx;
 #[doc(hidden)]
 #[allow(missing_docs, reason = "only generated code uses it")]

@@ -24,6 +24,7 @@ use super::node::Header;
 use crate::end::Keys;
 use crate::end::cause::Cause;
 use crate::end::record::Moment;
+use crate::fault::{Fault, planted};
 
 impl Header {
     /// Those whose end counts here, the nearest first.
@@ -106,7 +107,10 @@ impl Header {
             count += 1;
         }
         let mut moment = moment?;
-        for ender in few.iter().take(count).chain(&more).rev() {
+        let between = few.iter().take(count).chain(&more).rev();
+        let past =
+            |ender: &&&Header| planted(Fault::InheritsPastOthers) && !std::ptr::eq(**ender, self);
+        for ender in between.filter(|ender| !past(ender)) {
             let own = ender.deadline.filter(|deadline| moment.is_after(*deadline));
             moment = ender.end.set(own.map_or(moment, Moment::of_deadline).inherited());
         }
@@ -129,14 +133,19 @@ impl Header {
     pub(super) fn end_with(&self, cause: &Cause) {
         let Some(ender) = self.nearest_ender() else { return };
         let now = Instant::now();
-        if ender.settle().is_none() {
+        if planted(Fault::TellsFirst) {
+            ender.end.tell();
+        }
+        if planted(Fault::EndsWithoutSettling) || ender.settle().is_none() {
             if ender.deadline.is_some_and(|deadline| deadline <= now) {
                 ender.expire(now);
             } else {
                 ender.end.bring(now, cause);
             }
         }
-        ender.end.tell();
+        if !planted(Fault::TellsFirst) {
+            ender.end.tell();
+        }
     }
 
     /// Tells all that wait of each end that counts here. When this returns, all were woken.
