@@ -89,6 +89,7 @@ pub mod body;
 mod context;
 pub mod detached;
 mod end;
+mod fault;
 #[doc(hidden)]
 #[allow(missing_docs, reason = "only generated code uses it")]
 pub mod field;
@@ -102,6 +103,8 @@ pub mod local;
 #[doc = include_str!("../docs/messages.md")]
 #[cfg(feature = "macros")]
 pub mod messages {}
+#[cfg(all(test, ctxprop_model))]
+mod model;
 mod needs_ctx;
 #[doc(hidden)]
 #[allow(missing_docs, reason = "only generated code uses it")]
