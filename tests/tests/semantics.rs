@@ -1,4 +1,4 @@
-//! What contexts, scopes, leaves, shields and tasks promise, rule by rule (design, section 3).
+//! What contexts, scopes, leaves, shields and tasks promise, rule by rule (`docs/semantics.md`).
 //!
 //! A test is named after the rule it proves: `rule_3_1_4_…`. No test sleeps or measures wall-clock time: time is
 //! tokio's paused clock, and what must happen is waited for by an event or polled by hand.

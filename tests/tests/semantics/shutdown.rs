@@ -134,7 +134,7 @@ fn a_runtime_that_shuts_down_does_not_end_a_context_before_its_deadline() {
 
 // Fails where as above, or tokio's panic about a timer of a runtime that is gone.
 #[test]
-fn a_scope_moves_to_another_runtime_when_its_own_has_gone() {
+fn rule_3_2_2_a_scope_moves_to_another_runtime_when_its_own_has_gone() {
     in_thread(|| {
         let [other, one] = runtimes();
         let ctx = root().with_timeout(secs(3_600));
