@@ -13,6 +13,8 @@ mod budgets;
 mod callbacks;
 #[path = "semantics/cause_table.rs"]
 mod cause_table;
+#[path = "semantics/cleanup.rs"]
+mod cleanup;
 #[path = "semantics/contexts.rs"]
 mod contexts;
 #[path = "semantics/current.rs"]
@@ -23,6 +25,10 @@ mod deadlines;
 mod drops;
 #[path = "semantics/errors.rs"]
 mod errors;
+#[path = "semantics/examples.rs"]
+mod examples;
+#[path = "semantics/handed_on.rs"]
+mod handed_on;
 #[path = "semantics/joins.rs"]
 mod joins;
 #[path = "semantics/layers.rs"]
@@ -57,6 +63,10 @@ mod shields_move;
 mod shields_select;
 #[path = "semantics/shutdown.rs"]
 mod shutdown;
+#[path = "semantics/siblings.rs"]
+mod siblings;
+#[path = "semantics/sizes.rs"]
+mod sizes;
 #[path = "semantics/support.rs"]
 mod support;
 #[path = "semantics/tasks.rs"]

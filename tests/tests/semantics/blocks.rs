@@ -106,3 +106,25 @@ async fn waits(ctx: Ctx) -> bool {
 async fn rule_3_2_30_a_block_keeps_the_context_that_it_has_begun_with() {
     assert!(waits(root()).await);
 }
+
+#[propagate]
+async fn name() -> Result<Option<u8>, Cancelled> {
+    Ok(Ctx::current().value::<u8>().copied())
+}
+
+#[propagate]
+async fn closures() -> Result<Vec<Option<u8>>, Cancelled> {
+    let borrows = || async { name().await };
+    let moves = move || async move { name().await };
+    let asynchronous = async || name().await;
+    let taken: BoxFuture<'static, _> = Box::pin(moves());
+    Ok(vec![borrows().await?, asynchronous().await?, root().scope(taken).await?])
+}
+
+#[tokio::test]
+async fn rule_3_2_32_closures_carry_the_context_where_they_are_made() {
+    let ctx = root().with_value(7_u8);
+    assert_eq!(closures().with(&ctx).await, Ok(vec![Some(7); 3]));
+    let task = ctx.spawn(closures());
+    assert_eq!(task.await, Ok(Ok(vec![Some(7); 3])));
+}

@@ -249,3 +249,22 @@ async fn rule_3_3_3_an_aborted_task_with_a_shield_is_dropped_all_the_same() {
     assert!(no_hang(task).await.is_err());
     assert_eq!(log.taken(), ["dropped"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn rule_3_3_7_a_detached_task_outlives_the_request_and_keeps_what_it_carries() {
+    let (log, root) = (Log::default(), root());
+    let (ctx, canceller) = root.with_value(Name("request")).child_span().with_cancel();
+    let (span, notes) = (ctx.span().clone(), log.clone());
+    let task = ctx.detach("a test").with_timeout(secs(9)).spawn(async move {
+        sleep(secs(5)).await;
+        notes.note(current_name().unwrap());
+        Ctx::current().span().clone()
+    });
+    let late = ctx.detach("a test").with_timeout(secs(7)).spawn(waits(log.clone()));
+    canceller.cancel();
+    no_hang(root.idle()).await;
+    assert!(task.is_finished() && late.is_finished(), "tracked by the root");
+    assert_eq!(no_hang(task).await, Ok(span));
+    assert!(no_hang(late).await.unwrap().unwrap_err().is_deadline());
+    assert_eq!(log.taken(), ["request", "unwound"]);
+}
