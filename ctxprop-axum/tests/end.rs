@@ -117,7 +117,7 @@ async fn so_does_a_reset_http2_stream() {
 }
 
 #[tokio::test]
-async fn a_request_is_over_when_its_body_has_been_sent() {
+async fn rule_3_3_10_a_request_is_over_when_its_body_has_been_sent() {
     let (sender, mut events) = unbounded_channel();
     let (feed, chunks) = unbounded_channel::<Result<Frame<Bytes>, Infallible>>();
     let chunks = Arc::new(Mutex::new(Some(chunks)));
@@ -166,7 +166,7 @@ async fn the_deadline_bounds_the_body_too() {
 }
 
 #[tokio::test]
-async fn attached_tasks_end_with_the_request_and_detached_ones_do_not() {
+async fn rule_3_3_10_attached_tasks_end_with_the_request_and_detached_ones_do_not() {
     let root = Ctx::background();
     let (sender, mut events) = unbounded_channel();
     let (release, released) = tokio::sync::oneshot::channel::<()>();

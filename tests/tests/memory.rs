@@ -220,6 +220,18 @@ fn rule_3_1_11_many_children_of_one_parent_cost_one_allocation_each_and_a_table(
 }
 
 #[test]
+fn rule_3_1_13_a_child_registers_nothing_and_its_end_costs_nothing_where_nobody_waits() {
+    let (parent, canceller) = Ctx::background().with_cancel();
+    let (first, one) = bytes_left(|| parent.with_cancel());
+    let mut children = Vec::with_capacity(100_000);
+    let ((), left) = bytes_left(|| children.extend((0..100_000).map(|_| parent.with_cancel())));
+    assert_eq!(left, 100_000 * one, "each costs what the first one does, and the parent nothing");
+    let ((), made) = allocations(|| canceller.cancel());
+    assert_eq!(made, 0);
+    assert!(first.0.is_done() && children.iter().all(|(child, _)| child.is_done()));
+}
+
+#[test]
 fn rule_3_1_11_clones_and_looks_allocate_nothing() {
     let (ctx, canceller) = Ctx::background().with_value(1_u8).with_timeout(secs(60)).with_cancel();
     let look = |ended: bool| {

@@ -1,4 +1,4 @@
-//! What contexts, scopes, leaves, shields and tasks promise, rule by rule (design, section 3).
+//! What contexts, scopes, leaves, shields and tasks promise, rule by rule (`docs/semantics.md`).
 //!
 //! A test is named after the rule it proves: `rule_3_1_4_…`. No test sleeps or measures wall-clock time: time is
 //! tokio's paused clock, and what must happen is waited for by an event or polled by hand.
@@ -13,6 +13,8 @@ mod budgets;
 mod callbacks;
 #[path = "semantics/cause_table.rs"]
 mod cause_table;
+#[path = "semantics/cleanup.rs"]
+mod cleanup;
 #[path = "semantics/contexts.rs"]
 mod contexts;
 #[path = "semantics/current.rs"]
@@ -25,6 +27,10 @@ mod deferred;
 mod drops;
 #[path = "semantics/errors.rs"]
 mod errors;
+#[path = "semantics/examples.rs"]
+mod examples;
+#[path = "semantics/handed_on.rs"]
+mod handed_on;
 #[path = "semantics/joins.rs"]
 mod joins;
 #[path = "semantics/layers.rs"]
@@ -61,6 +67,10 @@ mod shields_move;
 mod shields_select;
 #[path = "semantics/shutdown.rs"]
 mod shutdown;
+#[path = "semantics/siblings.rs"]
+mod siblings;
+#[path = "semantics/sizes.rs"]
+mod sizes;
 #[path = "semantics/support.rs"]
 mod support;
 #[path = "semantics/tasks.rs"]

@@ -44,7 +44,7 @@ struct Here {
     polls: Cell<u32>,
 }
 
-/// Code that never waits would else never see a deadline (3.2).
+/// Code that never waits would else never see a deadline (3.2.14).
 const POLLS: u32 = 64;
 
 const QUIET: u8 = 0;

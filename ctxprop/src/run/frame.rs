@@ -7,7 +7,7 @@
 //! 1. A shield is in the frames around it from its first pending poll until it is ready or dropped. It is asked no more
 //!    once its limit has passed: nobody may be polling it then.
 //! 2. A frame knows of each shield the outermost join on the way down to it, if there is one. What asks from inside a
-//!    branch of that same join does not count it: a sibling's shield is not one's own (3.2).
+//!    branch of that same join does not count it: a sibling's shield is not one's own (3.2.43).
 //! 3. Foreign code never runs under the lock: a waker is woken and dropped after it.
 
 use std::cell::Cell;

@@ -86,7 +86,7 @@ fn a_child_keeps_the_trace_and_nothing_of_the_other_process() {
 fn a_child_of_no_span_is_a_root() {
     static NONE: SpanContext = SpanContext::invalid();
     let child = NONE.child();
-    // design rule 3.1.12: new, sampled, random flag set
+    // rule 3.1.12: new, sampled, random flag set
     assert!(child.is_valid() && child.is_sampled() && child.flags().is_random());
     assert!(!child.is_remote() && child.trace_state().is_empty());
 

@@ -1,4 +1,4 @@
-//! The rules of `docs/semantics.md`, section 3.2, as a program that can be read beside it: contexts, scopes, frames, leaves
+//! The rules of `docs/semantics.md`, 3.2, as a program that can be read beside it: contexts, scopes, frames, leaves
 //! and shields. What joins are is in `rules_joined.rs`, functions and statements in `reference.rs`.
 //!
 //! It is written with plain async Rust and knows nothing of ctxprop: who is where is handed down as a [`Place`], and a

@@ -1,4 +1,4 @@
-//! Which context an async block runs under: rule 3.2.
+//! Which context an async block runs under: rules 3.2.29 and 3.2.30.
 
 use std::time::Duration;
 
@@ -42,7 +42,7 @@ async fn cleans_up(ctx: Ctx, canceller: Canceller) -> Vec<Option<Duration>> {
 
 // Fails where a block carries its context into a shield or a detached task: what the shield is for is never done.
 #[tokio::test(start_paused = true)]
-async fn rule_3_2_a_block_runs_under_the_context_that_it_is_given_to() {
+async fn rule_3_2_30_a_block_runs_under_the_context_that_it_is_given_to() {
     let (ctx, canceller) = root().with_cancel();
     let seen = no_hang(cleans_up(ctx, canceller)).await;
     assert_eq!(seen, [Some(secs(3)); 9]);
@@ -69,7 +69,7 @@ async fn makes_a_block() -> BoxFuture<'static, Option<u8>> {
 }
 
 #[tokio::test]
-async fn rule_3_2_a_block_runs_under_a_child_and_keeps_its_own_under_a_parent() {
+async fn rule_3_2_30_a_block_runs_under_a_child_and_keeps_its_own_under_a_parent() {
     let seen = under_children(root().with_value(1_u8)).await;
     assert_eq!(seen, [Some(2), Some(2), Some(2)]);
 }
@@ -82,7 +82,7 @@ async fn sends_a_block(ctx: Ctx, queue: mpsc::Sender<BoxFuture<'static, bool>>) 
 }
 
 #[tokio::test]
-async fn rule_3_2_a_block_keeps_its_own_context_under_that_of_a_stranger() {
+async fn rule_3_2_29_a_block_keeps_its_own_context_under_that_of_a_stranger() {
     let (queue, mut jobs) = mpsc::channel(1);
     sends_a_block(root().child_span(), queue).await;
     let worker = root().child_span();
@@ -103,6 +103,28 @@ async fn waits(ctx: Ctx) -> bool {
 }
 
 #[tokio::test]
-async fn rule_3_2_a_block_keeps_the_context_that_it_has_begun_with() {
+async fn rule_3_2_30_a_block_keeps_the_context_that_it_has_begun_with() {
     assert!(waits(root()).await);
+}
+
+#[propagate]
+async fn name() -> Result<Option<u8>, Cancelled> {
+    Ok(Ctx::current().value::<u8>().copied())
+}
+
+#[propagate]
+async fn closures() -> Result<Vec<Option<u8>>, Cancelled> {
+    let borrows = || async { name().await };
+    let moves = move || async move { name().await };
+    let asynchronous = async || name().await;
+    let taken: BoxFuture<'static, _> = Box::pin(moves());
+    Ok(vec![borrows().await?, asynchronous().await?, root().scope(taken).await?])
+}
+
+#[tokio::test]
+async fn rule_3_2_32_closures_carry_the_context_where_they_are_made() {
+    let ctx = root().with_value(7_u8);
+    assert_eq!(closures().with(&ctx).await, Ok(vec![Some(7); 3]));
+    let task = ctx.spawn(closures());
+    assert_eq!(task.await, Ok(Ok(vec![Some(7); 3])));
 }

@@ -1,4 +1,4 @@
-//! Budgets of functions, and the backstops `run` and `spawn` (design, section 3.2).
+//! Budgets of functions, and the backstops `run` and `spawn` (`docs/semantics.md`, 3.2).
 
 use std::future::pending;
 use std::pin::pin;
@@ -36,7 +36,7 @@ async fn falls_back(log: Log) -> AppResult<Duration> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_3_2_a_childs_budget_that_ends_leaves_the_parent_running() {
+async fn rule_3_2_34_a_childs_budget_that_ends_leaves_the_parent_running() {
     let log = Log::default();
     let ctx = root().with_timeout(Duration::from_millis(130));
     let took = falls_back(log.clone()).with(&ctx).await.unwrap();
@@ -46,7 +46,7 @@ async fn rule_3_2_a_childs_budget_that_ends_leaves_the_parent_running() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_3_2_the_parents_end_reaches_through_a_childs_budget() {
+async fn rule_3_2_34_the_parents_end_reaches_through_a_childs_budget() {
     let (ctx, canceller) = root().with_timeout(secs(60)).with_cancel();
     let task = ctx.spawn(half());
     tokio::task::yield_now().await;
@@ -63,14 +63,14 @@ async fn budgeted_but_cannot_say() -> &'static str {
 }
 
 #[tokio::test(start_paused = true)]
-async fn shown_a_budget_on_a_function_that_cannot_say_cancelled_is_not_enforced() {
+async fn rule_3_2_18_a_budget_on_a_function_that_cannot_say_cancelled_is_not_enforced() {
     let start = Instant::now();
     assert_eq!(budgeted_but_cannot_say().with(&root()).await, "ran to its end");
     assert_eq!(start.elapsed(), secs(5));
 }
 
 #[test]
-fn rule_3_2_run_polls_once_more_after_the_end_then_drops_and_says_so() {
+fn rule_3_2_35_run_polls_once_more_after_the_end_then_drops_and_says_so() {
     let (ctx, canceller) = root().with_cancel();
     let (forever, polls) = Forever::new();
     let mut run = pin!(ctx.run(forever));
@@ -81,7 +81,7 @@ fn rule_3_2_run_polls_once_more_after_the_end_then_drops_and_says_so() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_3_2_run_and_spawn_never_poll_what_ended_before_the_start() {
+async fn rule_3_2_35_run_and_spawn_never_poll_what_ended_before_the_start() {
     let (cancelled, canceller) = root().with_cancel();
     canceller.cancel();
     let expired = root().with_timeout(secs(1));
@@ -96,7 +96,7 @@ async fn rule_3_2_run_and_spawn_never_poll_what_ended_before_the_start() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_3_2_a_plain_scope_says_nothing_and_goes_on_after_the_end() {
+async fn rule_3_2_4_a_plain_scope_says_nothing_and_goes_on_after_the_end() {
     let ctx = root().with_timeout(secs(1));
     let slept = ctx.scope(async {
         sleep(secs(5)).await;

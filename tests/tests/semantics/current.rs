@@ -1,4 +1,4 @@
-//! Which context is current, and when (design, section 3.2): while a scope polls and drops, and never else.
+//! Which context is current, and when (`docs/semantics.md`, 3.2): while a scope polls and drops, and never else.
 
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -54,7 +54,7 @@ const POLLED: &str = r#"polled in Some("a")"#;
 const DROPPED: &str = r#"dropped in Some("a")"#;
 
 #[test]
-fn it_is_current_during_each_poll_and_the_drop_after_the_last() {
+fn rule_3_2_1_it_is_current_during_each_poll_and_the_drop_after_the_last() {
     let log = Log::default();
     let mut scope = pin!(named("a").scope(Probe::new(&log, 2)));
     assert_eq!(current_name(), None);
@@ -66,7 +66,7 @@ fn it_is_current_during_each_poll_and_the_drop_after_the_last() {
 }
 
 #[test]
-fn a_pending_scope_and_one_that_was_never_polled_drop_their_future_inside() {
+fn rule_3_2_1_a_pending_scope_and_one_that_was_never_polled_drop_their_future_inside() {
     let log = Log::default();
     drop(named("a").scope(Probe::new(&log, 2)));
     assert_eq!(log.taken(), [DROPPED]);
@@ -78,7 +78,7 @@ fn a_pending_scope_and_one_that_was_never_polled_drop_their_future_inside() {
 }
 
 #[test]
-fn a_poll_that_panics_restores_and_the_future_is_dropped_inside() {
+fn rule_3_2_1_a_poll_that_panics_restores_and_the_future_is_dropped_inside() {
     let log = Log::default();
     let mut probe = Probe::new(&log, 1);
     probe.panics = true;
@@ -95,7 +95,7 @@ fn a_poll_that_panics_restores_and_the_future_is_dropped_inside() {
 }
 
 #[test]
-fn a_drop_that_panics_restores_as_well() {
+fn rule_3_2_1_a_drop_that_panics_restores_as_well() {
     struct Bomb;
     impl Drop for Bomb {
         fn drop(&mut self) {
@@ -117,7 +117,7 @@ fn a_drop_that_panics_restores_as_well() {
 }
 
 #[test]
-fn scopes_nest_and_each_restores_the_one_around_it() {
+fn rule_3_2_1_scopes_nest_and_each_restores_the_one_around_it() {
     let log = Log::default();
     let at = |place: &'static str| log.note(format!("{place} {:?}", current_name().unwrap()));
     let scope = named("a").scope(async {
@@ -149,7 +149,7 @@ fn scopes_nest_and_each_restores_the_one_around_it() {
 }
 
 #[test]
-fn polling_a_scope_that_was_ready_panics_and_restores() {
+fn rule_3_2_1_polling_a_scope_that_was_ready_panics_and_restores() {
     let mut scope = Box::pin(named("a").scope(async {}));
     assert!(poll_once(scope.as_mut()).is_ready());
     assert!(catch_unwind(AssertUnwindSafe(|| poll_once(scope.as_mut()))).is_err());
@@ -169,7 +169,7 @@ fn current_is_the_threads_own_and_panics_where_there_is_none() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn children_of_join_select_unordered_and_join_set_each_see_their_own() {
+async fn rule_3_2_1_children_of_join_select_unordered_and_join_set_each_see_their_own() {
     let name = |ctx: &'static str| {
         named(ctx).scope(async {
             let before = current_name();
@@ -206,7 +206,7 @@ async fn children_of_join_select_unordered_and_join_set_each_see_their_own() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_task_that_is_aborted_drops_its_future_inside() {
+async fn rule_3_2_1_a_task_that_is_aborted_drops_its_future_inside() {
     let log = Log::default();
     let task = named("a").spawn({
         let probe = Probe::new(&log, usize::MAX);
@@ -222,7 +222,7 @@ async fn a_task_that_is_aborted_drops_its_future_inside() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_the_end_drops_is_dropped_inside() {
+async fn rule_3_2_7_what_the_end_drops_is_dropped_inside() {
     let log = Log::default();
     let (ctx, canceller) = named("a").with_cancel();
     let mut run = Box::pin(ctx.run({
@@ -252,7 +252,7 @@ async fn a_call_that_needs_a_context_gets_it_from_scope_run_spawn_shield_and_wit
 }
 
 #[test]
-fn an_unshared_future_may_move_between_threads_and_contexts_follow_it() {
+fn rule_3_2_1_an_unshared_future_may_move_between_threads_and_contexts_follow_it() {
     let log = Log::default();
     let mut scope = Box::pin(named("a").scope(Probe::new(&log, 3)));
     assert!(poll_once(scope.as_mut()).is_pending());

@@ -1,4 +1,4 @@
-//! `Cause` and `Cancelled` as errors (design, section 3.4).
+//! `Cause` and `Cancelled` as errors (`docs/semantics.md`, 3.4).
 
 use std::error::Error;
 use std::io;
@@ -37,7 +37,7 @@ fn every_cause() -> [(Cause, u16, &'static str); 6] {
 }
 
 #[test]
-fn rule_3_4_each_cause_has_its_status_and_its_words() {
+fn rule_3_4_2_each_cause_has_its_status_and_its_words() {
     for (cause, status, words) in every_cause() {
         let cancelled = Cancelled::new(cause.clone());
         assert_eq!(cause.http_status().as_u16(), status, "{cause:?}");
@@ -50,7 +50,7 @@ fn rule_3_4_each_cause_has_its_status_and_its_words() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_3_4_the_text_of_a_deadline_tells_the_budget() {
+async fn rule_3_4_3_the_text_of_a_deadline_tells_the_budget() {
     let ctx = root().with_timeout(secs(10)).with_timeout(Duration::from_millis(250));
     tokio::time::advance(secs(3)).await;
     let cancelled = ctx.with_value(1_u8).child_span().check().unwrap_err();
@@ -62,7 +62,7 @@ async fn rule_3_4_the_text_of_a_deadline_tells_the_budget() {
 }
 
 #[test]
-fn rule_3_4_other_causes_tell_no_budget() {
+fn rule_3_4_3_other_causes_tell_no_budget() {
     let (ctx, canceller) = root().with_timeout(secs(10)).with_cancel();
     canceller.cancel();
     let cancelled = ctx.check().unwrap_err();
@@ -71,7 +71,7 @@ fn rule_3_4_other_causes_tell_no_budget() {
 }
 
 #[test]
-fn rule_3_4_the_source_of_a_custom_cause_is_the_errors_own_and_no_text_comes_twice() {
+fn rule_3_4_4_the_source_of_a_custom_cause_is_the_errors_own_and_no_text_comes_twice() {
     for (cause, ..) in every_cause() {
         let is_custom = matches!(cause, Cause::Custom(_));
         let cancelled = Cancelled::new(cause);
@@ -81,7 +81,7 @@ fn rule_3_4_the_source_of_a_custom_cause_is_the_errors_own_and_no_text_comes_twi
 }
 
 #[test]
-fn rule_3_4_any_error_becomes_a_cause_and_cancelled_keeps_the_one_it_has() {
+fn rule_3_4_5_any_error_becomes_a_cause_and_cancelled_keeps_the_one_it_has() {
     let cause = Cause::from(Outer(io::Error::other("x")));
     let Cause::Custom(error) = &cause else { panic!("{cause:?}") };
     assert!(error.downcast_ref::<Outer>().is_some(), "the error is still of its type");
@@ -93,7 +93,7 @@ fn rule_3_4_any_error_becomes_a_cause_and_cancelled_keeps_the_one_it_has() {
 }
 
 #[test]
-fn rule_3_4_conversion_to_io_error() {
+fn rule_3_4_6_conversion_to_io_error() {
     for (cause, ..) in every_cause() {
         let expected = match cause {
             Cause::DeadlineExceeded => io::ErrorKind::TimedOut,
@@ -108,7 +108,7 @@ fn rule_3_4_conversion_to_io_error() {
 }
 
 #[test]
-fn rule_3_4_conversion_to_status_and_text() {
+fn rule_3_4_6_conversion_to_status_and_text() {
     for (cause, status, words) in every_cause() {
         let cancelled = Cancelled::new(cause);
         assert_eq!(StatusCode::from(cancelled.clone()).as_u16(), status);
@@ -119,7 +119,7 @@ fn rule_3_4_conversion_to_status_and_text() {
 }
 
 #[test]
-fn rule_3_4_conversion_to_boxed_errors() {
+fn rule_3_4_6_conversion_to_boxed_errors() {
     fn sync() -> Result<(), Box<dyn Error + Send + Sync>> {
         Err(Cancelled::new(Cause::Shutdown))?
     }
@@ -132,7 +132,7 @@ fn rule_3_4_conversion_to_boxed_errors() {
 }
 
 #[test]
-fn rule_3_4_cancelled_is_a_good_error_type() {
+fn rule_3_4_1_cancelled_is_a_good_error_type() {
     fn good<T: Error + Clone + Eq + Send + Sync + 'static>() {}
     good::<Cancelled>();
 }

@@ -46,7 +46,7 @@ async fn futures_join(log: Log) -> Result<(), Cancelled> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_3_2_both_branches_of_a_join_unwind_before_the_join() {
+async fn rule_3_2_20_both_branches_of_a_join_unwind_before_the_join() {
     let log = Log::default();
     for outcome in [ended(tokio_join(log.clone())).await, ended(futures_join(log.clone())).await] {
         assert!(outcome.unwrap().is_err());
@@ -79,7 +79,7 @@ async fn join_with_a_foreign_future(log: Log) -> Result<(), Cancelled> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_3_2_a_join_gives_up_what_is_pending_after_the_rest_has_unwound() {
+async fn rule_3_2_20_a_join_gives_up_what_is_pending_after_the_rest_has_unwound() {
     let log = Log::default();
     assert!(ended(join_with_a_foreign_future(log.clone())).await.unwrap().is_err());
     assert_eq!(log.taken(), ["ours", "ours unwound", "foreign"]);
@@ -93,7 +93,7 @@ async fn try_join(log: Log) -> Result<(), Cancelled> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_3_2_try_join_gives_the_first_error_that_unwinds() {
+async fn rule_3_2_22_try_join_gives_the_first_error_that_unwinds() {
     let log = Log::default();
     let error = ended(try_join(log.clone())).await.unwrap().unwrap_err();
     assert_eq!(error.cause(), &Cause::Shutdown);
@@ -124,7 +124,7 @@ async fn unordered_boxed(log: Log) -> Result<usize, Cancelled> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_3_2_blocks_in_a_futures_unordered_unwind() {
+async fn rule_3_2_27_blocks_in_a_futures_unordered_unwind() {
     let log = Log::default();
     // The first one to unwind ends the leaf with a value, and the next leaf finds the end.
     assert!(ended(unordered_boxed(log.clone())).await.unwrap().is_err());
@@ -161,7 +161,7 @@ async fn blocks_and_closures(log: Log) -> Result<(), Cancelled> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_3_2_blocks_carry_the_context_and_are_left_at_their_await() {
+async fn rule_3_2_31_blocks_carry_the_context_and_are_left_at_their_await() {
     let log = Log::default();
     assert!(ended(blocks_and_closures(log.clone())).await.unwrap().is_err());
     assert_eq!(log.taken(), ["in the block", "the block saw true"]);
@@ -176,7 +176,7 @@ async fn makes_a_block() -> Block {
 }
 
 #[tokio::test]
-async fn rule_3_2_a_block_keeps_its_context_where_it_is_polled_outside_of_it() {
+async fn rule_3_2_29_a_block_keeps_its_context_where_it_is_polled_outside_of_it() {
     let ctx = root().with_value(Name("request"));
     let block = makes_a_block().with(&ctx).await;
     assert_eq!(current_name(), None);
@@ -205,7 +205,7 @@ async fn question_marks() -> Result<String, Cancelled> {
 }
 
 #[tokio::test]
-async fn rule_3_2_macros_are_threaded_inside() {
+async fn rule_3_2_33_macros_are_threaded_inside() {
     let ctx = root().with_value(Name("request")).with_timeout(secs(60));
     assert_eq!(question_marks().with(&ctx).await.unwrap(), "3 3 4 [5, 6] 7");
 }

@@ -1,4 +1,4 @@
-//! Leaves: how the end of a context unwinds `#[propagate]` code (design, section 3.2).
+//! Leaves: how the end of a context unwinds `#[propagate]` code (`docs/semantics.md`, 3.2).
 
 use std::future::{Future, pending, poll_fn};
 use std::pin::{Pin, pin};
@@ -39,7 +39,7 @@ async fn ends_itself_then_awaits(canceller: Canceller, what: Forever) -> AppResu
 }
 
 #[test]
-fn rule_3_2_a_leaf_that_starts_after_the_end_does_not_poll() {
+fn rule_3_2_6_a_leaf_that_starts_after_the_end_does_not_poll() {
     let (ctx, canceller) = root().with_cancel();
     let (forever, polls) = Forever::new();
     let mut call = pin!(ends_itself_then_awaits(canceller, forever).with(&ctx));
@@ -55,7 +55,7 @@ pub(crate) async fn awaits<F: Future>(what: F) -> AppResult<F::Output> {
 }
 
 #[test]
-fn rule_3_2_a_pending_leaf_polls_once_more_after_the_end_and_gives_up() {
+fn rule_3_2_7_a_pending_leaf_polls_once_more_after_the_end_and_gives_up() {
     let (ctx, canceller) = root().with_cancel();
     let (forever, polls) = Forever::new();
     let mut call = pin!(awaits(forever).with(&ctx));
@@ -68,7 +68,7 @@ fn rule_3_2_a_pending_leaf_polls_once_more_after_the_end_and_gives_up() {
 }
 
 #[test]
-fn rule_3_2_what_is_ready_in_the_poll_that_sees_the_end_is_taken() {
+fn rule_3_2_7_what_is_ready_in_the_poll_that_sees_the_end_is_taken() {
     let (ctx, canceller) = root().with_cancel();
     let (send, receive) = tokio::sync::oneshot::channel();
     let mut call = pin!(awaits(receive).with(&ctx));
@@ -79,7 +79,7 @@ fn rule_3_2_what_is_ready_in_the_poll_that_sees_the_end_is_taken() {
 }
 
 #[test]
-fn rule_3_2_an_end_that_comes_during_a_poll_is_acted_on_without_another_wake() {
+fn rule_3_2_3_an_end_that_comes_during_a_poll_is_acted_on_without_another_wake() {
     let (ctx, canceller) = root().with_cancel();
     let (polls, counted) = (Polls::default(), Polls::default());
     let (wakes, waker) = Wakes::new();
@@ -127,7 +127,7 @@ async fn outermost(log: Log) -> std::io::Result<()> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_3_2_inner_code_unwinds_before_outer_code() {
+async fn rule_3_2_8_inner_code_unwinds_before_outer_code() {
     let (ctx, canceller) = root().with_cancel();
     let log = Log::default();
     let task = ctx.spawn(outermost(log.clone()));
@@ -171,7 +171,7 @@ async fn above(log: Log) -> AppResult<u32> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_3_2_code_that_cannot_say_cancelled_is_dropped_at_the_leaf_above() {
+async fn rule_3_2_16_code_that_cannot_say_cancelled_is_dropped_at_the_leaf_above() {
     let (ctx, canceller) = root().with_cancel();
     let log = Log::default();
     let task = ctx.spawn(above(log.clone()));
@@ -185,7 +185,8 @@ async fn rule_3_2_code_that_cannot_say_cancelled_is_dropped_at_the_leaf_above() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_3_2_code_that_cannot_say_cancelled_is_dropped_by_the_scope_where_no_leaf_is_above() {
+async fn rule_3_2_16_code_that_cannot_say_cancelled_is_dropped_by_the_scope_where_no_leaf_is_above()
+{
     let (ctx, canceller) = root().with_cancel();
     let log = Log::default();
     let task = ctx.spawn(foreign_error(log.clone()));
@@ -205,7 +206,7 @@ async fn handles(log: Log) -> AppResult<&'static str> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_3_2_the_caller_of_what_unwound_may_handle_the_error() {
+async fn rule_3_2_9_the_caller_of_what_unwound_may_handle_the_error() {
     let start = Instant::now();
     let ctx = root().with_timeout(secs(2));
     assert!(matches!(handles(Log::default()).with(&ctx).await, Ok("handled")));
@@ -226,7 +227,7 @@ impl<F: Future> Future for OwnWaker<F> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_3_2_a_scope_behind_a_waker_that_changes_at_every_poll_is_woken() {
+async fn rule_3_2_2_a_scope_behind_a_waker_that_changes_at_every_poll_is_woken() {
     let (ctx, canceller) = root().with_cancel();
     let inner = ctx.run(OwnWaker(Box::pin(ctx.scope(awaits(pending::<()>())))));
     let task = tokio::spawn(inner);

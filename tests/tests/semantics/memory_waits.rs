@@ -24,7 +24,7 @@ async fn chain(n: u32) -> Result<u32, Cancelled> {
 }
 
 #[test]
-fn the_cost_rule_a_chain_that_is_ready_allocates_nothing() {
+fn rule_3_2_15_a_chain_that_is_ready_allocates_nothing() {
     let (ctx, _canceller) = Ctx::background().with_timeout(secs(60)).with_cancel();
     for _ in 0..2 {
         let ((), made) = allocations(|| {
@@ -38,7 +38,7 @@ fn the_cost_rule_a_chain_that_is_ready_allocates_nothing() {
 }
 
 #[test]
-fn the_cost_rule_leaves_that_wait_allocate_nothing_more_than_their_scope() {
+fn rule_3_2_15_leaves_that_wait_allocate_nothing_more_than_their_scope() {
     #[propagate]
     async fn waits() -> Result<(), Cancelled> {
         pending().await

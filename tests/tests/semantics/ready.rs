@@ -1,4 +1,4 @@
-//! Code that never waits sees the end too (3.2: a deadline is seen by code that never waits), and what the end meets on its
+//! Code that never waits sees the end too (rule 3.2.14), and what the end meets on its
 //! way: wakers that panic, callbacks without a runtime, handles that are printed.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -24,7 +24,7 @@ async fn page() -> Result<u64, Cancelled> {
 }
 
 #[tokio::test]
-async fn a_deadline_is_seen_by_leaves_that_are_always_ready() {
+async fn rule_3_2_14_a_deadline_is_seen_by_leaves_that_are_always_ready() {
     let ctx = root().with_timeout(Duration::from_millis(5));
     assert!(page().with(&ctx).await.unwrap_err().is_deadline());
     let ctx = root().with_timeout(Duration::from_millis(5));
@@ -32,7 +32,7 @@ async fn a_deadline_is_seen_by_leaves_that_are_always_ready() {
 }
 
 #[test]
-fn a_waker_that_panics_keeps_nobody_from_hearing_of_the_end() {
+fn rule_3_1_2_a_waker_that_panics_keeps_nobody_from_hearing_of_the_end() {
     let (ctx, canceller) = root().with_cancel();
     let (wakes, waker) = Wakes::new();
     let panics = waker_fn(|| panic!("a waker, on purpose"));
@@ -48,7 +48,7 @@ fn a_waker_that_panics_keeps_nobody_from_hearing_of_the_end() {
 }
 
 #[test]
-fn callbacks_outside_of_a_runtime_share_a_thread_and_outlive_one_that_panics() {
+fn rule_3_1_7_callbacks_outside_of_a_runtime_share_a_thread_and_outlive_one_that_panics() {
     let (ctx, canceller) = root().with_cancel();
     let (tell, told) = mpsc::channel();
     ctx.on_done(|_| panic!("a callback, on purpose"));

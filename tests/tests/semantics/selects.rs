@@ -1,4 +1,4 @@
-//! `tokio::select!` in `#[propagate]` code (design, section 3.2): its branches together are one leaf.
+//! `tokio::select!` in `#[propagate]` code (`docs/semantics.md`, 3.2): its branches together are one leaf.
 
 use std::future::{Future, pending, poll_fn};
 use std::pin::pin;
@@ -58,7 +58,7 @@ async fn held(log: &Log) {
 }
 
 #[test]
-fn rule_3_2_a_branch_that_unwinds_is_ready_and_its_handler_runs() {
+fn rule_3_2_23_a_branch_that_unwinds_is_ready_and_its_handler_runs() {
     for _ in 0..TRIES {
         let (ctx, canceller) = root().with_cancel();
         let log = Log::default();
@@ -89,7 +89,7 @@ where
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_3_2_a_select_whose_branches_stay_pending_unwinds() {
+async fn rule_3_2_23_a_select_whose_branches_stay_pending_unwinds() {
     let call = |ctx: Ctx, log| async move { ctx.scope(gives_up(log)).await };
     unwinds_at_its_deadline(call, &["foreign dropped", "outer dropped"]).await;
 }
@@ -97,14 +97,14 @@ async fn rule_3_2_a_select_whose_branches_stay_pending_unwinds() {
 // Fails where the branch for the end is taken in a later poll than the one that saw it; but whatever
 // encloses the `select!`, a leaf or a backstop, gives it up in the first one: it is dropped, and does not unwind.
 #[tokio::test(start_paused = true)]
-async fn rule_3_2_a_select_under_an_enclosing_leaf_unwinds_before_that_leaf() {
+async fn rule_3_2_8_a_select_under_an_enclosing_leaf_unwinds_before_that_leaf() {
     let call = |ctx: Ctx, log| async move { ctx.scope(caller(log)).await };
     unwinds_at_its_deadline(call, &["foreign dropped", "outer dropped", "the caller saw it"]).await;
 }
 
 // Fails where the same, with the backstop.
 #[tokio::test(start_paused = true)]
-async fn rule_3_2_a_select_under_run_or_spawn_unwinds_before_the_backstop() {
+async fn rule_3_2_35_a_select_under_run_or_spawn_unwinds_before_the_backstop() {
     let notes = ["foreign dropped", "outer dropped"];
     let run = |ctx: Ctx, log| async move { ctx.run(gives_up(log)).await.expect("it was dropped") };
     unwinds_at_its_deadline(run, &notes).await;
@@ -123,7 +123,7 @@ async fn ends_and_selects(canceller: Canceller, forever: Forever) -> Result<(), 
 }
 
 #[test]
-fn rule_3_2_a_select_that_starts_after_the_end_polls_no_branch() {
+fn rule_3_2_19_a_select_that_starts_after_the_end_polls_no_branch() {
     let (ctx, canceller) = root().with_cancel();
     let (forever, polls) = Forever::new();
     let mut call = pin!(ends_and_selects(canceller, forever).with(&ctx));
@@ -153,7 +153,7 @@ async fn ends_in_a_branch(canceller: Canceller, log: Log) -> Result<(), Cancelle
 // Fails where the end comes after one branch was polled and before the end is looked at, and the next poll takes
 // it first: that branch was never polled after the end, and is dropped where it stands.
 #[test]
-fn rule_3_2_a_branch_unwinds_also_where_the_end_came_within_a_poll_of_the_select() {
+fn rule_3_2_23_a_branch_unwinds_also_where_the_end_came_within_a_poll_of_the_select() {
     for _ in 0..TRIES {
         let ((ctx, canceller), log) = (root().with_cancel(), Log::default());
         let mut call = pin!(ends_in_a_branch(canceller, log.clone()).with(&ctx));
@@ -172,7 +172,7 @@ async fn takes_what_is_ready(receive: oneshot::Receiver<u8>) -> Result<u8, Cance
 }
 
 #[test]
-fn rule_3_2_a_branch_ready_in_the_poll_that_sees_the_end_is_taken() {
+fn rule_3_2_7_a_branch_ready_in_the_poll_that_sees_the_end_is_taken() {
     for _ in 0..TRIES {
         let (ctx, canceller) = root().with_cancel();
         let (send, receive) = oneshot::channel();
@@ -204,7 +204,7 @@ async fn by_reference(
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_3_2_branches_by_reference_keep_their_future_and_unwind_in_a_later_select() {
+async fn rule_3_2_23_branches_by_reference_keep_their_future_and_unwind_in_a_later_select() {
     let (send, receive) = mpsc::channel(9);
     let (ctx, canceller) = root().with_cancel();
     let polls = Arc::new(AtomicUsize::new(0));
@@ -230,7 +230,7 @@ async fn cannot_say(log: Log) -> u32 {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_3_2_in_code_that_cannot_say_cancelled_the_branches_still_unwind() {
+async fn rule_3_2_25_in_code_that_cannot_say_cancelled_the_branches_still_unwind() {
     let (ctx, canceller) = root().with_cancel();
     let log = Log::default();
     let task = ctx.spawn(cannot_say(log.clone()));

@@ -1,4 +1,4 @@
-//! `futures::select!` and `select_biased!` in `#[propagate]` code (design, section 3.2): as tokio's, one leaf; its branches
+//! `futures::select!` and `select_biased!` in `#[propagate]` code (`docs/semantics.md`, 3.2): as tokio's, one leaf; its branches
 //! are fused, and may have terminated.
 
 use std::future::{Future, IntoFuture, pending, ready};
@@ -46,7 +46,7 @@ async fn unwinds(log: Log) -> Result<&'static str, Cancelled> {
 }
 
 #[test]
-fn rule_3_2_a_fused_branch_that_unwinds_is_ready_and_its_handler_runs() {
+fn rule_3_2_23_a_fused_branch_that_unwinds_is_ready_and_its_handler_runs() {
     for _ in 0..TRIES {
         let (ctx, canceller) = root().with_cancel();
         let log = Log::default();
@@ -97,7 +97,7 @@ async fn caller(log: Log) -> Result<&'static str, Cancelled> {
 
 // Fails where `select!` of futures has no branch for the end: it waits until what encloses it drops it, or forever.
 #[tokio::test(start_paused = true)]
-async fn rule_3_2_a_fused_select_whose_branches_stay_pending_unwinds() {
+async fn rule_3_2_23_a_fused_select_whose_branches_stay_pending_unwinds() {
     let notes = ["foreign dropped", "outer dropped"];
     let call = |ctx: Ctx, log| async move { ctx.scope(gives_up(log)).await };
     unwinds_at_its_deadline(call, &notes).await;
@@ -106,7 +106,7 @@ async fn rule_3_2_a_fused_select_whose_branches_stay_pending_unwinds() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_3_2_a_fused_select_unwinds_before_what_encloses_it() {
+async fn rule_3_2_8_a_fused_select_unwinds_before_what_encloses_it() {
     let call = |ctx: Ctx, log| async move { ctx.scope(caller(log)).await };
     unwinds_at_its_deadline(call, &["foreign dropped", "outer dropped", "the caller saw it"]).await;
     let notes = ["foreign dropped", "outer dropped"];
@@ -129,7 +129,7 @@ async fn selects_in_a_loop(log: Log) -> Result<usize, Cancelled> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_3_2_a_fused_select_in_a_loop_unwinds_in_the_round_that_waits() {
+async fn rule_3_2_23_a_fused_select_in_a_loop_unwinds_in_the_round_that_waits() {
     for _ in 0..TRIES {
         let ctx = root().with_timeout(secs(1));
         let log = Log::default();
@@ -162,7 +162,7 @@ async fn completes_under(canceller: Option<ctxprop::Canceller>) -> Result<&'stat
 }
 
 #[tokio::test]
-async fn rule_3_2_complete_comes_as_it_would() {
+async fn rule_3_2_19_complete_comes_as_it_would() {
     for _ in 0..TRIES {
         assert_eq!(no_hang(completes(false).with(&root())).await.ok(), Some("complete"));
         // The second round does not start: it is a leaf.
@@ -180,7 +180,7 @@ async fn looks_once(canceller: Option<ctxprop::Canceller>) -> Result<&'static st
 }
 
 #[tokio::test]
-async fn rule_3_2_a_fused_select_with_a_default_does_not_wait_for_the_end() {
+async fn rule_3_2_19_a_fused_select_with_a_default_does_not_wait_for_the_end() {
     let (ctx, canceller) = root().with_cancel();
     assert_eq!(looks_once(None).with(&ctx).await.ok(), Some("default"));
     assert!(looks_once(Some(canceller)).with(&ctx).await.is_err());
@@ -199,7 +199,7 @@ async fn shields(log: Log) -> Result<&'static str, Cancelled> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_3_2_a_shield_in_a_fused_branch_holds_the_select() {
+async fn rule_3_2_40_a_shield_in_a_fused_branch_holds_the_select() {
     for _ in 0..TRIES {
         let (log, start) = (Log::default(), Instant::now());
         let ctx = root().with_timeout(secs(1));
@@ -217,7 +217,7 @@ async fn threaded_only() -> &'static str {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_3_2_a_fused_select_of_a_function_that_cannot_say_so_is_not_interrupted() {
+async fn rule_3_2_25_a_fused_select_of_a_function_that_cannot_say_so_is_not_interrupted() {
     let ctx = root().with_timeout(secs(1));
     assert_eq!(no_hang(ctx.scope(threaded_only())).await, "slept");
 }

@@ -1,5 +1,5 @@
 //! What `tokio::select!` takes works in `#[propagate]` code as it does elsewhere: preconditions, patterns that
-//! refuse, `else`, `biased`, handlers with control flow (design, section 3.2).
+//! refuse, `else`, `biased`, handlers with control flow (`docs/semantics.md`, 3.2).
 
 use std::future::{pending, ready};
 use std::pin::pin;
@@ -41,7 +41,7 @@ async fn poll_must_not_happen() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_3_2_preconditions_refutable_patterns_and_else_work_as_tokios() {
+async fn rule_3_2_19_preconditions_refutable_patterns_and_else_work_as_tokios() {
     for (ticks, expected, notes) in
         [(&[1_u8, 100, 2, 3][..], 6, 0), (&[1, 2], 99, 1), (&[7], 99, 1), (&[], 99, 1)]
     {
@@ -58,7 +58,7 @@ async fn rule_3_2_preconditions_refutable_patterns_and_else_work_as_tokios() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_3_2_a_select_in_a_loop_with_preconditions_unwinds() {
+async fn rule_3_2_23_a_select_in_a_loop_with_preconditions_unwinds() {
     let (_send, receive) = mpsc::channel(9);
     let ctx = root().with_timeout(secs(1));
     let outcome = no_hang(guards(receive, Log::default()).with(&ctx)).await;
@@ -75,7 +75,7 @@ async fn refused(which: u8) -> Result<&'static str, Cancelled> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_3_2_when_every_pattern_refuses_else_comes_although_the_end_has_a_branch() {
+async fn rule_3_2_19_when_every_pattern_refuses_else_comes_although_the_end_has_a_branch() {
     let (ctx, _canceller) = root().with_cancel();
     for _ in 0..TRIES {
         assert_eq!(no_hang(refused(1).with(&ctx)).await.unwrap(), "first");
@@ -93,7 +93,7 @@ async fn all_disabled(refuses: bool) -> Result<(), Cancelled> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_3_2_all_branches_disabled_without_else_panics_as_tokios_does() {
+async fn rule_3_2_19_all_branches_disabled_without_else_panics_as_tokios_does() {
     let (ctx, _canceller) = root().with_cancel();
     let message = |join: Result<(), tokio::task::JoinError>| {
         let panic = join.unwrap_err().into_panic();
@@ -141,7 +141,7 @@ async fn control_flow(log: Log) -> Result<u32, std::io::Error> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_3_2_biased_and_handlers_with_control_flow_work_as_tokios() {
+async fn rule_3_2_19_biased_and_handlers_with_control_flow_work_as_tokios() {
     let (ctx, _canceller) = root().with_value(10_u32).with_cancel();
     for _ in 0..TRIES {
         assert_eq!(biased_order().with(&ctx).await.unwrap(), "first");

@@ -1,4 +1,4 @@
-//! `detach_until_shutdown`: what outlives its request and ends with the server (design, 3.3).
+//! `detach_until_shutdown`: what outlives its request and ends with the server (rule 3.3.8).
 
 use ctxprop::wire::Incoming;
 use ctxprop::{Canceller, Cause, Ctx, SpanContext};
@@ -15,7 +15,7 @@ fn request(server: &Ctx) -> (Ctx, Canceller) {
 }
 
 #[test]
-fn a_session_ends_with_the_server_and_not_with_its_request() {
+fn rule_3_3_8_a_session_ends_with_the_server_and_not_with_its_request() {
     let (server, shutdown) = root().with_cancel();
     let (ctx, finish) = request(&server.with_value(7_u8));
     for above in [ctx.clone(), ctx.with_timeout(secs(1)), ctx.with_cancel().0.child_span()] {
@@ -36,7 +36,7 @@ fn a_session_ends_with_the_server_and_not_with_its_request() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_session_lasts_no_longer_than_the_server_may() {
+async fn rule_3_3_8_a_session_lasts_no_longer_than_the_server_may() {
     let at = Instant::now() + secs(60);
     let server = root().with_deadline(at);
     let (ctx, _finish) = request(&server.with_cancel().0);
@@ -47,7 +47,7 @@ async fn a_session_lasts_no_longer_than_the_server_may() {
 }
 
 #[test]
-fn where_nothing_but_requests_can_end_a_session_is_detached() {
+fn rule_3_3_8_where_nothing_but_requests_can_end_a_session_is_detached() {
     let (outer, finish_outer) = request(&root().child_span().with_span(SpanContext::root()));
     let (inner, finish) = request(&outer.with_timeout(secs(1)));
     let session = inner.with_cancel().0.detach_until_shutdown("a test");
@@ -57,7 +57,7 @@ fn where_nothing_but_requests_can_end_a_session_is_detached() {
 }
 
 #[test]
-fn a_session_finds_its_server_through_what_was_detached() {
+fn rule_3_3_8_a_session_finds_its_server_through_what_was_detached() {
     let (server, shutdown) = root().with_cancel();
     let (ctx, _finish) = request(&server);
     let session = ctx.detach("a test").with_timeout(secs(1)).detach_until_shutdown("a test");

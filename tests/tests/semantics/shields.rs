@@ -1,4 +1,4 @@
-//! Shields (design, section 3.2): they run to completion despite the end, and everything around waits.
+//! Shields (`docs/semantics.md`, 3.2): they run to completion despite the end, and everything around waits.
 
 use std::future::{Future, pending};
 use std::pin::{Pin, pin};
@@ -75,7 +75,7 @@ async fn shields_then_waits(case: Arc<Case>) -> Result<(), Cancelled> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_3_2_an_active_shield_finishes_and_the_next_leaf_unwinds() {
+async fn rule_3_2_40_an_active_shield_finishes_and_the_next_leaf_unwinds() {
     let case = Arc::new(Case::new());
     let task = case.ctx.spawn(shields_then_waits(Arc::clone(&case)));
     assert_eq!(case.holds(task).await.unwrap().unwrap_err().cause(), &Cause::Cancelled);
@@ -83,7 +83,7 @@ async fn rule_3_2_an_active_shield_finishes_and_the_next_leaf_unwinds() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_3_2_a_shield_in_foreign_code_holds_every_backstop() {
+async fn rule_3_2_40_a_shield_in_foreign_code_holds_every_backstop() {
     let case = Case::new();
     let work = case.shielded();
     let inner: Boxed<_> = Box::pin(case.ctx.run(async move {
@@ -96,7 +96,7 @@ async fn rule_3_2_a_shield_in_foreign_code_holds_every_backstop() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_3_2_a_shield_in_code_that_cannot_say_cancelled_holds_the_leaf_above() {
+async fn rule_3_2_40_a_shield_in_code_that_cannot_say_cancelled_holds_the_leaf_above() {
     #[propagate]
     async fn cannot_say(case: Arc<Case>) {
         let _outcome = case.shielded().await;
@@ -128,7 +128,7 @@ async fn unordered(case: Arc<Case>, other: Arc<Notify>) -> Result<(), Cancelled>
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_3_2_a_shield_that_was_not_polled_in_that_pass_holds_too() {
+async fn rule_3_2_40_a_shield_that_was_not_polled_in_that_pass_holds_too() {
     let case = Arc::new(Case::new());
     let other = Arc::new(Notify::new());
     let task = case.ctx.spawn(unordered(Arc::clone(&case), Arc::clone(&other)));
@@ -162,7 +162,7 @@ async fn unwinds(log: Log) -> Result<(), Cancelled> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_3_2_a_shield_in_one_branch_of_a_join_does_not_keep_the_other_from_unwinding() {
+async fn rule_3_2_43_a_shield_in_one_branch_of_a_join_does_not_keep_the_other_from_unwinding() {
     let case = Arc::new(Case::new());
     let task = case.ctx.spawn(joined(Arc::clone(&case)));
     settle().await;
@@ -174,7 +174,7 @@ async fn rule_3_2_a_shield_in_one_branch_of_a_join_does_not_keep_the_other_from_
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_3_2_a_shield_dropped_before_it_finished_frees_the_leaf() {
+async fn rule_3_2_41_a_shield_dropped_before_it_finished_frees_the_leaf() {
     let (case, let_go) = (Case::new(), Arc::new(Notify::new()));
     let (work, gone) = (case.shielded(), Arc::clone(&let_go));
     let task = case.ctx.spawn(async move {
@@ -194,7 +194,7 @@ async fn rule_3_2_a_shield_dropped_before_it_finished_frees_the_leaf() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_3_2_a_shield_of_another_context_holds_as_well() {
+async fn rule_3_2_40_a_shield_of_another_context_holds_as_well() {
     let (case, other) = (Case::new(), Case::new());
     let task = other.ctx.spawn(case.shielded());
     settle().await;
@@ -206,7 +206,7 @@ async fn rule_3_2_a_shield_of_another_context_holds_as_well() {
 }
 
 #[test]
-fn rule_3_2_a_shield_that_was_never_polled_holds_nothing() {
+fn rule_3_2_41_a_shield_that_was_never_polled_holds_nothing() {
     let case = Case::new();
     let mut run = pin!(case.ctx.run(async {
         let _work = case.shielded();
@@ -218,7 +218,7 @@ fn rule_3_2_a_shield_that_was_never_polled_holds_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn rule_3_2_a_shield_holds_while_its_task_moves_between_threads() {
+async fn rule_3_2_40_a_shield_holds_while_its_task_moves_between_threads() {
     for _ in 0..20 {
         let case = Case::new();
         let work = case.shielded();

@@ -16,7 +16,7 @@ use crate::support::{Forever, poll_once, root, secs};
 // Fails where the list is emptied when the outermost scope is left; where a blocking thread runs an
 // executor of its own inside `sync_scope` or `spawn_blocking`, that is never, and the list grows with each poll.
 #[test]
-fn rule_3_2_a_shield_polled_by_an_executor_inside_sync_scope_is_not_kept_alive() {
+fn rule_3_2_48_a_shield_polled_by_an_executor_inside_sync_scope_is_not_kept_alive() {
     let value = Arc::new(());
     root().sync_scope(|| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
@@ -41,7 +41,7 @@ fn root_of_a_request(value: &Arc<()>) -> Ctx {
 // Fails where invariant 3 of `shield.rs`: a shield that is polled outside of any scope stays on the list
 // of that thread, and so does its context with all values, for as long as no scope runs there.
 #[test]
-fn rule_3_2_a_shield_polled_outside_of_scopes_is_not_kept_alive_by_its_thread() {
+fn rule_3_2_48_a_shield_polled_outside_of_scopes_is_not_kept_alive_by_its_thread() {
     let value = Arc::new(());
     let ctx = root().with_value(Arc::clone(&value));
     let mut shield = Box::pin(async move { ctx.shield(secs(60), pending::<()>()).await });
@@ -86,7 +86,7 @@ async fn drop_output<T>(future: impl Future<Output = T>) {
 
 // Fails where what a leaf hands over stays on the thread's list if no leaf takes it in that poll.
 #[tokio::test]
-async fn rule_3_2_a_shield_handed_over_to_nobody_is_not_kept_alive_by_its_thread() {
+async fn rule_3_2_48_a_shield_handed_over_to_nobody_is_not_kept_alive_by_its_thread() {
     let value = Arc::new(());
     let call = handed_over_to_nobody(&root().with_value(Arc::clone(&value)));
     std::thread::spawn(move || drop(call)).join().unwrap();
@@ -102,7 +102,7 @@ async fn ends_and_waits(canceller: Canceller, forever: Forever) -> Result<(), Ca
 
 // Fails where the same: the next task on that thread takes it over, and begins what it should not.
 #[tokio::test]
-async fn rule_3_2_a_shield_handed_over_to_nobody_holds_no_other_task() {
+async fn rule_3_2_41_a_shield_handed_over_to_nobody_holds_no_other_task() {
     let call = handed_over_to_nobody(&root());
     let ((ctx, canceller), (forever, polls)) = (root().with_cancel(), Forever::new());
     let mut other = pin!(ends_and_waits(canceller, forever).with(&ctx));

@@ -1,4 +1,4 @@
-//! How long shields run, and what they run under (design, section 3.2).
+//! How long shields run, and what they run under (`docs/semantics.md`, 3.2).
 
 use std::future::pending;
 use std::pin::pin;
@@ -23,7 +23,7 @@ async fn waits(log: Log) -> Result<(), Cancelled> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_3_2_a_shield_is_stopped_at_its_limit() {
+async fn rule_3_2_37_a_shield_is_stopped_at_its_limit() {
     let start = Instant::now();
     let (ctx, canceller) = root().with_timeout(secs(1)).with_cancel();
     let (forever, polls) = Forever::new();
@@ -39,7 +39,7 @@ async fn rule_3_2_a_shield_is_stopped_at_its_limit() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_3_2_the_limit_counts_from_the_await_and_ends_an_enclosing_run() {
+async fn rule_3_2_37_the_limit_counts_from_the_await_and_ends_an_enclosing_run() {
     let (ctx, canceller) = root().with_cancel();
     canceller.cancel();
     let shield = ctx.shield(secs(5), pending::<()>());
@@ -77,7 +77,7 @@ async fn cleans_up(log: Log) -> Result<(), Cancelled> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_3_2_a_shield_that_starts_after_the_end_runs() {
+async fn rule_3_2_39_a_shield_that_starts_after_the_end_runs() {
     let (ctx, canceller) = root().with_cancel();
     let log = Log::default();
     let task = ctx.spawn(cleans_up(log.clone()));
@@ -88,7 +88,7 @@ async fn rule_3_2_a_shield_that_starts_after_the_end_runs() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_3_2_nested_shields_hold_as_long_as_one_is_active() {
+async fn rule_3_2_45_nested_shields_hold_as_long_as_one_is_active() {
     let start = Instant::now();
     let (ctx, canceller) = root().with_cancel();
     let log = Log::default();
@@ -112,7 +112,7 @@ async fn rule_3_2_nested_shields_hold_as_long_as_one_is_active() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_3_2_a_shield_gives_the_values_the_span_and_the_baggage_but_not_the_deadline() {
+async fn rule_3_2_38_a_shield_gives_the_values_the_span_and_the_baggage_but_not_the_deadline() {
     let tenant = Tenant("acme".to_owned());
     let ctx = root().with_value(Name("request")).child_span();
     let ctx = ctx.with_baggage(&tenant).unwrap().with_timeout(secs(1));
@@ -130,7 +130,7 @@ async fn rule_3_2_a_shield_gives_the_values_the_span_and_the_baggage_but_not_the
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_3_2_what_a_shield_leaves_behind_ends_with_it() {
+async fn rule_3_2_47_what_a_shield_leaves_behind_ends_with_it() {
     let ctx = root();
     let child = ctx.shield(secs(5), async { Ctx::current().with_cancel().0 }).await.unwrap();
     assert_eq!(child.cause(), Some(Cause::Finished));
@@ -145,7 +145,7 @@ async fn slow(log: Log) -> Result<(), Cancelled> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_3_2_a_propagate_call_in_a_shield_unwinds_at_the_limit() {
+async fn rule_3_2_37_a_propagate_call_in_a_shield_unwinds_at_the_limit() {
     let (ctx, canceller) = root().with_cancel();
     canceller.cancel();
     let log = Log::default();
@@ -184,7 +184,7 @@ async fn out_of_time(all: Drained, canceller: Canceller) -> bool {
 // Fails where whoever waits for a shield is woken while this thread's list of shields is borrowed, and polls one there
 // and then.
 #[tokio::test(start_paused = true)]
-async fn rule_3_2_who_is_woken_as_a_shield_is_found_out_of_time_may_poll_another() {
+async fn rule_3_2_41_who_is_woken_as_a_shield_is_found_out_of_time_may_poll_another() {
     let (ctx, canceller) = root().with_cancel();
     let woken = Arc::new(AtomicBool::new(false));
     let waker = waker_fn({

@@ -29,7 +29,7 @@ async fn two_leaves(case: Arc<Case>) -> Result<(), Cancelled> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_3_2_a_shield_that_moved_from_one_leaf_to_the_next_is_held() {
+async fn rule_3_2_42_a_shield_that_moved_from_one_leaf_to_the_next_is_held() {
     let case = Arc::new(Case::new());
     let task = case.ctx.spawn(two_leaves(Arc::clone(&case)));
     assert!(matches!(case.holds(task).await, Ok(Ok(()))));
@@ -38,7 +38,7 @@ async fn rule_3_2_a_shield_that_moved_from_one_leaf_to_the_next_is_held() {
 // Fails where a shield that is held but no longer polled counts as active after its limit, since only its
 // flag is looked at and nobody sets that: the end of the context never comes through.
 #[tokio::test(start_paused = true)]
-async fn rule_3_2_a_shield_that_is_not_polled_any_more_holds_no_longer_than_its_limit() {
+async fn rule_3_2_41_a_shield_that_is_not_polled_any_more_holds_no_longer_than_its_limit() {
     let start = Instant::now();
     let (ctx, canceller) = root().with_cancel();
     let inside = ctx.clone();
@@ -55,7 +55,7 @@ async fn rule_3_2_a_shield_that_is_not_polled_any_more_holds_no_longer_than_its_
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_3_2_a_finished_shield_that_was_not_dropped_yet_holds_nothing() {
+async fn rule_3_2_41_a_finished_shield_that_was_not_dropped_yet_holds_nothing() {
     let case = Case::new();
     let work = case.shielded();
     let task = case.ctx.spawn(async move {
@@ -97,7 +97,7 @@ async fn hands_over(what: HandsOver, log: Log) -> Result<(), Cancelled> {
 // Fails where a leaf remembers a shield that has left it, and nobody tells it when that
 // shield ends elsewhere.
 #[tokio::test(start_paused = true)]
-async fn rule_3_2_a_shield_handed_to_another_task_frees_the_leaf_at_the_latest_when_it_ends() {
+async fn rule_3_2_41_a_shield_handed_to_another_task_frees_the_leaf_at_the_latest_when_it_ends() {
     let case = Case::new();
     let (give, take) = oneshot::channel();
     let work = case.shielded();
@@ -128,7 +128,7 @@ async fn drains_with_one_ready(case: Arc<Case>) -> Result<(), Cancelled> {
 
 // Fails where a leaf hands over what it saw in earlier polls, but not what it saw in the one in which it is ready.
 #[tokio::test(start_paused = true)]
-async fn rule_3_2_a_shield_first_polled_in_the_poll_in_which_its_leaf_is_ready_is_held() {
+async fn rule_3_2_41_a_shield_first_polled_in_the_poll_in_which_its_leaf_is_ready_is_held() {
     let case = Arc::new(Case::new());
     let task = case.ctx.spawn(drains_with_one_ready(Arc::clone(&case)));
     assert!(case.holds(task).await.is_ok());
@@ -136,7 +136,7 @@ async fn rule_3_2_a_shield_first_polled_in_the_poll_in_which_its_leaf_is_ready_i
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_3_2_an_active_shield_in_a_mutex_of_another_future_is_dropped_with_it() {
+async fn rule_3_2_46_an_active_shield_in_a_mutex_of_another_future_is_dropped_with_it() {
     // Dropping is dropping: a shield guards against the end of contexts, not against its owner.
     let case = Case::new();
     let slot: Arc<Mutex<Option<Boxed<()>>>> = Arc::default();

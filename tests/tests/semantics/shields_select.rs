@@ -36,7 +36,7 @@ async fn looped(case: Arc<Case>, mut ticks: mpsc::Receiver<()>) -> Result<usize,
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_3_2_a_shield_polled_by_reference_in_a_loop_of_selects_is_held() {
+async fn rule_3_2_42_a_shield_polled_by_reference_in_a_loop_of_selects_is_held() {
     for _ in 0..TRIES {
         let case = Arc::new(Case::new());
         let (tick, ticks) = mpsc::channel(9);
@@ -53,7 +53,8 @@ async fn rule_3_2_a_shield_polled_by_reference_in_a_loop_of_selects_is_held() {
 // Fails where the select that began before the end is left for its other branch, and the
 // next one finds the end at its start and polls nothing: the active shield, held by reference, is dropped.
 #[tokio::test(start_paused = true)]
-async fn rule_3_2_a_shield_by_reference_is_held_although_another_branch_was_chosen_after_the_end() {
+async fn rule_3_2_42_a_shield_by_reference_is_held_although_another_branch_was_chosen_after_the_end()
+ {
     for _ in 0..TRIES {
         let case = Arc::new(Case::new());
         let (tick, ticks) = mpsc::channel(9);
@@ -79,7 +80,7 @@ async fn select_of_shields(case: Arc<Case>) -> Result<&'static str, Cancelled> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_3_2_shields_in_branches_hold_the_select_and_the_first_to_finish_is_taken() {
+async fn rule_3_2_40_shields_in_branches_hold_the_select_and_the_first_to_finish_is_taken() {
     for _ in 0..TRIES {
         let case = Arc::new(Case::new());
         let task = case.ctx.spawn(select_of_shields(Arc::clone(&case)));
@@ -137,14 +138,14 @@ async fn shield_leaves_a_branch(finishes: bool) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_3_2_a_shield_polled_and_dropped_in_one_poll_of_a_select_branch_frees_it() {
+async fn rule_3_2_41_a_shield_polled_and_dropped_in_one_poll_of_a_select_branch_frees_it() {
     shield_leaves_a_branch(false).await;
 }
 
 // Fails where the end was asked before the branch in that poll and found a shield; the branch polled the
 // shield (so the mark moved), and then finished it; nobody wakes the end to look again.
 #[tokio::test(start_paused = true)]
-async fn rule_3_2_a_shield_polled_and_finished_in_one_poll_of_a_select_branch_frees_it() {
+async fn rule_3_2_41_a_shield_polled_and_finished_in_one_poll_of_a_select_branch_frees_it() {
     shield_leaves_a_branch(true).await;
 }
 
@@ -160,7 +161,7 @@ async fn finishes_in_a_branch(case: Arc<Case>) -> Result<&'static str, Cancelled
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_3_2_a_branch_that_waits_on_after_its_shield_finished_is_given_up() {
+async fn rule_3_2_23_a_branch_that_waits_on_after_its_shield_finished_is_given_up() {
     for _ in 0..TRIES {
         let case = Arc::new(Case::new());
         let call = finishes_in_a_branch(Arc::clone(&case)).with(&case.ctx);
@@ -181,7 +182,7 @@ async fn hands_over_in_a_branch(what: HandsOver) -> Result<(), Cancelled> {
 // Fails where a `select!` takes a shield that a branch polled once for one that this branch still polls, and leaves
 // no waker with it.
 #[tokio::test(start_paused = true)]
-async fn rule_3_2_a_shield_handed_to_another_task_frees_the_select_at_the_latest_when_it_ends() {
+async fn rule_3_2_41_a_shield_handed_to_another_task_frees_the_select_at_the_latest_when_it_ends() {
     for _ in 0..TRIES {
         let case = Case::new();
         let (give, take) = oneshot::channel();
@@ -219,7 +220,7 @@ async fn begun_in_a_branch(case: Arc<Case>) -> Result<(), Cancelled> {
 // Fails where a `select!` hands over what it saw in earlier polls, but not what it saw in the one in which a branch is
 // ready.
 #[tokio::test(start_paused = true)]
-async fn rule_3_2_a_shield_first_polled_in_the_poll_in_which_its_branch_is_ready_is_held() {
+async fn rule_3_2_41_a_shield_first_polled_in_the_poll_in_which_its_branch_is_ready_is_held() {
     let case = Arc::new(Case::new());
     let task = case.ctx.spawn(begun_in_a_branch(Arc::clone(&case)));
     settle().await;
@@ -250,7 +251,7 @@ async fn selects_between_two_leaves(all: FuturesUnordered<Boxed<()>>) -> usize {
 // Fails where the `select!` of a function that is not interrupted takes over what the leaf before handed on, and
 // drops it.
 #[tokio::test(start_paused = true)]
-async fn rule_3_2_a_select_that_is_no_leaf_does_not_take_the_shields_from_the_next_leaf() {
+async fn rule_3_2_42_a_select_that_is_no_leaf_does_not_take_the_shields_from_the_next_leaf() {
     let case = Case::new();
     let all = FuturesUnordered::<Boxed<()>>::new();
     all.push(Box::pin(drop_output(case.shielded())));

@@ -134,7 +134,7 @@ fn a_runtime_that_shuts_down_does_not_end_a_context_before_its_deadline() {
 
 // Fails where as above, or tokio's panic about a timer of a runtime that is gone.
 #[test]
-fn a_scope_moves_to_another_runtime_when_its_own_has_gone() {
+fn rule_3_2_2_a_scope_moves_to_another_runtime_when_its_own_has_gone() {
     in_thread(|| {
         let [other, one] = runtimes();
         let ctx = root().with_timeout(secs(3_600));
@@ -195,5 +195,23 @@ fn a_runtime_shut_down_in_the_background_with_tasks_that_cancel_each_other() {
             });
             runtime.shutdown_background();
         }
+    });
+}
+
+// Fails where the timer of the runtime that polled it first stays the one that it waits for.
+#[test]
+fn rule_3_2_2_a_run_sees_its_deadline_in_another_runtime_while_its_first_one_is_not_driven() {
+    in_thread(|| {
+        let build = |paused: bool| {
+            let mut builder = tokio::runtime::Builder::new_current_thread();
+            builder.enable_time().start_paused(paused).build().unwrap()
+        };
+        let (first, second) = (build(false), build(true));
+        let ctx = root().with_timeout(secs(60));
+        let mut run = Box::pin(ctx.run(pending::<()>()));
+        first.block_on(async { assert!(poll_once(run.as_mut()).is_pending()) });
+        let outcome = second.block_on(crate::support::no_hang(run));
+        assert!(outcome.unwrap_err().is_deadline());
+        drop(first);
     });
 }

@@ -1,4 +1,4 @@
-//! Tasks under a context (design, section 3.3).
+//! Tasks under a context (`docs/semantics.md`, 3.3).
 
 use std::future::pending;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 use crate::support::{Log, Name, current_name, no_hang, root, secs};
 
 #[tokio::test(start_paused = true)]
-async fn rule_3_3_the_context_is_captured_at_the_spawn() {
+async fn rule_3_3_1_the_context_is_captured_at_the_spawn() {
     let (one, other) = (root().with_value(Name("one")), root().with_value(Name("other")));
     let task = other.sync_scope(|| one.spawn(async { current_name() }));
     let from_inside = other.scope(async { Ctx::current().spawn(async { current_name() }).await });
@@ -32,7 +32,7 @@ async fn waits(log: Log) -> Result<(), Cancelled> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_3_3_a_task_ends_with_its_context_and_unwinds() {
+async fn rule_3_3_2_a_task_ends_with_its_context_and_unwinds() {
     let log = Log::default();
     let (ctx, canceller) = root().with_cancel();
     let task = ctx.with_value(1_u8).child_span().spawn(waits(log.clone()));
@@ -48,7 +48,7 @@ async fn rule_3_3_a_task_ends_with_its_context_and_unwinds() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_3_3_a_dropped_handle_leaves_the_task_running_until_its_context_ends() {
+async fn rule_3_3_3_a_dropped_handle_leaves_the_task_running_until_its_context_ends() {
     let log = Log::default();
     let root = root();
     let (ctx, canceller) = root.with_cancel();
@@ -61,7 +61,7 @@ async fn rule_3_3_a_dropped_handle_leaves_the_task_running_until_its_context_end
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_3_3_idle_waits_for_attached_and_detached_tasks_of_the_whole_tree() {
+async fn rule_3_3_5_idle_waits_for_attached_and_detached_tasks_of_the_whole_tree() {
     let (root, start) = (root(), Instant::now());
     no_hang(root.idle()).await;
     let request = root.with_value(1_u8).with_timeout(secs(2));
@@ -91,7 +91,7 @@ async fn rule_3_3_idle_waits_for_attached_and_detached_tasks_of_the_whole_tree()
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_3_3_idle_waits_for_shields_and_blocking_code_too() {
+async fn rule_3_3_5_idle_waits_for_shields_and_blocking_code_too() {
     let (root, start) = (root(), Instant::now());
     let (ctx, canceller) = root.with_cancel();
     let inside = ctx.clone();
@@ -108,7 +108,7 @@ async fn rule_3_3_idle_waits_for_shields_and_blocking_code_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_3_3_idle_of_one_root_does_not_wait_for_another() {
+async fn rule_3_3_5_idle_of_one_root_does_not_wait_for_another() {
     let (one, other) = (root(), root());
     let task = other.spawn(pending::<()>());
     no_hang(one.idle()).await;
@@ -118,7 +118,7 @@ async fn rule_3_3_idle_of_one_root_does_not_wait_for_another() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_3_3_a_panic_resumes_where_the_task_is_awaited_and_idle_still_returns() {
+async fn rule_3_3_4_a_panic_resumes_where_the_task_is_awaited_and_idle_still_returns() {
     #[derive(Debug, PartialEq)]
     struct Payload(u8);
     let root = root();
@@ -135,7 +135,7 @@ async fn rule_3_3_a_panic_resumes_where_the_task_is_awaited_and_idle_still_retur
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_3_3_abort_drops_the_task_and_gives_cancelled() {
+async fn rule_3_3_3_abort_drops_the_task_and_gives_cancelled() {
     let log = Log::default();
     let (ctx, _canceller) = root().with_cancel();
     let task = ctx.spawn(waits(log.clone()));
@@ -152,7 +152,7 @@ async fn rule_3_3_abort_drops_the_task_and_gives_cancelled() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_3_3_blocking_code_has_the_context_current_and_given() {
+async fn rule_3_3_6_blocking_code_has_the_context_current_and_given() {
     let ctx = root().with_value(Name("blocking"));
     let task = ctx.spawn_blocking(|ctx| {
         assert_eq!(ctx.value(), Some(&Name("blocking")));
@@ -164,7 +164,7 @@ async fn rule_3_3_blocking_code_has_the_context_current_and_given() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_3_3_blocking_code_whose_context_has_ended_never_runs() {
+async fn rule_3_3_6_blocking_code_whose_context_has_ended_never_runs() {
     let (ctx, canceller) = root().with_cancel();
     let ran = Arc::new(AtomicBool::new(false));
     canceller.cancel_with(Cause::Shutdown);
@@ -175,7 +175,7 @@ async fn rule_3_3_blocking_code_whose_context_has_ended_never_runs() {
 }
 
 #[test]
-fn rule_3_3_blocking_code_whose_context_ends_in_the_queue_never_runs() {
+fn rule_3_3_6_blocking_code_whose_context_ends_in_the_queue_never_runs() {
     let runtime =
         tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).build().unwrap();
     runtime.block_on(async {
@@ -191,7 +191,7 @@ fn rule_3_3_blocking_code_whose_context_ends_in_the_queue_never_runs() {
 }
 
 #[tokio::test]
-async fn rule_3_3_blocking_code_sees_the_end_with_check() {
+async fn rule_3_3_6_blocking_code_sees_the_end_with_check() {
     let (ctx, canceller) = root().with_cancel();
     let (began, has_begun) = oneshot::channel();
     let task = ctx.spawn_blocking(move |ctx| {
@@ -210,7 +210,7 @@ async fn rule_3_3_blocking_code_sees_the_end_with_check() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn rule_3_3_many_tasks_end_with_one_cancel_on_several_threads() {
+async fn rule_3_3_2_many_tasks_end_with_one_cancel_on_several_threads() {
     let root = root();
     let (ctx, canceller) = root.with_cancel();
     let ready = Arc::new(tokio::sync::Barrier::new(201));
@@ -233,7 +233,7 @@ async fn rule_3_3_many_tasks_end_with_one_cancel_on_several_threads() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_3_3_an_aborted_task_with_a_shield_is_dropped_all_the_same() {
+async fn rule_3_3_3_an_aborted_task_with_a_shield_is_dropped_all_the_same() {
     let log = Log::default();
     let ctx = root();
     let (inside, guard) = (ctx.clone(), log.at_drop("dropped"));
@@ -248,4 +248,23 @@ async fn rule_3_3_an_aborted_task_with_a_shield_is_dropped_all_the_same() {
     task.abort();
     assert!(no_hang(task).await.is_err());
     assert_eq!(log.taken(), ["dropped"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_3_3_7_a_detached_task_outlives_the_request_and_keeps_what_it_carries() {
+    let (log, root) = (Log::default(), root());
+    let (ctx, canceller) = root.with_value(Name("request")).child_span().with_cancel();
+    let (span, notes) = (ctx.span().clone(), log.clone());
+    let task = ctx.detach("a test").with_timeout(secs(9)).spawn(async move {
+        sleep(secs(5)).await;
+        notes.note(current_name().unwrap());
+        Ctx::current().span().clone()
+    });
+    let late = ctx.detach("a test").with_timeout(secs(7)).spawn(waits(log.clone()));
+    canceller.cancel();
+    no_hang(root.idle()).await;
+    assert!(task.is_finished() && late.is_finished(), "tracked by the root");
+    assert_eq!(no_hang(task).await, Ok(span));
+    assert!(no_hang(late).await.unwrap().unwrap_err().is_deadline());
+    assert_eq!(log.taken(), ["request", "unwound"]);
 }

@@ -178,7 +178,7 @@ fn tokens_and_contexts_that_end_each_other_from_many_threads_do_not_deadlock() {
 }
 
 #[test]
-fn a_cause_in_one_word() {
+fn rule_3_4_7_a_cause_in_one_word() {
     let words = [
         (Cause::Cancelled, "cancelled"),
         (Cause::DeadlineExceeded, "deadline_exceeded"),
@@ -205,7 +205,7 @@ async fn a_canceller_tells_whether_its_context_has_ended_by_whatever() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_timeout_is_bounded_by_the_budget_too() {
+async fn rule_3_2_36_a_timeout_is_bounded_by_the_budget_too() {
     let ctx = root().with_timeout(secs(5));
     assert_eq!(ctx.timeout(secs(1), async { 7 }).await, Ok(7));
     let begin = tokio::time::Instant::now();

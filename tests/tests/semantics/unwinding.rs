@@ -1,5 +1,5 @@
 //! Inner code unwinds before outer code where the inner futures have wakers of their own: combinators that poll
-//! only what was woken (design, section 3.2).
+//! only what was woken (`docs/semantics.md`, 3.2).
 
 use std::future::{Future, pending};
 use std::pin::Pin;
@@ -42,7 +42,7 @@ async fn joins_all(n: usize, unwound: Arc<AtomicUsize>) -> Result<usize, Cancell
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_3_2_every_block_in_a_join_all_unwinds() {
+async fn rule_3_2_27_every_block_in_a_join_all_unwinds() {
     for n in [2, 29, 31, 500] {
         let (ctx, canceller) = root().with_cancel();
         let unwound = Arc::new(AtomicUsize::new(0));
@@ -57,7 +57,7 @@ async fn rule_3_2_every_block_in_a_join_all_unwinds() {
 // Fails where the first waker that `cancel` wakes lets another thread poll the task before the others
 // are woken; `join_all` polls what was woken, and the leaf around it gives up the rest, which never saw the end.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn rule_3_2_every_block_in_a_join_all_unwinds_on_several_threads_too() {
+async fn rule_3_2_27_every_block_in_a_join_all_unwinds_on_several_threads_too() {
     for round in 0..100 {
         let (ctx, canceller) = root().with_cancel();
         let unwound = Arc::new(AtomicUsize::new(0));
@@ -142,7 +142,7 @@ fn continue_after(woken: &AtomicBool) {
 // Fails where a task that is polled while others are being told uses up their wake-ups, is told before those inside,
 // and gives them up.
 #[test]
-fn rule_3_2_blocks_that_were_polled_while_others_were_being_told_unwind_too() {
+fn rule_3_2_27_blocks_that_were_polled_while_others_were_being_told_unwind_too() {
     let ((ctx, canceller), n) = (root().with_cancel(), 40);
     let unwound = Arc::new(AtomicUsize::new(0));
     let call = joins_all(n, Arc::clone(&unwound)).with(&ctx);
@@ -159,7 +159,7 @@ async fn joins_calls(calls: Vec<Boxed>) -> Result<(), Cancelled> {
 
 // Fails where a parent that ends while those below its child are still being told counts as told.
 #[test]
-fn rule_3_2_blocks_of_a_child_unwind_where_its_parent_ends_while_they_are_being_told() {
+fn rule_3_2_27_blocks_of_a_child_unwind_where_its_parent_ends_while_they_are_being_told() {
     let (ctx, end_parent) = root().with_cancel();
     let (child, end_child) = ctx.with_cancel();
     let (n, unwound) = (40, Arc::new(AtomicUsize::new(0)));
@@ -185,7 +185,7 @@ async fn drains(n: usize, unwound: Arc<AtomicUsize>) -> Result<(), Cancelled> {
 // As it is: the first block to unwind makes `next()` ready; the next leaf finds the end at its start, and
 // the other blocks are dropped where they stand.
 #[tokio::test(start_paused = true)]
-async fn shown_of_the_blocks_that_a_loop_drains_the_first_alone_unwinds() {
+async fn rule_3_2_28_of_the_blocks_that_a_loop_drains_the_first_alone_unwinds() {
     let (ctx, canceller) = root().with_cancel();
     let unwound = Arc::new(AtomicUsize::new(0));
     let task = ctx.spawn(drains(5, Arc::clone(&unwound)));
@@ -213,7 +213,7 @@ async fn drains_shields(log: Log) -> Result<(), Cancelled> {
 // Fails where when the first of several active shields finishes, the leaf is ready; the next one finds the
 // end at its start and polls nothing, and the shields that are still active are dropped midway.
 #[tokio::test(start_paused = true)]
-async fn rule_3_2_all_active_shields_that_a_loop_drains_run_to_completion() {
+async fn rule_3_2_42_all_active_shields_that_a_loop_drains_run_to_completion() {
     let (ctx, canceller) = root().with_cancel();
     let log = Log::default();
     let task = ctx.spawn(drains_shields(log.clone()));
@@ -242,7 +242,7 @@ async fn drains_a_join_set(log: Log) -> Result<(), Cancelled> {
 // As it is: tasks of a `JoinSet` are aborted when the function that holds it unwinds, and a leaf that
 // waits for them does not know of the shields inside them.
 #[tokio::test(start_paused = true)]
-async fn shown_shields_in_the_tasks_of_a_join_set_are_dropped_with_it() {
+async fn rule_3_2_28_shields_in_the_tasks_of_a_join_set_are_dropped_with_it() {
     let (ctx, canceller) = root().with_cancel();
     let log = Log::default();
     let task = ctx.spawn(drains_a_join_set(log.clone()));
@@ -271,7 +271,7 @@ async fn cleans_up_both(log: Log) -> Result<(), Cancelled> {
 // Fails where a `join!` of shields is a leaf, so after the end it starts nothing, although each of its
 // branches, awaited alone, would run.
 #[tokio::test(start_paused = true)]
-async fn rule_3_2_a_join_of_shields_that_starts_after_the_end_runs_them() {
+async fn rule_3_2_21_a_join_of_shields_that_starts_after_the_end_runs_them() {
     let (ctx, canceller) = root().with_cancel();
     let log = Log::default();
     let task = ctx.spawn(cleans_up_both(log.clone()));

@@ -1,4 +1,4 @@
-//! Who is woken by the end of a context: scope invariant 2, with wakers that count.
+//! Who is woken by the end of a context: rule 3.2.2, with wakers that count.
 
 use std::future::{Future, pending, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -17,7 +17,7 @@ use crate::support::{Wakes, no_hang, poll_with, root, secs};
 type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 #[test]
-fn the_end_wakes_a_pending_scope_once_however_deep_its_code_nests() {
+fn rule_3_2_2_the_end_wakes_a_pending_scope_once_however_deep_its_code_nests() {
     let (ctx, canceller) = root().with_cancel();
     let layers: [fn(&Ctx) -> Boxed<()>; 4] = [
         |ctx| Box::pin(ctx.scope(pending())),
@@ -48,7 +48,7 @@ fn the_end_wakes_a_pending_scope_once_however_deep_its_code_nests() {
 }
 
 #[test]
-fn a_scope_of_a_child_is_woken_by_its_own_end_and_by_its_parents() {
+fn rule_3_2_2_a_scope_of_a_child_is_woken_by_its_own_end_and_by_its_parents() {
     for end_child in [true, false] {
         let (parent, end_parent) = root().with_cancel();
         let (child, canceller) = parent.with_cancel();
@@ -65,7 +65,7 @@ fn a_scope_of_a_child_is_woken_by_its_own_end_and_by_its_parents() {
 }
 
 #[test]
-fn a_scope_that_is_done_or_dropped_is_not_woken() {
+fn rule_3_2_2_a_scope_that_is_done_or_dropped_is_not_woken() {
     let (ctx, canceller) = root().with_cancel();
     let (wakes, waker) = Wakes::new();
     let mut polls = 0;
@@ -95,7 +95,7 @@ impl Drop for PanicsAtDrop {
 }
 
 #[test]
-fn a_scope_whose_future_panics_as_it_is_dropped_leaves_no_waker_behind() {
+fn rule_3_2_2_a_scope_whose_future_panics_as_it_is_dropped_leaves_no_waker_behind() {
     let (ctx, _canceller) = root().with_cancel();
     let (wakes, waker) = Wakes::new();
     let mut scope = Box::pin(ctx.scope(async {
@@ -155,7 +155,7 @@ fn a_scope_inside_another_is_woken_with_it() {
 }
 
 #[test]
-fn when_the_waker_changes_the_new_one_is_woken_and_the_old_one_is_not() {
+fn rule_3_2_2_when_the_waker_changes_the_new_one_is_woken_and_the_old_one_is_not() {
     assert_eq!(woken_after(&[("bare", 0)]), [true, false, false]);
     assert_eq!(woken_after(&[("bare", 0), ("bare", 1)]), [false, true, false]);
     assert_eq!(woken_after(&[("bare", 0), ("bare", 1), ("bare", 0)]), [true, false, false]);
@@ -248,7 +248,7 @@ fn a_waker_that_changes_at_every_poll_wakes_nobody_before_the_end() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn combinators_with_wakers_of_their_own_are_woken_through_them() {
+async fn rule_3_2_27_combinators_with_wakers_of_their_own_are_woken_through_them() {
     let (ctx, canceller) = root().with_cancel();
     let run = |ctx: &Ctx| ctx.run(pending::<()>());
     let mut unordered: FuturesUnordered<_> = (0..50).map(|_| run(&ctx)).collect();
@@ -276,7 +276,7 @@ async fn combinators_with_wakers_of_their_own_are_woken_through_them() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_future_polled_by_reference_in_select_is_woken_wherever_it_was_polled_last() {
+async fn rule_3_2_2_a_future_polled_by_reference_in_select_is_woken_wherever_it_was_polled_last() {
     let (ctx, canceller) = root().with_cancel();
     let mut run = Box::pin(ctx.run(pending::<()>()));
     tokio::select! {
@@ -294,7 +294,7 @@ async fn a_future_polled_by_reference_in_select_is_woken_wherever_it_was_polled_
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_deadline_wakes_the_waker_of_the_last_poll() {
+async fn rule_3_2_2_a_deadline_wakes_the_waker_of_the_last_poll() {
     let ctx = root().with_timeout(secs(5));
     let polls: [fn(&Ctx) -> Boxed<()>; 3] = [
         |ctx| Box::pin(ctx.scope(pending())),
@@ -327,7 +327,7 @@ async fn a_deadline_wakes_the_waker_of_the_last_poll() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_deadline_is_waited_for_although_the_tasks_budget_is_used_up() {
+async fn rule_3_2_2_a_deadline_is_waited_for_although_the_tasks_budget_is_used_up() {
     let start = Instant::now();
     let ctx = root().with_timeout(secs(5));
     let ended = poll_fn(|cx| {
@@ -345,7 +345,7 @@ async fn a_deadline_is_waited_for_although_the_tasks_budget_is_used_up() {
 }
 
 #[test]
-fn without_a_runtime_a_cancel_still_wakes_under_a_deadline() {
+fn rule_3_2_2_without_a_runtime_a_cancel_still_wakes_under_a_deadline() {
     let (ctx, canceller) = root().with_timeout(secs(3_600)).with_cancel();
     let (wakes, waker) = Wakes::new();
     let mut run = pin!(ctx.run(pending::<()>()));
@@ -358,7 +358,7 @@ fn without_a_runtime_a_cancel_still_wakes_under_a_deadline() {
 }
 
 #[test]
-fn a_scope_first_polled_outside_of_a_runtime_has_its_deadline_once_it_is_inside() {
+fn rule_3_2_2_a_scope_first_polled_outside_of_a_runtime_has_its_deadline_once_it_is_inside() {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     let runtime = runtime.unwrap();
