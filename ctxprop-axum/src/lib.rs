@@ -102,6 +102,7 @@ mod layer;
 mod policy;
 mod ready;
 mod request;
+mod serve;
 mod service;
 mod threaded;
 mod watch;
@@ -112,6 +113,7 @@ pub use extract::{Baggage, BaggageRejection};
 pub use future::CtxFuture;
 pub use layer::CtxLayer;
 pub use ready::Call;
+pub use serve::{Drained, Serve, Straggler, serve};
 pub use service::CtxService;
 pub use threaded::{Threadable, Threaded, threaded};
 

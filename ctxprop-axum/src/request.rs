@@ -1,8 +1,9 @@
 //! [`InFlight`]: a request as its layer holds it, from its headers to the end of its response.
 //!
 //! # Invariants
-//! 1. Exactly one value holds it: the future, then the response's body, or the task in which the handler
-//!    unwinds. Where that goes, by whatever way, also a panic, the request is over: its context has ended.
+//! 1. Exactly one value holds it: the future, then the response's body or the session that the connection was upgraded
+//!    to, or the task in which the handler unwinds. Where that goes, by whatever way, also a panic, the request is over:
+//!    its context has ended.
 //! 2. What happened is told once, as it goes: one event, and two fields of its span.
 //! 3. Nothing is kept for the event where nobody would see it.
 
@@ -16,6 +17,7 @@ use tracing::{Level, Span, field};
 
 use crate::future::NOTHING;
 use crate::policy::{Admitted, Granted};
+use crate::serve::exchange::{Exchange, Open, Ticket};
 
 /// One request that is not over.
 pub(crate) struct InFlight {
@@ -29,6 +31,8 @@ pub(crate) struct InFlight {
     whose: Option<Granted>,
     status: Option<StatusCode>,
     fate: Fate,
+    /// Its place among what its server has open, where that is ours.
+    ticket: Option<Ticket>,
 }
 
 /// How it went, as far as the context's cause does not tell.
@@ -42,6 +46,8 @@ enum Fate {
     Refused,
     /// Its connection was upgraded, and nothing tells when that goes.
     Released,
+    /// Its connection was upgraded, and the server tells.
+    Session,
 }
 
 /// What the event says beyond what the request has at hand.
@@ -64,6 +70,16 @@ impl InFlight {
                 began: Instant::now(),
             })
         });
+        let exchange = if nested { None } else { request.extensions().get::<Exchange>() };
+        let ticket = exchange.map(|exchange| {
+            exchange.begin(Open {
+                ctx: ctx.clone(),
+                canceller: canceller.clone(),
+                method: request.method().clone(),
+                route: request.extensions().get::<MatchedPath>().cloned(),
+                began: Instant::now(),
+            })
+        });
         InFlight {
             ctx,
             canceller,
@@ -73,7 +89,13 @@ impl InFlight {
             whose: None,
             status: None,
             fate: Fate::Whole,
+            ticket,
         }
+    }
+
+    /// Where it came from, where the server is ours.
+    pub(crate) fn exchange(&self) -> Option<&Exchange> {
+        self.ticket.as_ref().map(Ticket::exchange)
     }
 
     pub(crate) fn ctx(&self) -> &Ctx {
@@ -136,10 +158,16 @@ impl InFlight {
         }
     }
 
-    /// The connection is the handler's now, and nothing here sees it go: its context lasts as long as somebody has it,
-    /// until its deadline or the end of its root.
+    /// The connection is the handler's now. A server of ours keeps the request until that goes. Of others nothing here
+    /// sees it go: the context lasts as long as somebody has it, until its deadline or the end of its root.
     pub(crate) fn upgrade(mut self) {
-        self.fate = Fate::Released;
+        match self.exchange().cloned() {
+            Some(exchange) => {
+                self.fate = Fate::Session;
+                exchange.keep(self);
+            }
+            None => self.fate = Fate::Released,
+        }
     }
 
     fn tell(&self, report: &Report, left: Option<Duration>) {
@@ -163,6 +191,8 @@ impl InFlight {
         }
         match self.fate {
             _ if std::thread::panicking() => tell!(warn, "a request's handler panicked"),
+            Fate::Session if cause == Cause::Finished => tell!(info, "a session is over"),
+            Fate::Session => tell!(warn, "a session was cut short"),
             Fate::Whole => tell!(info, "a request is over"),
             Fate::Released => tell!(info, "a request's connection was upgraded"),
             Fate::Cut => tell!(warn, "a request was cut short"),

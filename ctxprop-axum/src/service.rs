@@ -14,6 +14,7 @@ use crate::future::CtxFuture;
 use crate::policy::Policy;
 use crate::ready::Call;
 use crate::request::InFlight;
+use crate::serve::exchange::Exchange;
 use crate::watch::Watchers;
 
 /// The service that [`CtxLayer`](crate::CtxLayer) makes of another one.
@@ -38,6 +39,20 @@ impl<S> CtxService<S> {
     pub(crate) fn new(inner: S, root: Ctx, policy: Policy) -> Self {
         let shared = Shared { root, policy, watchers: Watchers::default() };
         CtxService { inner, ready: false, shared: Arc::new(shared) }
+    }
+}
+
+impl<S> CtxService<S> {
+    /// What `request` is to be under: the root that the layer was given, else that of the server, else its own.
+    fn root<'a, B>(&'a self, request: &'a Request<B>) -> &'a Ctx {
+        match request.extensions().get::<Exchange>() {
+            Some(exchange) if self.shared.policy.root.is_none() => exchange.root(),
+            Some(exchange) => {
+                exchange.has_own_root(&self.shared);
+                &self.shared.root
+            }
+            None => &self.shared.root,
+        }
     }
 }
 
@@ -79,7 +94,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let admitted = self.shared.policy.admit(&self.shared.root, &request);
+        let admitted = self.shared.policy.admit(self.root(&request), &request);
         let too_little = self.shared.policy.is_too_little(admitted.budget);
         let mut in_flight = InFlight::new(admitted, &request);
         if too_little {
