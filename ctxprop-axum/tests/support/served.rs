@@ -1,4 +1,5 @@
 //! `ctxprop_axum::serve` on loopback, and a way to end it.
+#![allow(dead_code, reason = "each suite uses its part")]
 
 use std::net::SocketAddr;
 use std::time::Duration;
