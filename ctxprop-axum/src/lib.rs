@@ -32,23 +32,23 @@
 //!
 //! A `#[propagate]` function that does not name its context is a handler through [`threaded`].
 //!
-//! # Shutdown
+//! # Serving, and shutdown
+//!
+//! Any server of axum's will do. [`serve`](fn@serve) is one that ends in an orderly way, names what does not, and sees
+//! what others do not: a client that left while its request body is unread, one that reads nothing, and the end of an upgraded
+//! connection.
 //!
 //! ```no_run
+//! # use std::time::Duration;
 //! # use axum::Router;
-//! # use ctxprop::{Background, Cause, Ctx};
 //! # use ctxprop_axum::CtxLayer;
-//! # async fn serve(app: Router, listener: tokio::net::TcpListener, signal: impl Future<Output = ()> + Send + 'static) -> std::io::Result<()> {
-//! let (root, canceller) = Ctx::background().with_cancel();
-//! let app = app.layer(CtxLayer::edge().under(&root));
-//! axum::serve(listener, app)
-//!     .with_graceful_shutdown(async move {
-//!         signal.await;
-//!         canceller.cancel_with(Cause::Shutdown); // all requests unwind
-//!     })
-//!     .await?;
-//! root.idle().await; // and what was spawned, detached or shielded is done
-//! # Ok(())
+//! # async fn run(app: Router, listener: tokio::net::TcpListener, sigterm: impl Future<Output = ()> + Send + 'static) {
+//! let app = app.layer(CtxLayer::edge().default_budget(Duration::from_secs(10)));
+//! let drained = ctxprop_axum::serve(listener, app)
+//!     .with_graceful_shutdown(sigterm)
+//!     .drain(Duration::from_secs(15)) // then all requests unwind
+//!     .await; // and what was spawned, detached or shielded is done
+//! # drop(drained);
 //! # }
 //! ```
 //!
@@ -62,7 +62,7 @@
 //! | the deadline passes in the response body | the body is dropped within some milliseconds, read or not; who reads it gets an error, and the connection closes |
 //! | the client goes away | the context ends with [`Cause::Disconnected`](ctxprop::Cause), the handler unwinds in a task of its own, and its shields complete; [`Cause::DeadlineExceeded`](ctxprop::Cause) where less than a millisecond was left |
 //! | the handler panics | the context ends, wherever the panic is caught |
-//! | the connection is upgraded (101) | the context lasts until its deadline passes, its root ends or nobody holds it: nothing here sees the connection go |
+//! | the connection is upgraded (101) | the context lasts until the connection is dropped, its deadline passes or its root ends. Only [`serve`](fn@serve) sees the connection go: under another server it lasts while somebody holds it |
 //! | the root is cancelled with [`Cause::Shutdown`](ctxprop::Cause) | the handler unwinds; 503 |
 //! | the response body was sent, or dropped | the context ends with [`Cause::Finished`](ctxprop::Cause), and what was spawned under it too |
 //!
@@ -87,13 +87,28 @@
 //! | --- | --- | --- |
 //! | info, a span | `request` | `method`, `route`, `trace_id`, `span_id`, `parent_id`, `budget`; at its end `status`, `cause` |
 //! | info | a request is over | `method`, `route`, `status`, `cause`, `deadline` (`caller` or `server`, where one passed), `spent`, `left`, `trace_id` |
-//! | info | a request's connection was upgraded | the same |
+//! | info | a request's connection was upgraded: under another server than [`serve`](fn@serve) | the same |
+//! | info | a session is over: what its connection was upgraded to | the same |
+//! | warn | a session was cut short | the same |
 //! | warn | a request was cut short | the same |
 //! | warn | a request was refused | the same |
 //! | warn | a request's handler panicked | the same |
 //!
-//! HTTP/1 tells a server that the client left only while it reads from the connection: hyper does so while a
-//! handler runs and its request body has been read.
+//! Of target `ctxprop::serve`:
+//!
+//! | level | what | fields |
+//! | --- | --- | --- |
+//! | info | the server takes no more requests | `connections` |
+//! | warn | a request did not end | `method`, `route`, `cause`, `age`, `trace_id` |
+//! | warn | tasks did not end | `tasks` |
+//! | info | the server has ended | `spent`, and how many requests and tasks had to be told: `cut`, `tasks` |
+//! | debug | a connection broke | `error` |
+//!
+//! # Clients that leave
+//!
+//! HTTP/1 tells a server that the client left only while it reads from the connection. hyper does so while a
+//! handler runs and its request body has been read; [`serve`](fn@serve) looks in all other cases. What nobody can see is an
+//! end that comes behind more of the body than both kernels keep for a handler that does not read.
 
 mod body;
 mod extract;
