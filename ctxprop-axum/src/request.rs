@@ -149,11 +149,11 @@ impl InFlight {
         self.canceller.cancel_with(cause);
     }
 
-    /// The response has begun.
-    pub(crate) fn respond(&mut self, status: StatusCode, whose: Option<Granted>) {
+    /// The response has begun. It may be what a handler made of the end that it was told of: then it has `unwound`.
+    pub(crate) fn respond(&mut self, status: StatusCode, whose: Option<Granted>, unwound: bool) {
         self.status = Some(status);
         self.whose = whose;
-        if whose.is_some() && self.fate == Fate::Whole {
+        if (whose.is_some() || unwound) && self.fate == Fate::Whole {
             self.fate = Fate::Cut;
         }
     }

@@ -47,7 +47,7 @@ fn say(tell: &Tell, what: &str) {
 async fn ignores(ctx: Ctx, State(tell): State<Tell>) {
     tells_its_end(&ctx, &tell);
     say(&tell, "begun");
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// Has the body, and does not read it.
@@ -55,7 +55,7 @@ async fn holds(ctx: Ctx, State(tell): State<Tell>, body: Body) {
     tells_its_end(&ctx, &tell);
     say(&tell, "begun");
     let _body = body;
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// Reads a part of it.
@@ -63,7 +63,7 @@ async fn begins(ctx: Ctx, State(tell): State<Tell>, mut body: Body) {
     tells_its_end(&ctx, &tell);
     body.frame().await.expect("a frame").expect("of data");
     say(&tell, "begun");
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// Reads it all and answers.
