@@ -47,13 +47,16 @@ impl Events {
     pub(crate) async fn next(&self) -> Told {
         loop {
             let came = self.came.notified();
-            let mut events = self.events.lock().expect("no panic");
-            if !events.is_empty() {
-                return events.remove(0);
+            if let Some(told) = self.take() {
+                return told;
             }
-            drop(events);
             came.await;
         }
+    }
+
+    fn take(&self) -> Option<Told> {
+        let mut events = self.events.lock().expect("no panic");
+        (!events.is_empty()).then(|| events.remove(0))
     }
 
     pub(crate) fn are_none(&self) -> bool {
