@@ -104,6 +104,23 @@
 //! | info | the server has ended | `spent`, and how many requests and tasks had to be told: `cut`, `tasks` |
 //! | debug | a connection broke | `error` |
 //!
+//! # What is counted
+//!
+//! With the feature `metrics`, by the crate of that name, for whichever recorder the application has.
+//!
+//! | name | is | labels |
+//! | --- | --- | --- |
+//! | `ctxprop_budgets_received_total` | requests that came with a budget | |
+//! | `ctxprop_cancelled_by_deadline_total` | requests that a deadline cut short | `deadline`: `caller` or `server`, whose it was |
+//! | `ctxprop_requests_total` | requests that are over | `cause`: `finished`, `deadline`, `disconnected`, `shutdown`, `cancelled` or `custom` |
+//! | `ctxprop_time_left_seconds` | a histogram of what was left of the budget at the end of a request that had one | |
+//! | `ctxprop_live_requests` | requests that are not over, as a gauge | |
+//! | `ctxprop_live_tasks` | tasks of the root, as a gauge: how many there were when the last request came or ended | |
+//!
+//! # Features
+//!
+//! `http2` (default) has [`serve`](fn@serve) speak HTTP/2 with whoever begins to. `metrics` counts.
+//!
 //! # Clients that leave
 //!
 //! HTTP/1 tells a server that the client left only while it reads from the connection. hyper does so while a
@@ -114,6 +131,7 @@ mod body;
 mod extract;
 mod future;
 mod layer;
+mod metrics;
 mod policy;
 mod ready;
 mod request;

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use tracing::{Level, Span, field};
 
 use crate::future::NOTHING;
+use crate::metrics;
 use crate::policy::{Admitted, Granted};
 use crate::serve::exchange::{Exchange, Open, Ticket};
 
@@ -31,6 +32,8 @@ pub(crate) struct InFlight {
     whose: Option<Granted>,
     status: Option<StatusCode>,
     fate: Fate,
+    /// It has come through another layer of this process, which tells of it and counts it.
+    nested: bool,
     /// Its place among what its server has open, where that is ours.
     ticket: Option<Ticket>,
 }
@@ -70,6 +73,9 @@ impl InFlight {
                 began: Instant::now(),
             })
         });
+        if !nested {
+            metrics::began(&ctx, request.headers());
+        }
         let exchange = if nested { None } else { request.extensions().get::<Exchange>() };
         let ticket = exchange.map(|exchange| {
             exchange.begin(Open {
@@ -89,6 +95,7 @@ impl InFlight {
             whose: None,
             status: None,
             fate: Fate::Whole,
+            nested,
             ticket,
         }
     }
@@ -170,10 +177,15 @@ impl InFlight {
         }
     }
 
+    /// Whose deadline cut it short, where one did.
+    fn deadline(&self) -> Option<Granted> {
+        let by_deadline = || self.ctx.cause() == Some(Cause::DeadlineExceeded);
+        self.whose.or_else(|| by_deadline().then_some(self.granted))
+    }
+
     fn tell(&self, report: &Report, left: Option<Duration>) {
         let cause = self.ctx.cause().unwrap_or(Cause::Finished);
-        let by_deadline = cause == Cause::DeadlineExceeded;
-        let deadline = self.whose.or(by_deadline.then_some(self.granted)).map(Granted::as_str);
+        let deadline = self.deadline().map(Granted::as_str);
         let status = self.status.map(|status| status.as_u16());
         let route = report.route.as_ref().map(MatchedPath::as_str);
         let spent = report.began.elapsed();
@@ -203,12 +215,17 @@ impl InFlight {
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        let left = self.report.as_ref().and_then(|_| self.ctx.remaining());
+        let is_counted = metrics::ON && !self.nested;
+        let is_told = is_counted || self.report.is_some();
+        let left = if is_told { self.ctx.remaining() } else { None };
         if self.fate != Fate::Released {
             self.canceller.cancel_with(Cause::Finished);
         }
         if let Some(report) = &self.report {
             self.tell(report, left);
+        }
+        if is_counted {
+            metrics::ended(&self.ctx, left, self.deadline());
         }
     }
 }

@@ -50,9 +50,20 @@
 //!
 //! So a gateway that forwards a stranger's headers takes `baggage` out of them first.
 //!
+//! # What is counted
+//!
+//! With the feature `metrics`, by the crate of that name, for whichever recorder the application has.
+//!
+//! | counter | counts |
+//! | --- | --- |
+//! | `ctxprop_client_timeouts_shortened_by_deadline_total` | requests whose own timeout was longer than what the context had left |
+//! | `ctxprop_client_cancelled_by_deadline_total` | requests that were given up at the deadline of their context, or not sent because of it |
+//! | `ctxprop_client_retries_total` | requests that were sent once more |
+//! | `ctxprop_client_retries_refused_total` | requests that were not, because the client's budget of retries was used up |
+//!
 //! # Features
 //!
-//! None is on by default. `axum` makes [`Error`] a response. `middleware` has the same, retries aside, for a chain of reqwest-middleware: see
+//! None is on by default. `axum` makes [`Error`] a response. `metrics` counts. `middleware` has the same, retries aside, for a chain of reqwest-middleware: see
 //! [`ClientBuilder`]'s `build_middleware`. `brotli`, `charset`, `cookies`, `deflate`, `form`, `gzip`, `http2`, `json`,
 //! `multipart`, `query`, `rustls`, `rustls-no-provider`, `socks`, `stream` and `system-proxy` are reqwest's features of
 //! the same names. Those it has beside them work as well, where your crate depends on reqwest with them: without
@@ -68,6 +79,7 @@ mod error;
 mod escape;
 mod into_url;
 mod journey;
+mod metrics;
 #[cfg(feature = "middleware")]
 pub mod middleware;
 pub mod redirect;

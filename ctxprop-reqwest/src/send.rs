@@ -21,7 +21,7 @@ use tracing::{Instrument, Span, field};
 use crate::client::{Inner, Rules};
 use crate::error::Error;
 use crate::journey::Journey;
-use crate::{DEADLINE_EXCEEDED, retry};
+use crate::{DEADLINE_EXCEEDED, metrics, retry};
 
 /// What is less is not worth a request, and cannot be written into one.
 const LEAST: Duration = Duration::from_millis(1);
@@ -55,25 +55,38 @@ pub(crate) fn send(
 ) -> NeedsCtx<Sending> {
     NeedsCtx::new(Box::pin(async move {
         let ctx = Ctx::current();
-        let mut request = match request {
-            Ok(request) => request,
-            Err(error) => {
-                // What comes too late is told as that, whatever else is wrong with it.
-                Left::of(&ctx, None)?;
-                return Err(error);
-            }
-        };
-        let sender = Sender::new(&client.rules, &ctx, &mut request);
-        let transport = &mut &client.http;
-        let response = match retries {
-            0 => ctx.run(sender.follow(request, transport)).await??,
-            _ => {
-                let attempts = retry::send(&sender, request, retries, transport);
-                ctx.run(Box::pin(attempts)).await??
-            }
-        };
+        let response = under(&ctx, &client, request, retries).await.inspect_err(count)?;
         Ok(crate::Response::new(response, ctx))
     }))
+}
+
+async fn under(
+    ctx: &Ctx,
+    client: &Inner,
+    request: Result<Request, Error>,
+    retries: u32,
+) -> Result<Response, Error> {
+    let mut request = match request {
+        Ok(request) => request,
+        Err(error) => {
+            // What comes too late is told as that, whatever else is wrong with it.
+            Left::of(ctx, None)?;
+            return Err(error);
+        }
+    };
+    let sender = Sender::new(&client.rules, ctx, &mut request);
+    let transport = &mut &client.http;
+    match retries {
+        0 => ctx.run(sender.follow(request, transport)).await?,
+        _ => ctx.run(Box::pin(retry::send(&sender, request, retries, transport))).await?,
+    }
+}
+
+/// Counts a request that was given up because of its deadline.
+pub(crate) fn count(error: &Error) {
+    if metrics::ON && error.cancelled().is_some_and(Cancelled::is_deadline) {
+        metrics::cancelled_by_deadline();
+    }
 }
 
 /// The `tracing` span of one hop, up to the head of its response. Of the URL it tells host and path: users, passwords and
@@ -111,6 +124,12 @@ impl<'a> Sender<'a> {
             span if span.is_valid() => span.clone(),
             _ => SpanContext::root(),
         };
+        if metrics::ON
+            && let (Some(own), Some(left)) = (timeout, ctx.remaining())
+            && own > left
+        {
+            metrics::timeout_shortened();
+        }
         let timeout = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         Sender { rules, ctx, trace, timeout }
     }
