@@ -64,7 +64,8 @@
 //! # Features
 //!
 //! None is on by default. `axum` makes [`Error`] a response. `metrics` counts. `middleware` has the same, retries aside, for a chain of reqwest-middleware: see
-//! [`ClientBuilder`]'s `build_middleware`. `brotli`, `charset`, `cookies`, `deflate`, `form`, `gzip`, `http2`, `json`,
+//! [`ClientBuilder`]'s `build_middleware`. `tower` has the same for any other client of the crate `http`, hyper-util's
+//! among them: see its `build_layer`. `brotli`, `charset`, `cookies`, `deflate`, `form`, `gzip`, `http2`, `json`,
 //! `multipart`, `query`, `rustls`, `rustls-no-provider`, `socks`, `stream` and `system-proxy` are reqwest's features of
 //! the same names. Those it has beside them work as well, where your crate depends on reqwest with them: without
 //! `rustls` or another TLS of reqwest's there is no `https`.
@@ -79,6 +80,8 @@ mod error;
 mod escape;
 mod into_url;
 mod journey;
+#[cfg(feature = "tower")]
+pub mod layer;
 mod metrics;
 #[cfg(feature = "middleware")]
 pub mod middleware;

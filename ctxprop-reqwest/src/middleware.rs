@@ -69,8 +69,7 @@ impl Middleware for CtxMiddleware {
         let ctx = Ctx::try_current().ok_or(Error::NoContext)?;
         let sender = Sender::new(&self.rules, &ctx, &mut request);
         let mut below = Below { next, extensions };
-        let response = ctx.run(sender.follow(request, &mut below)).await.map_err(Error::from);
-        let response = response.inspect_err(crate::send::count)??;
+        let response = ctx.run(sender.follow(request, &mut below)).await.map_err(Error::from)??;
         // Whoever reads the body may do so outside of the context.
         Ok(crate::Response::new(response, ctx).into_reqwest())
     }

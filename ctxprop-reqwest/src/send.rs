@@ -53,40 +53,27 @@ pub(crate) fn send(
     request: Result<Request, Error>,
     retries: u32,
 ) -> NeedsCtx<Sending> {
-    NeedsCtx::new(Box::pin(async move {
+    NeedsCtx::new(Box::pin(metrics::counted(async move {
         let ctx = Ctx::current();
-        let response = under(&ctx, &client, request, retries).await.inspect_err(count)?;
+        let mut request = match request {
+            Ok(request) => request,
+            Err(error) => {
+                // What comes too late is told as that, whatever else is wrong with it.
+                Left::of(&ctx, None)?;
+                return Err(error);
+            }
+        };
+        let sender = Sender::new(&client.rules, &ctx, &mut request);
+        let transport = &mut &client.http;
+        let response = match retries {
+            0 => ctx.run(sender.follow(request, transport)).await??,
+            _ => {
+                let attempts = retry::send(&sender, request, retries, transport);
+                ctx.run(Box::pin(attempts)).await??
+            }
+        };
         Ok(crate::Response::new(response, ctx))
-    }))
-}
-
-async fn under(
-    ctx: &Ctx,
-    client: &Inner,
-    request: Result<Request, Error>,
-    retries: u32,
-) -> Result<Response, Error> {
-    let mut request = match request {
-        Ok(request) => request,
-        Err(error) => {
-            // What comes too late is told as that, whatever else is wrong with it.
-            Left::of(ctx, None)?;
-            return Err(error);
-        }
-    };
-    let sender = Sender::new(&client.rules, ctx, &mut request);
-    let transport = &mut &client.http;
-    match retries {
-        0 => ctx.run(sender.follow(request, transport)).await?,
-        _ => ctx.run(Box::pin(retry::send(&sender, request, retries, transport))).await?,
-    }
-}
-
-/// Counts a request that was given up because of its deadline.
-pub(crate) fn count(error: &Error) {
-    if metrics::ON && error.cancelled().is_some_and(Cancelled::is_deadline) {
-        metrics::cancelled_by_deadline();
-    }
+    })))
 }
 
 /// The `tracing` span of one hop, up to the head of its response. Of the URL it tells host and path: users, passwords and
@@ -124,12 +111,7 @@ impl<'a> Sender<'a> {
             span if span.is_valid() => span.clone(),
             _ => SpanContext::root(),
         };
-        if metrics::ON
-            && let (Some(own), Some(left)) = (timeout, ctx.remaining())
-            && own > left
-        {
-            metrics::timeout_shortened();
-        }
+        metrics::bounded(timeout, ctx);
         let timeout = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         Sender { rules, ctx, trace, timeout }
     }
@@ -169,7 +151,9 @@ impl<'a> Sender<'a> {
             let seen = hop_span(&hop, &span);
             let response = transport.execute(hop).instrument(seen.clone()).await?;
             seen.record("status", response.status().as_u16());
-            if says_our_budget_ran_out(&response) && self.may_say_so(&journey, &left) {
+            if says_our_budget_ran_out(response.status(), response.headers())
+                && self.may_say_so(&journey, &left)
+            {
                 return Err(left.over(ctx).into());
             }
             let (status, headers) = (response.status(), response.headers());
@@ -195,19 +179,19 @@ impl<'a> Sender<'a> {
 }
 
 /// What is left for one hop, be it until the deadline or until the request's own timeout.
-struct Left {
+pub(crate) struct Left {
     /// The smaller of the two.
-    least: Option<Duration>,
+    pub(crate) least: Option<Duration>,
     is_own: bool,
     /// When reqwest gives up: the context's end needs no timer of reqwest's.
-    timer: Option<Duration>,
+    pub(crate) timer: Option<Duration>,
 }
 
 impl Left {
     /// # Errors
     ///
     /// The context has ended, or it is not worth sending anything any more.
-    fn of(ctx: &Ctx, timeout: Option<Instant>) -> Result<Left, Error> {
+    pub(crate) fn of(ctx: &Ctx, timeout: Option<Instant>) -> Result<Left, Error> {
         ctx.check()?;
         let own = timeout.map(|at| at.saturating_duration_since(Instant::now()));
         let left = match (own, ctx.remaining()) {
@@ -223,7 +207,7 @@ impl Left {
     }
 
     /// The error that says that it is used up.
-    fn over(&self, ctx: &Ctx) -> Error {
+    pub(crate) fn over(&self, ctx: &Ctx) -> Error {
         if self.is_own {
             return Error::TimedOut;
         }
@@ -236,10 +220,9 @@ impl Left {
     }
 }
 
-fn says_our_budget_ran_out(response: &Response) -> bool {
-    response.status() == StatusCode::GATEWAY_TIMEOUT
-        && response
-            .headers()
+pub(crate) fn says_our_budget_ran_out(status: StatusCode, headers: &HeaderMap) -> bool {
+    status == StatusCode::GATEWAY_TIMEOUT
+        && headers
             .get(DEADLINE_EXCEEDED)
             .is_some_and(|whose| whose.as_bytes().eq_ignore_ascii_case(b"caller"))
 }
