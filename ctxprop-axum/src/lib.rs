@@ -30,7 +30,8 @@
 //! | `ctx: Ctx` | the context of the request; 500 ([`MissingLayer`]) where no layer made one, or `Option<Ctx>` |
 //! | `Baggage(caller): Baggage<Caller>` | the baggage as a type: [`Baggage`] |
 //!
-//! A `#[propagate]` function that does not name its context is a handler through [`threaded`].
+//! A `#[propagate]` function that does not name its context is a handler through [`threaded`]. One that fails in many ways
+//! returns [`Failure`], which takes all errors, and answers 504 where the time was up.
 //!
 //! # Serving, and shutdown
 //!
@@ -119,7 +120,8 @@
 //!
 //! # Features
 //!
-//! `http2` (default) has [`serve`](fn@serve) speak HTTP/2 with whoever begins to. `metrics` counts.
+//! `http2` (default) has [`serve`](fn@serve) speak HTTP/2 with whoever begins to. `metrics` counts. `anyhow` has
+//! [`Failure`] look into errors of that crate.
 //!
 //! # Clients that leave
 //!
@@ -129,6 +131,7 @@
 
 mod body;
 mod extract;
+mod failure;
 mod future;
 mod layer;
 mod metrics;
@@ -143,6 +146,7 @@ mod watch;
 pub use body::CtxBody;
 pub use ctxprop::{Ctx, MissingLayer};
 pub use extract::{Baggage, BaggageRejection};
+pub use failure::Failure;
 pub use future::CtxFuture;
 pub use layer::CtxLayer;
 pub use ready::Call;
