@@ -129,6 +129,8 @@
 //! handler runs and its request body has been read; [`serve`](fn@serve) looks in all other cases. What nobody can see is an
 //! end that comes behind more of the body than both kernels keep for a handler that does not read.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod body;
 mod extract;
 mod failure;
@@ -160,3 +162,8 @@ pub const DEADLINE_EXCEEDED: http::HeaderName =
 
 /// The response header with the trace id, where [`CtxLayer::echo_trace_id`] asks for it.
 pub const TRACE_ID: http::HeaderName = http::HeaderName::from_static("x-trace-id");
+
+/// The example of the README is compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

@@ -72,6 +72,8 @@
 //!
 //! [`Ctx`]: ctxprop::Ctx
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod bound;
 mod builder;
 mod client;
@@ -108,3 +110,8 @@ pub use reqwest_middleware;
 /// The response header by which a server says whose deadline a 504 is about: `caller` or `server`.
 pub const DEADLINE_EXCEEDED: http::HeaderName =
     http::HeaderName::from_static("x-deadline-exceeded");
+
+/// The example of the README is compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
