@@ -17,22 +17,17 @@ async fn price(begun: Arc<AtomicUsize>) -> Result<u64, Cancelled> {
     Ok(100)
 }
 
-type Shared = Arc<Cancelled>;
-
-async fn by_itself(ctx: Ctx, begun: Arc<AtomicUsize>) -> Result<u64, Cancelled> {
-    let shared = ctx.detach("a price is everybody's").with_timeout(Duration::from_secs(5));
-    shared.spawn(price(begun)).await?
-}
-
 #[propagate]
 async fn through_moka(
     cache: Cache<&'static str, u64>,
     begun: Arc<AtomicUsize>,
-) -> Result<u64, Shared> {
-    let ctx = Ctx::current();
-    let filled = by_itself(ctx.clone(), begun);
-    let waits = async move { cache.try_get_with("book", filled).await };
-    ctx.run(waits).await.map_err(Arc::new)?
+) -> Result<u64, Cancelled> {
+    let shared =
+        Ctx::current().detach("a price is everybody's").with_timeout(Duration::from_secs(5));
+    let own = shared.clone();
+    let filled =
+        shared.spawn(async move { cache.try_get_with("book", price(begun).with(&own)).await });
+    filled.await?.map_err(|error| Cancelled::clone(&error))
 }
 
 #[propagate]
@@ -40,10 +35,12 @@ async fn through_a_cell(
     cell: Arc<OnceCell<u64>>,
     begun: Arc<AtomicUsize>,
 ) -> Result<u64, Cancelled> {
-    let ctx = Ctx::current();
-    let own = ctx.clone();
-    let waits = async move { cell.get_or_try_init(|| by_itself(own, begun)).await.copied() };
-    ctx.run(waits).await?
+    let shared =
+        Ctx::current().detach("a price is everybody's").with_timeout(Duration::from_secs(5));
+    let own = shared.clone();
+    let filled = shared
+        .spawn(async move { cell.get_or_try_init(|| price(begun).with(&own)).await.copied() });
+    filled.await?
 }
 
 fn callers() -> [Ctx; 3] {
@@ -71,6 +68,7 @@ async fn with_moka_each_caller_has_its_own_end() {
     assert!(!two.expect_err("it left").is_deadline());
     assert_eq!(three, Ok(100));
     assert_eq!(cache.get("book").await, Some(100));
+    assert_eq!(begun.load(Ordering::SeqCst), 1, "what was begun for who left is not lost");
 }
 
 #[tokio::test(start_paused = true)]
@@ -84,9 +82,10 @@ async fn with_a_once_cell_too() {
     assert!(!two.expect_err("it left").is_deadline());
     assert_eq!(three, Ok(100));
     assert_eq!(cell.get(), Some(&100));
+    assert_eq!(begun.load(Ordering::SeqCst), 1, "what was begun for who left is not lost");
 }
 
-/// Nobody left, nothing begun twice.
+/// Nobody leaves, and nothing is begun twice.
 #[tokio::test(start_paused = true)]
 async fn while_all_wait_it_is_computed_once() {
     let begun = Arc::new(AtomicUsize::new(0));
