@@ -23,6 +23,9 @@
 //! # drop(app);
 //! ```
 //!
+//! The [guide] has pages on how to adopt this in an existing service, the order of layers, streams and WebSockets, shutdown,
+//! and work that many requests share.
+//!
 //! # In handlers
 //!
 //! | argument | is |
@@ -135,6 +138,7 @@ mod body;
 mod extract;
 mod failure;
 mod future;
+pub mod guide;
 mod layer;
 mod metrics;
 mod policy;
