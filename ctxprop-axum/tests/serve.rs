@@ -252,6 +252,35 @@ async fn a_reader_that_stalls_is_closed_at_its_deadline() {
     drop(stalled);
 }
 
+/// The body is handed over in one piece, so the request is over at once. What is left of it is hyper's, and is sent no longer
+/// than the request would have been.
+#[tokio::test]
+async fn so_is_one_whose_body_was_handed_over_before() {
+    let whole = || async { Body::from(vec![b'x'; 64 << 20]) };
+    let app = Router::new().route("/", get(whole)).layer(CtxLayer::mesh());
+    let served = Served::new(app, |serve| serve.drain(NEVER)).await;
+    let stalled = common::send(served.address, "/", &[("x-timeout-ms", "50")]).await;
+    let mut client = http2(served.address, 1 << 30).await;
+    let mut request = ask("/");
+    request.headers_mut().insert("x-timeout-ms", "50".parse().expect("a value"));
+    let answer = client.send_request(request).await.expect("an answer");
+    stalled.readable().await.expect("it begins");
+    let drained = served.end().await;
+    assert!(drained.is_clean(), "{drained:?}");
+    drop((stalled, answer));
+}
+
+/// Who reads gets all of it.
+#[tokio::test]
+async fn a_body_that_is_read_in_time_arrives_whole() {
+    let whole = || async { Body::from(vec![b'x'; 8 << 20]) };
+    let app = Router::new().route("/", get(whole)).layer(CtxLayer::mesh());
+    let served = Served::new(app, |serve| serve.drain(NEVER)).await;
+    let answer = common::get(served.address, "/", &[("x-timeout-ms", "3600000")]).await;
+    assert_eq!(answer.body.len(), 8 << 20);
+    assert!(served.end().await.is_clean());
+}
+
 #[tokio::test]
 async fn so_is_an_http2_stream_whose_window_is_zero() {
     let (house, mut told, go) = House::new();

@@ -17,6 +17,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::{Sleep, sleep, sleep_until};
 use tower_service::Service;
 
 use super::exchange::{Connection, Exchange};
@@ -60,13 +61,14 @@ pub(super) async fn serve<S, B, I>(
     let mut ending = pin!(async {
         connection.server().reaches(Phase::Ending).await;
         loop {
-            tokio::time::sleep(FLUSH).await;
+            sleep(FLUSH).await;
             if connection.is_idle() {
                 return;
             }
         }
     });
     let mut asked = pin!(connection.asked_to_close());
+    let mut stalled: Option<Pin<Box<Sleep>>> = None;
     let mut peer = peer;
     let mut left: Option<Pin<Box<dyn Future<Output = ()> + Send>>> = None;
     poll_fn(|cx| {
@@ -90,6 +92,16 @@ pub(super) async fn serve<S, B, I>(
         }
         if asked.as_mut().poll(cx).is_ready() || ending.as_mut().poll(cx).is_ready() {
             return Poll::Ready(());
+        }
+        if let Some(by) = connection.must_be_taken_by() {
+            // The deadline bounds what is sent, also where it has been handed over already.
+            let wait = stalled.get_or_insert_with(|| Box::pin(sleep_until(by)));
+            if wait.deadline() != by {
+                wait.as_mut().reset(by);
+            }
+            if wait.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(());
+            }
         }
         if connection.has_a_body() {
             if left.is_none() {

@@ -7,7 +7,7 @@
 //! 3. A session (an upgraded connection) holds its request until the connection, over HTTP/2 the stream, is closed.
 //! 4. No lock is held while a request is dropped or told of its end.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use axum::extract::MatchedPath;
@@ -27,6 +27,8 @@ pub(crate) struct Connection {
     state: Mutex<State>,
     /// How many open requests came with a body.
     bodies: AtomicUsize,
+    /// Whether the socket takes no more bytes just now.
+    blocked: AtomicBool,
     close: Notify,
 }
 
@@ -37,6 +39,8 @@ struct State {
     /// The layers whose roots the server has been told of.
     layers: Vec<usize>,
     session: Option<InFlight>,
+    /// The deadline of the request that ended last.
+    last_deadline: Option<Instant>,
     closed: bool,
 }
 
@@ -57,6 +61,7 @@ impl Connection {
             number,
             state: Mutex::default(),
             bodies: AtomicUsize::new(0),
+            blocked: AtomicBool::new(false),
             close: Notify::new(),
         };
         server.opened(make)
@@ -78,6 +83,20 @@ impl Connection {
 
     pub(super) fn is_idle(&self) -> bool {
         self.lock().open.is_empty()
+    }
+
+    pub(super) fn set_blocked(&self, blocked: bool) {
+        self.blocked.store(blocked, Ordering::Relaxed);
+    }
+
+    /// When the rest of what was answered must have been taken: nothing is open, hyper holds the rest of a body whose
+    /// request is over, and the other side does not read it.
+    pub(super) fn must_be_taken_by(&self) -> Option<Instant> {
+        if !self.blocked.load(Ordering::Relaxed) {
+            return None;
+        }
+        let state = self.lock();
+        state.last_deadline.filter(|_| state.open.is_empty())
     }
 
     pub(super) async fn asked_to_close(&self) {
@@ -235,6 +254,7 @@ impl Drop for Ticket {
             let mut state = connection.lock();
             let at = state.open.iter().position(|(key, _)| *key == self.key);
             let open = at.map(|at| state.open.swap_remove(at));
+            state.last_deadline = open.as_ref().and_then(|(_, open)| open.ctx.deadline());
             (open, state.closed && state.open.is_empty())
         };
         drop(open);

@@ -126,10 +126,12 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Io<S> {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        match &mut self.socket {
+        let written = match &mut self.socket {
             Socket::Tcp { write, .. } => poll_io(tcp(write), cx, |tcp| tcp.try_write(buf)),
             Socket::Other(socket) => Pin::new(socket).poll_write(cx, buf),
-        }
+        };
+        self.connection.set_blocked(written.is_pending());
+        written
     }
 
     fn poll_write_vectored(
@@ -137,12 +139,14 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Io<S> {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        match &mut self.socket {
+        let written = match &mut self.socket {
             Socket::Tcp { write, .. } => {
                 poll_io(tcp(write), cx, |tcp| tcp.try_write_vectored(bufs))
             }
             Socket::Other(socket) => Pin::new(socket).poll_write_vectored(cx, bufs),
-        }
+        };
+        self.connection.set_blocked(written.is_pending());
+        written
     }
 
     fn is_write_vectored(&self) -> bool {
