@@ -241,11 +241,14 @@ async fn what_does_not_unwind_is_named() {
 }
 
 #[tokio::test]
-async fn a_reader_that_stalls_is_closed_at_its_deadline() {
+async fn a_reader_that_stalls_is_closed_when_its_context_has_ended() {
+    let (other, canceller) = Ctx::background().with_cancel();
     let (house, mut told, _go) = House::new();
-    let served = Served::new(app(house, CtxLayer::mesh()), |serve| serve.drain(NEVER)).await;
-    let stalled = common::send(served.address, "/export", &[("x-timeout-ms", "50")]).await;
+    let app = app(house, CtxLayer::mesh().under(&other));
+    let served = Served::new(app, |serve| serve.drain(NEVER)).await;
+    let stalled = common::send(served.address, "/export", &[]).await;
     until(&mut told, "export").await;
+    canceller.cancel();
     // It waits for this connection, which its peer neither reads nor closes.
     let drained = served.end().await;
     assert!(drained.is_clean(), "{drained:?}");
@@ -283,21 +286,25 @@ async fn a_body_that_is_read_in_time_arrives_whole() {
 
 #[tokio::test]
 async fn so_is_an_http2_stream_whose_window_is_zero() {
+    let (other, canceller) = Ctx::background().with_cancel();
     let (house, mut told, go) = House::new();
-    let served = Served::new(app(house, CtxLayer::mesh()), |serve| serve.drain(NEVER)).await;
+    let stalls = Router::new().route("/export", get(export)).with_state(house.clone());
+    let app = Router::new()
+        .merge(stalls.layer(CtxLayer::mesh().under(&other)))
+        .merge(Router::new().route("/slow", get(slow)).with_state(house).layer(CtxLayer::mesh()));
+    let served = Served::new(app, |serve| serve.drain(NEVER)).await;
     let mut client = http2(served.address, 0).await;
-    let mut request = ask("/export");
-    request.headers_mut().insert("x-timeout-ms", "50".parse().expect("a value"));
-    let answer = client.send_request(request).await.expect("an answer");
+    let answer = client.send_request(ask("/export")).await.expect("an answer");
     until(&mut told, "export").await;
-    let other = tokio::spawn(client.send_request(ask("/slow")));
+    let also = tokio::spawn(client.send_request(ask("/slow")));
     until(&mut told, "slow").await;
+    canceller.cancel();
     // This one stream is reset, and the others are not.
     let failed = answer.into_body().collect().await.expect_err("it is reset");
     let reason = std::error::Error::source(&failed).expect("a reason").to_string();
     assert!(reason.contains("stream no longer needed"), "{reason}");
     go.send_replace(true);
-    assert_eq!(other.await.expect("sent").expect("an answer").status(), StatusCode::OK);
+    assert_eq!(also.await.expect("sent").expect("an answer").status(), StatusCode::OK);
     let drained = served.end().await;
     assert!(drained.is_clean(), "{drained:?}");
 }
