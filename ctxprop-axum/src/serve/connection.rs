@@ -26,7 +26,7 @@ use super::server::Phase;
 use super::streams::{self, Streams};
 use crate::body::BoxError;
 
-/// How long a connection without an open request may take to send the rest once all was told to end.
+/// How long a connection without an open request may take to send the rest once it is to close.
 const FLUSH: Duration = Duration::from_secs(1);
 
 /// Serves one connection until it is closed by either side.
@@ -93,7 +93,7 @@ pub(super) async fn serve<S, B, I>(
         if asked.as_mut().poll(cx).is_ready() || ending.as_mut().poll(cx).is_ready() {
             return Poll::Ready(());
         }
-        if let Some(by) = connection.must_be_taken_by() {
+        if let Some(by) = connection.must_be_taken_by(is_draining, FLUSH) {
             // The deadline bounds what is sent, also where it has been handed over already.
             let wait = stalled.get_or_insert_with(|| Box::pin(sleep_until(by)));
             if wait.deadline() != by {

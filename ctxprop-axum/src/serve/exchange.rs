@@ -9,6 +9,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use axum::extract::MatchedPath;
 use ctxprop::{Canceller, Cause, Ctx};
@@ -39,8 +40,8 @@ struct State {
     /// The layers whose roots the server has been told of.
     layers: Vec<usize>,
     session: Option<InFlight>,
-    /// The deadline of the request that ended last.
-    last_deadline: Option<Instant>,
+    /// When the request that ended last had its deadline, and when it ended.
+    last: Option<(Instant, Instant)>,
     closed: bool,
 }
 
@@ -91,12 +92,17 @@ impl Connection {
 
     /// When the rest of what was answered must have been taken: nothing is open, hyper holds the rest of a body whose
     /// request is over, and the other side does not read it.
-    pub(super) fn must_be_taken_by(&self) -> Option<Instant> {
-        if !self.blocked.load(Ordering::Relaxed) {
+    ///
+    /// That it does not is known where the socket takes no more. Of a window of HTTP/2 that is used up only hyper knows; but
+    /// a connection that `drains`, has nothing open and is still there `after` that has something to send.
+    pub(super) fn must_be_taken_by(&self, drains: bool, after: Duration) -> Option<Instant> {
+        let is_blocked = self.blocked.load(Ordering::Relaxed);
+        if !is_blocked && !drains {
             return None;
         }
         let state = self.lock();
-        state.last_deadline.filter(|_| state.open.is_empty())
+        let (deadline, ended) = state.last.filter(|_| state.open.is_empty())?;
+        Some(if is_blocked { deadline } else { deadline.max(ended + after) })
     }
 
     pub(super) async fn asked_to_close(&self) {
@@ -254,7 +260,8 @@ impl Drop for Ticket {
             let mut state = connection.lock();
             let at = state.open.iter().position(|(key, _)| *key == self.key);
             let open = at.map(|at| state.open.swap_remove(at));
-            state.last_deadline = open.as_ref().and_then(|(_, open)| open.ctx.deadline());
+            let deadline = open.as_ref().and_then(|(_, open)| open.ctx.deadline());
+            state.last = deadline.map(|deadline| (deadline, Instant::now()));
             (open, state.closed && state.open.is_empty())
         };
         drop(open);
