@@ -97,6 +97,7 @@
 //! | warn | a request was cut short | the same |
 //! | warn | a request was refused | the same |
 //! | warn | a request's handler panicked | the same |
+//! | error | a handler failed: [`Failure`] became a response with status 500 | `error` |
 //!
 //! Of target `ctxprop::serve`:
 //!

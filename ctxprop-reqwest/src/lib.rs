@@ -50,6 +50,15 @@
 //!
 //! So a gateway that forwards a stranger's headers takes `baggage` out of them first.
 //!
+//! # What is logged
+//!
+//! | level | target | what | fields |
+//! | --- | --- | --- | --- |
+//! | info, a span | `ctxprop` | `send`: one hop, up to the head of its response | `method`, `host`, `path`, `trace_id`, `span_id`, `parent_id`, `status` |
+//! | debug | `ctxprop::retry` | the request is repeated | `host`, `status`, `attempt`, `delay` |
+//! | debug | `ctxprop::retry` | no retries left in the client's budget | `host`, `attempt` |
+//! | debug | `ctxprop::egress` | not trusted: sent without baggage | `host` |
+//!
 //! # What is counted
 //!
 //! With the feature `metrics`, by the crate of that name, for whichever recorder the application has.
