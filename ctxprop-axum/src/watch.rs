@@ -38,8 +38,8 @@ pub(crate) trait Watched: Send + Sync {
     /// Drops what is left of it. False where it is being polled just now.
     fn cut(&self) -> bool;
 
-    /// Closes what it was to be sent on, if it was cut and nobody has polled it since.
-    fn close(&self);
+    /// Closes what it was to be sent on, if it was cut and nobody has polled it since. Only some servers can.
+    fn close(&self) {}
 }
 
 /// What a body is bound to.
