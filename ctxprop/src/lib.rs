@@ -77,6 +77,8 @@
 //! `macros` (default) has `#[propagate]` and `#[derive(Baggage)]`. `axum` implements axum's traits for [`Ctx`] and
 //! [`Cancelled`]; `ctxprop-axum` turns it on.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 #[cfg(feature = "axum")]
 mod axum;
 mod baggage;
