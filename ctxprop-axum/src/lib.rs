@@ -99,7 +99,6 @@ mod body;
 mod extract;
 mod future;
 mod layer;
-mod policy;
 mod ready;
 mod request;
 mod service;

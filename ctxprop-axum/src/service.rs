@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use ctxprop::Ctx;
+use ctxprop_server::Policy;
 use http::{Method, Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
 use crate::body::{BoxError, CtxBody};
 use crate::future::CtxFuture;
-use crate::policy::Policy;
 use crate::ready::Call;
 use crate::request::InFlight;
 use crate::watch::Watchers;
@@ -79,7 +79,8 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let admitted = self.shared.policy.admit(&self.shared.root, &request);
+        let admitted =
+            self.shared.policy.admit(&self.shared.root, request.extensions(), request.headers());
         let too_little = self.shared.policy.is_too_little(admitted.budget);
         let mut in_flight = InFlight::new(admitted, &request);
         if too_little {

@@ -108,6 +108,7 @@ pub mod local;
 #[cfg(feature = "macros")]
 pub mod messages {}
 mod needs_ctx;
+mod of_request;
 mod on_done;
 #[doc(hidden)]
 #[allow(missing_docs, reason = "only generated code uses it")]
