@@ -103,7 +103,6 @@ mod ready;
 mod request;
 mod service;
 mod threaded;
-mod watch;
 
 pub use body::CtxBody;
 pub use ctxprop::{Ctx, MissingLayer};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use ctxprop::Ctx;
-use ctxprop_server::Policy;
+use ctxprop_server::{Policy, Watchers};
 use http::{Method, Request, Response};
 use http_body::Body;
 use tower_service::Service;
@@ -14,7 +14,6 @@ use crate::body::{BoxError, CtxBody};
 use crate::future::CtxFuture;
 use crate::ready::Call;
 use crate::request::InFlight;
-use crate::watch::Watchers;
 
 /// The service that [`CtxLayer`](crate::CtxLayer) makes of another one.
 ///

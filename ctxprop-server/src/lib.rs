@@ -2,7 +2,8 @@
 //! are made of it, and a layer for another framework can be.
 //!
 //! [`Policy`] is what such a layer was told: whom it believes, and how much. [`Policy::admit`] makes of a request's
-//! headers the context that the request runs under.
+//! headers the context that the request runs under. [`Watchers`] see to it that what is sent as the answer ends with
+//! that context, though nobody asks for it.
 //!
 //! ```
 //! use std::time::Duration;
@@ -24,5 +25,7 @@
 //! ```
 
 mod policy;
+mod watch;
 
 pub use policy::{Accept, Admitted, Granted, Policy};
+pub use watch::{Bound, Watched, Watchers};
