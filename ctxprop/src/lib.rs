@@ -75,7 +75,8 @@
 //! # Features
 //!
 //! `macros` (default) has `#[propagate]` and `#[derive(Baggage)]`. `axum` implements axum's traits for [`Ctx`] and
-//! [`Cancelled`]; `ctxprop-axum` turns it on.
+//! [`Cancelled`]; `ctxprop-axum` turns it on. `tonic` makes [`Cancelled`] a `tonic::Status` and reads it out of one, and
+//! makes tonic's metadata a [carrier](wire); `ctxprop-tonic` turns it on.
 
 #[cfg(feature = "axum")]
 mod axum;
@@ -120,6 +121,8 @@ mod shield;
 mod slots;
 mod span;
 mod task;
+#[cfg(feature = "tonic")]
+mod tonic;
 pub mod trust;
 mod value;
 mod watch;
