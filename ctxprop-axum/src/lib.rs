@@ -99,17 +99,16 @@ mod body;
 mod extract;
 mod future;
 mod layer;
-mod ready;
 mod request;
 mod service;
 mod threaded;
 
 pub use body::CtxBody;
 pub use ctxprop::{Ctx, MissingLayer};
+pub use ctxprop_server::Call;
 pub use extract::{Baggage, BaggageRejection};
 pub use future::CtxFuture;
 pub use layer::CtxLayer;
-pub use ready::Call;
 pub use service::CtxService;
 pub use threaded::{Threadable, Threaded, threaded};
 

@@ -5,14 +5,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use ctxprop::Ctx;
-use ctxprop_server::{Policy, Watchers};
+use ctxprop_server::{Call, Policy, Watchers};
 use http::{Method, Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
 use crate::body::{BoxError, CtxBody};
 use crate::future::CtxFuture;
-use crate::ready::Call;
 use crate::request::InFlight;
 
 /// The service that [`CtxLayer`](crate::CtxLayer) makes of another one.

@@ -3,7 +3,7 @@
 //!
 //! [`Policy`] is what such a layer was told: whom it believes, and how much. [`Policy::admit`] makes of a request's
 //! headers the context that the request runs under. [`Watchers`] see to it that what is sent as the answer ends with
-//! that context, though nobody asks for it.
+//! that context, though nobody asks for it. [`Call`] has a request wait for the service inside on its own budget.
 //!
 //! ```
 //! use std::time::Duration;
@@ -25,7 +25,9 @@
 //! ```
 
 mod policy;
+mod ready;
 mod watch;
 
 pub use policy::{Accept, Admitted, Granted, Policy};
+pub use ready::Call;
 pub use watch::{Bound, Watched, Watchers};
