@@ -1,0 +1,148 @@
+//! Bodies that end with their call: what is sent, and what is read.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use ctxprop::{CancelGuard, Cause, Ctx};
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+use tonic::Status;
+
+use super::send::broken;
+use crate::BoxError;
+
+/// The wait for the end of a context, which begins when a body is first waited for.
+#[derive(Default)]
+struct End {
+    done: Option<Pin<Box<dyn Future<Output = Cause> + Send + Sync>>>,
+}
+
+impl End {
+    fn poll(&mut self, ctx: &Ctx, cx: &mut Context<'_>) -> Poll<()> {
+        let done = self.done.get_or_insert_with(|| Box::pin(ctx.done()));
+        done.as_mut().poll(cx).map(drop)
+    }
+}
+
+/// What the caller sends. It goes on in a task of the connection's, which knows nothing of the call: at the end it
+/// breaks off, and the stream is reset.
+pub(crate) struct Outbound {
+    body: Option<tonic::body::Body>,
+    ctx: Ctx,
+    end: End,
+}
+
+impl Outbound {
+    pub(crate) fn bound(body: tonic::body::Body, ctx: Ctx) -> tonic::body::Body {
+        if body.is_end_stream() {
+            return body;
+        }
+        tonic::body::Body::new(Outbound { body: Some(body), ctx, end: End::default() })
+    }
+}
+
+impl Body for Outbound {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let this = &mut *self;
+        let Some(body) = &mut this.body else { return Poll::Ready(None) };
+        // Also before what is ready at once: a stream that always has more would never end.
+        if this.ctx.check().is_ok() {
+            if let Poll::Ready(frame) = Pin::new(body).poll_frame(cx) {
+                return Poll::Ready(frame);
+            }
+            if this.end.poll(&this.ctx, cx).is_pending() {
+                return Poll::Pending;
+            }
+        }
+        this.body = None;
+        this.end = End::default();
+        let mut status = Status::cancelled("the call is over");
+        // What the connection resets the stream with.
+        status.set_source(Arc::new(h2::Error::from(h2::Reason::CANCEL)));
+        Poll::Ready(Some(Err(status)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.as_ref().map_or_else(SizeHint::default, Body::size_hint)
+    }
+}
+
+pin_project! {
+    /// What a peer answers, up to its trailers, or to the end of the context that the call was made in, whoever reads
+    /// it. Dropped, it ends the call.
+    pub struct CallBody<R> {
+        // `None` once the context has ended: the stream is reset then, not when the reader notices.
+        #[pin]
+        body: Option<R>,
+        ctx: Ctx,
+        guard: CancelGuard,
+        end: End,
+    }
+}
+
+impl<R> CallBody<R> {
+    pub(crate) fn new(body: R, ctx: Ctx, guard: CancelGuard) -> Self {
+        CallBody { body: Some(body), ctx, guard, end: End::default() }
+    }
+}
+
+impl<R> Body for CallBody<R>
+where
+    R: Body<Data = Bytes>,
+    R::Error: Into<BoxError>,
+{
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let mut this = self.project();
+        let Some(body) = this.body.as_mut().as_pin_mut() else { return Poll::Ready(None) };
+        if this.ctx.check().is_ok() {
+            match body.poll_frame(cx) {
+                Poll::Ready(frame) => {
+                    return Poll::Ready(
+                        frame.map(|frame| frame.map_err(|error| broken(this.ctx, error.into()))),
+                    );
+                }
+                Poll::Pending => {
+                    if this.end.poll(this.ctx, cx).is_pending() {
+                        return Poll::Pending;
+                    }
+                }
+            }
+        }
+        this.body.set(None);
+        *this.end = End::default();
+        Poll::Ready(this.ctx.check().err().map(|cancelled| Err(cancelled.into())))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.as_ref().map_or_else(SizeHint::default, Body::size_hint)
+    }
+}
+
+impl<R> fmt::Debug for CallBody<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CallBody").field("ctx", &self.ctx).finish_non_exhaustive()
+    }
+}
