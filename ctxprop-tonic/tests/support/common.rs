@@ -24,6 +24,15 @@ pub(crate) async fn serve(layer: CtxLayer, script: Script) -> SocketAddr {
     address
 }
 
+/// A service that knows nothing of contexts.
+pub(crate) async fn serve_plain(script: Script) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("bound");
+    let server = Server::builder().add_service(ProbeServer::new(script));
+    tokio::spawn(server.serve_with_incoming(TcpListenerStream::new(listener)));
+    address
+}
+
 pub(crate) fn endpoint(address: SocketAddr) -> Endpoint {
     Endpoint::from_shared(format!("http://{address}")).expect("an address")
 }

@@ -1,7 +1,13 @@
 //! A gRPC service whose handlers each test writes: generated code, and nothing of ctxprop.
 
 mod generated {
-    #![allow(missing_docs, unreachable_pub, clippy::all, reason = "generated")]
+    #![allow(
+        missing_docs,
+        unreachable_pub,
+        clippy::all,
+        clippy::missing_errors_doc,
+        reason = "generated"
+    )]
     tonic::include_proto!("probe");
 }
 
