@@ -6,6 +6,32 @@ mod server;
 pub use client::{CallBody, CallFuture, CtxChannel};
 pub use server::{CtxBody, CtxFuture, CtxLayer, CtxService};
 
+use ctxprop::Cancelled;
+use tonic::Status;
+
+/// The status for an error of whatever kind: for [`map_err`](Result::map_err) in a handler.
+///
+/// Where the error tells of the end of a context, as those of `ctxprop-reqwest` do then, that is its code, and
+/// `Cancelled::try_from(status)` gives it back; else it is what [`Status::from_error`] makes of it.
+///
+/// # Examples
+///
+/// ```
+/// use ctxprop::{Cancelled, Cause};
+/// use tonic::Code;
+///
+/// let error = std::io::Error::from(Cancelled::new(Cause::DeadlineExceeded));
+/// let status = ctxprop_tonic::status_of(error);
+/// assert_eq!(status.code(), Code::DeadlineExceeded);
+/// ```
+pub fn status_of(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Status {
+    let error = error.into();
+    match Cancelled::find_in(&*error) {
+        Some(cancelled) => cancelled.clone().into(),
+        None => Status::from_error(error),
+    }
+}
+
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The metadata, among a call's trailers, that tells whose deadline a `DEADLINE_EXCEEDED` is about: `caller` or
