@@ -6,6 +6,7 @@ mod generated {
         unreachable_pub,
         clippy::all,
         clippy::missing_errors_doc,
+        clippy::doc_markdown,
         reason = "generated"
     )]
     tonic::include_proto!("probe");
