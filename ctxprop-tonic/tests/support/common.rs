@@ -25,7 +25,7 @@ pub(crate) async fn serve(layer: CtxLayer, script: Script) -> SocketAddr {
 }
 
 /// Each message leaves at once, as those that are asked for it do.
-fn incoming(listener: TcpListener) -> TcpIncoming {
+pub(crate) fn incoming(listener: TcpListener) -> TcpIncoming {
     TcpIncoming::from(listener).with_nodelay(Some(true))
 }
 
