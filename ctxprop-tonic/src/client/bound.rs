@@ -7,9 +7,11 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use ctxprop::{CancelGuard, Cause, Ctx};
+use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
-use tonic::Status;
+use tonic::{Code, Status};
+use tracing::Span;
 
 use super::send::broken;
 use crate::BoxError;
@@ -89,13 +91,23 @@ pin_project! {
         body: Option<R>,
         ctx: Ctx,
         guard: CancelGuard,
+        // The call's, which ends with it.
+        span: Span,
         end: End,
     }
 }
 
+/// Notes in `span` the code that headers or trailers tell, if they tell one.
+pub(crate) fn told(span: &Span, headers: Option<&HeaderMap>) {
+    let code = headers.and_then(|headers| headers.get(Status::GRPC_STATUS));
+    if let Some(code) = code {
+        span.record("status", Code::from_bytes(code.as_bytes()) as i32);
+    }
+}
+
 impl<R> CallBody<R> {
-    pub(crate) fn new(body: R, ctx: Ctx, guard: CancelGuard) -> Self {
-        CallBody { body: Some(body), ctx, guard, end: End::default() }
+    pub(crate) fn new(body: R, ctx: Ctx, guard: CancelGuard, span: Span) -> Self {
+        CallBody { body: Some(body), ctx, guard, span, end: End::default() }
     }
 }
 
@@ -114,22 +126,26 @@ where
         let mut this = self.project();
         let Some(body) = this.body.as_mut().as_pin_mut() else { return Poll::Ready(None) };
         if this.ctx.check().is_ok() {
-            match body.poll_frame(cx) {
-                Poll::Ready(frame) => {
-                    return Poll::Ready(
-                        frame.map(|frame| frame.map_err(|error| broken(this.ctx, error.into()))),
-                    );
+            if let Poll::Ready(frame) = body.poll_frame(cx) {
+                let frame =
+                    frame.map(|frame| frame.map_err(|error| broken(this.ctx, error.into())));
+                match &frame {
+                    Some(Ok(frame)) => told(this.span, frame.trailers_ref()),
+                    Some(Err(status)) => drop(this.span.record("status", status.code() as i32)),
+                    None => {}
                 }
-                Poll::Pending => {
-                    if this.end.poll(this.ctx, cx).is_pending() {
-                        return Poll::Pending;
-                    }
-                }
+                return Poll::Ready(frame);
+            }
+            if this.end.poll(this.ctx, cx).is_pending() {
+                return Poll::Pending;
             }
         }
         this.body.set(None);
         *this.end = End::default();
-        Poll::Ready(this.ctx.check().err().map(|cancelled| Err(cancelled.into())))
+        let Err(cancelled) = this.ctx.check() else { return Poll::Ready(None) };
+        let status = Status::from(cancelled);
+        this.span.record("status", status.code() as i32);
+        Poll::Ready(Some(Err(status)))
     }
 
     fn is_end_stream(&self) -> bool {

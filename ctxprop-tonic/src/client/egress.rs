@@ -40,19 +40,20 @@ impl Egress {
         self.host.as_deref().or_else(|| uri.host()).unwrap_or_default()
     }
 
-    /// Writes what the peer at `host` is told of these. `remaining` is at least 1 ms, or nothing is written.
+    /// How far the host that a call to `uri` goes to is trusted.
+    pub(crate) fn zone(&self, uri: &Uri) -> Zone {
+        self.mesh.zone(self.host(uri))
+    }
+
+    /// Writes what a peer in `zone` is told of these. `remaining` is at least 1 ms, or nothing is written.
     pub(crate) fn write(
         &self,
-        host: &str,
+        zone: Zone,
         span: &SpanContext,
         baggage: &BaggageMap,
         remaining: Option<Duration>,
         headers: &mut HeaderMap,
     ) -> Result<(), Expired> {
-        let zone = self.mesh.zone(host);
-        if zone == Zone::Outside && !baggage.is_empty() {
-            tracing::debug!(target: "ctxprop::egress", host, "not trusted: sent without baggage");
-        }
         let by_hand = restrict(zone, headers);
         let shared = zone.share(baggage).filter(|_| !by_hand);
         let formats = if by_hand { self.formats.baggage(false) } else { self.formats };

@@ -12,15 +12,16 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use ctxprop::__private::of_request;
+use ctxprop::trust::Zone;
 use ctxprop::wire::Formats;
 use ctxprop::wire::budget::extract_grpc_timeout;
 use ctxprop::{Background, CancelGuard, Cancelled, Cause, Ctx, SpanContext};
 use http::{HeaderMap, Request, Response};
 use http_body::Body;
-use tonic::{Code, Status, TimeoutExpired};
+use tonic::{Status, TimeoutExpired};
 use tracing::{Instrument, Span, field};
 
-use super::bound::{CallBody, Outbound};
+use super::bound::{CallBody, Outbound, told};
 use super::channel::Rules;
 use crate::BoxError;
 
@@ -70,10 +71,13 @@ impl Sending {
         };
         let host = rules.egress.host(request.uri());
         let span = call_span(host, request.uri().path(), &trace);
-        let host = host.to_owned();
+        let zone = rules.egress.zone(request.uri());
+        if zone == Zone::Outside && !ctx.baggage_map().is_empty() {
+            tracing::debug!(target: "ctxprop::egress", host, "not trusted: sent without baggage");
+        }
         rules
             .egress
-            .write(&host, &trace, ctx.baggage_map(), ctx.remaining(), request.headers_mut())
+            .write(zone, &trace, ctx.baggage_map(), ctx.remaining(), request.headers_mut())
             .map_err(|_| expired(&ctx))?;
         Ok(Sending { ctx, guard: canceller.drop_guard(), span })
     }
@@ -97,19 +101,16 @@ impl Sending {
     {
         let Sending { ctx, guard, span } = self;
         let answered = ctx.run(answer.instrument(span.clone())).await;
-        let told = match answered {
+        let status = match answered {
             Ok(Ok(response)) => {
-                let status = response.headers().get(Status::GRPC_STATUS);
-                if let Some(code) = status.map(|code| Code::from_bytes(code.as_bytes())) {
-                    span.record("status", code as i32);
-                }
-                return Ok(response.map(|body| CallBody::new(body, ctx, guard)));
+                told(&span, Some(response.headers()));
+                return Ok(response.map(|body| CallBody::new(body, ctx, guard, span)));
             }
             Ok(Err(error)) => broken(&ctx, error.into()),
             Err(cancelled) => cancelled.into(),
         };
-        span.record("status", told.code() as i32);
-        Err(told)
+        span.record("status", status.code() as i32);
+        Err(status)
     }
 }
 
@@ -147,7 +148,7 @@ fn is_timeout(error: &(dyn std::error::Error + 'static)) -> bool {
         .any(|error| error.is::<TimeoutExpired>())
 }
 
-/// The `tracing` span of one call, up to the head of its answer.
+/// The `tracing` span of one call, up to the end of its answer.
 fn call_span(host: &str, path: &str, span: &SpanContext) -> Span {
     let (service, method) = crate::names(path);
     tracing::info_span!(
