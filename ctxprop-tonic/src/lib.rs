@@ -142,6 +142,7 @@
 //! [`Ctx::current`]: ctxprop::Ctx::current
 
 mod client;
+mod end;
 mod server;
 
 pub use client::{CallBody, CallFuture, CtxChannel};
@@ -174,6 +175,8 @@ pub fn status_of(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> 
 }
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+const GRPC_TIMEOUT: http::HeaderName = http::HeaderName::from_static("grpc-timeout");
 
 /// The metadata, among a call's trailers, that tells whose deadline a `DEADLINE_EXCEEDED` is about: `caller` or
 /// `server`.

@@ -1,33 +1,23 @@
 //! Bodies that end with their call: what is sent, and what is read.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use ctxprop::{CancelGuard, Cause, Ctx};
+use ctxprop::Ctx;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
+use tokio::sync::oneshot;
 use tonic::{Code, Status};
 use tracing::Span;
 
 use super::send::broken;
 use crate::BoxError;
-
-/// The wait for the end of a context, which begins when a body is first waited for.
-#[derive(Default)]
-struct End {
-    done: Option<Pin<Box<dyn Future<Output = Cause> + Send + Sync>>>,
-}
-
-impl End {
-    fn poll(&mut self, ctx: &Ctx, cx: &mut Context<'_>) -> Poll<()> {
-        let done = self.done.get_or_insert_with(|| Box::pin(ctx.done()));
-        done.as_mut().poll(cx).map(drop)
-    }
-}
+use crate::end::End;
 
 /// What the caller sends. It goes on in a task of the connection's, which knows nothing of the call: at the end it
 /// breaks off, and the stream is reset.
@@ -35,14 +25,20 @@ pub(crate) struct Outbound {
     body: Option<tonic::body::Body>,
     ctx: Ctx,
     end: End,
+    /// Ready when nobody waits for the answer any more.
+    over: Over,
 }
 
+/// Held by whoever waits for the answer of a call.
+pub(crate) type Waits = oneshot::Sender<Infallible>;
+pub(crate) type Over = oneshot::Receiver<Infallible>;
+
 impl Outbound {
-    pub(crate) fn bound(body: tonic::body::Body, ctx: Ctx) -> tonic::body::Body {
+    pub(crate) fn bound(body: tonic::body::Body, ctx: Ctx, over: Over) -> tonic::body::Body {
         if body.is_end_stream() {
             return body;
         }
-        tonic::body::Body::new(Outbound { body: Some(body), ctx, end: End::default() })
+        tonic::body::Body::new(Outbound { body: Some(body), ctx, end: End::default(), over })
     }
 }
 
@@ -57,11 +53,13 @@ impl Body for Outbound {
         let this = &mut *self;
         let Some(body) = &mut this.body else { return Poll::Ready(None) };
         // Also before what is ready at once: a stream that always has more would never end.
-        if this.ctx.check().is_ok() {
+        if this.ctx.check().is_ok() && !this.over.is_terminated() {
             if let Poll::Ready(frame) = Pin::new(body).poll_frame(cx) {
                 return Poll::Ready(frame);
             }
-            if this.end.poll(&this.ctx, cx).is_pending() {
+            if Pin::new(&mut this.over).poll(cx).is_pending()
+                && this.end.poll(&this.ctx, cx).is_pending()
+            {
                 return Poll::Pending;
             }
         }
@@ -90,7 +88,7 @@ pin_project! {
         #[pin]
         body: Option<R>,
         ctx: Ctx,
-        guard: CancelGuard,
+        waits: Waits,
         // The call's, which ends with it.
         span: Span,
         end: End,
@@ -106,8 +104,8 @@ pub(crate) fn told(span: &Span, headers: Option<&HeaderMap>) {
 }
 
 impl<R> CallBody<R> {
-    pub(crate) fn new(body: R, ctx: Ctx, guard: CancelGuard, span: Span) -> Self {
-        CallBody { body: Some(body), ctx, guard, span, end: End::default() }
+    pub(crate) fn new(body: R, ctx: Ctx, waits: Waits, span: Span) -> Self {
+        CallBody { body: Some(body), ctx, waits, span, end: End::default() }
     }
 }
 

@@ -147,10 +147,9 @@ where
         self.inner.poll_ready(cx).map_err(|error| Status::from_error(error.into()))
     }
 
-    fn call(&mut self, mut request: Request<tonic::body::Body>) -> CallFuture<R> {
-        match Sending::begin(&self.rules, &mut request) {
-            Ok(sending) => {
-                let request = sending.bind(request);
+    fn call(&mut self, request: Request<tonic::body::Body>) -> CallFuture<R> {
+        match Sending::begin(&self.rules, request) {
+            Ok((sending, request)) => {
                 let answer = sending.within(|| self.inner.call(request));
                 CallFuture::new(sending, answer)
             }

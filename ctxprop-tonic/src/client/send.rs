@@ -15,15 +15,16 @@ use ctxprop::__private::of_request;
 use ctxprop::trust::Zone;
 use ctxprop::wire::Formats;
 use ctxprop::wire::budget::extract_grpc_timeout;
-use ctxprop::{Background, CancelGuard, Cancelled, Cause, Ctx, SpanContext};
+use ctxprop::{Background, Cancelled, Cause, Ctx, SpanContext};
 use http::{HeaderMap, Request, Response};
 use http_body::Body;
+use tokio::sync::oneshot;
 use tonic::{Status, TimeoutExpired};
 use tracing::{Instrument, Span, field};
 
-use super::bound::{CallBody, Outbound, told};
+use super::bound::{CallBody, Outbound, Waits, told};
 use super::channel::Rules;
-use crate::BoxError;
+use crate::{BoxError, GRPC_TIMEOUT};
 
 /// What is less is not worth a call, and its end is that of the budget.
 const LEAST: Duration = Duration::from_millis(1);
@@ -36,34 +37,37 @@ const NO_CONTEXT: &str = "no context is current, so this call would lose its cal
 /// A call that has begun. Dropped, it ends.
 pub(crate) struct Sending {
     ctx: Ctx,
-    guard: CancelGuard,
+    waits: Waits,
     span: Span,
 }
 
 impl Sending {
-    /// Writes what the peer is to know into the headers of `request`.
+    /// Writes what the peer is to know into the headers of `request`, and has what is sent end with the call.
     ///
     /// # Errors
     ///
     /// There is no context, or it has ended, or so little is left that the call is not worth it; or its own timeout is
     /// none.
-    pub(crate) fn begin<B>(rules: &Rules, request: &mut Request<B>) -> Result<Sending, Status> {
-        let caller = match (of_request(request.extensions()), rules.detached) {
+    pub(crate) fn begin(
+        rules: &Rules,
+        mut request: Request<tonic::body::Body>,
+    ) -> Result<(Sending, Request<tonic::body::Body>), Status> {
+        let ctx = match (of_request(request.extensions()), rules.detached) {
             (Some(ctx), _) => ctx,
             (None, Some(reason)) => Ctx::background().detach(reason),
             (None, None) => return Err(Status::failed_precondition(NO_CONTEXT)),
         };
-        let own = extract_grpc_timeout(request.headers())
-            .map_err(|error| Status::invalid_argument(error.to_string()))?;
-        // Its own timeout makes it a part of the caller's budget, which all of the call is bounded by.
-        let caller = match own {
-            Some(own) if caller.remaining().is_none_or(|left| own < left) => {
-                caller.with_timeout(own)
-            }
-            _ => caller,
+        let own = match request.headers().contains_key(GRPC_TIMEOUT) {
+            true => extract_grpc_timeout(request.headers())
+                .map_err(|error| Status::invalid_argument(error.to_string()))?,
+            false => None,
         };
-        caller.check()?;
-        let (ctx, canceller) = caller.with_cancel();
+        // Its own timeout makes it a part of the caller's budget, which all of the call is bounded by.
+        let ctx = match own {
+            Some(own) if ctx.remaining().is_none_or(|left| own < left) => ctx.with_timeout(own),
+            _ => ctx,
+        };
+        ctx.check()?;
         // Without a trace one begins here.
         let trace = match ctx.span() {
             span if span.is_valid() => span.child(),
@@ -79,12 +83,9 @@ impl Sending {
             .egress
             .write(zone, &trace, ctx.baggage_map(), ctx.remaining(), request.headers_mut())
             .map_err(|_| expired(&ctx))?;
-        Ok(Sending { ctx, guard: canceller.drop_guard(), span })
-    }
-
-    /// Has what is sent end with the call.
-    pub(crate) fn bind(&self, request: Request<tonic::body::Body>) -> Request<tonic::body::Body> {
-        request.map(|body| Outbound::bound(body, self.ctx.clone()))
+        let (waits, over) = oneshot::channel();
+        let request = request.map(|body| Outbound::bound(body, ctx.clone(), over));
+        Ok((Sending { ctx, waits, span }, request))
     }
 
     /// Runs `f` in the call's span.
@@ -99,12 +100,12 @@ impl Sending {
     where
         E: Into<BoxError>,
     {
-        let Sending { ctx, guard, span } = self;
+        let Sending { ctx, waits, span } = self;
         let answered = ctx.run(answer.instrument(span.clone())).await;
         let status = match answered {
             Ok(Ok(response)) => {
                 told(&span, Some(response.headers()));
-                return Ok(response.map(|body| CallBody::new(body, ctx, guard, span)));
+                return Ok(response.map(|body| CallBody::new(body, ctx, waits, span)));
             }
             Ok(Err(error)) => broken(&ctx, error.into()),
             Err(cancelled) => cancelled.into(),

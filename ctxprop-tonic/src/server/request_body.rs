@@ -7,15 +7,14 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use ctxprop::{Cancelled, Canceller, Cause, Ctx};
+use ctxprop::{Cancelled, Canceller, Ctx};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tonic::{Code, Status};
 
 use super::call::gone;
 use crate::BoxError;
-
-type End = Pin<Box<dyn Future<Output = Cause> + Send + Sync>>;
+use crate::end::End;
 
 pin_project! {
     pub(crate) struct RequestBody<B> {
@@ -25,7 +24,7 @@ pin_project! {
         ctx: Ctx,
         canceller: Canceller,
         // The wait for the end, which begins when the body is first waited for.
-        end: Option<End>,
+        end: End,
     }
 }
 
@@ -38,7 +37,12 @@ where
         if body.is_end_stream() {
             return tonic::body::Body::empty();
         }
-        tonic::body::Body::new(RequestBody { body: Some(body), ctx, canceller, end: None })
+        tonic::body::Body::new(RequestBody {
+            body: Some(body),
+            ctx,
+            canceller,
+            end: End::default(),
+        })
     }
 }
 
@@ -88,8 +92,7 @@ where
                     );
                 }
                 Poll::Pending => {
-                    let end = this.end.get_or_insert_with(|| Box::pin(this.ctx.done()));
-                    if end.as_mut().poll(cx).is_pending() {
+                    if this.end.poll(this.ctx, cx).is_pending() {
                         return Poll::Pending;
                     }
                     ended = this.ctx.check().err();
@@ -97,7 +100,7 @@ where
             }
         }
         this.body.set(None);
-        *this.end = None;
+        *this.end = End::default();
         Poll::Ready(ended.map(|cancelled| Err(cut_off(cancelled))))
     }
 

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use ctxprop::Ctx;
 use ctxprop::wire::budget::{InvalidTimeout, extract_grpc_timeout};
 use ctxprop_server::{Call, Policy, Watchers};
-use http::{HeaderName, Request, Response};
+use http::{Request, Response};
 use http_body::Body;
 use tokio::time::Instant;
 use tonic::server::NamedService;
@@ -18,9 +18,7 @@ use super::body::CtxBody;
 use super::call::InFlight;
 use super::future::CtxFuture;
 use super::request_body::RequestBody;
-use crate::BoxError;
-
-const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
+use crate::{BoxError, GRPC_TIMEOUT};
 
 /// The service that [`CtxLayer`](crate::CtxLayer) makes of another one.
 ///
