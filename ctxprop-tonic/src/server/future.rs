@@ -65,18 +65,24 @@ impl<F: Future + Send + 'static> CtxFuture<F> {
 
 impl Shared {
     /// A response that is nothing but a status.
-    fn only<B>(&self, status: Status, call: &mut InFlight) -> Response<CtxBody<B>> {
+    fn only<B>(&self, status: Status, call: &mut InFlight) -> Response<CtxBody<B>>
+    where
+        B: Body,
+        B::Error: Into<BoxError>,
+    {
         let mut response = status.into_http::<()>().map(|()| CtxBody::empty());
         self.head(call, &mut response);
         response
     }
 
     /// The head of the response as it leaves. One that has no body tells there how the call ended.
-    fn head<B>(&self, call: &mut InFlight, response: &mut Response<B>) {
-        let source = response.extensions_mut().remove::<Status>();
-        told::tell(call, response.headers_mut(), source.as_ref());
-        if let Some(source) = source {
-            response.extensions_mut().insert(source);
+    fn head<B: Body>(&self, call: &mut InFlight, response: &mut Response<B>) {
+        if response.body().is_end_stream() {
+            let source = response.extensions_mut().remove::<Status>();
+            told::tell(call, response.headers_mut(), source.as_ref());
+            if let Some(source) = source {
+                response.extensions_mut().insert(source);
+            }
         }
         if self.policy.echo_trace_id {
             told::echo(call, response.headers_mut());

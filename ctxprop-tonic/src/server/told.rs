@@ -41,6 +41,8 @@ pub(crate) fn tell(request: &mut InFlight, headers: &mut HeaderMap, source: Opti
         Some(whose) => {
             headers.insert(DEADLINE_EXCEEDED, HeaderValue::from_static(whose.as_str()));
         }
+        // Nothing is beside the code where all went well.
+        None if headers.len() == 1 => {}
         None => drop(headers.remove(DEADLINE_EXCEEDED)),
     }
     request.respond(code, whose);
