@@ -4,7 +4,7 @@
 //! 1. The inner body is polled and dropped with the context current.
 //! 2. The context ends when the body has: at its end, at an error, or when it is dropped.
 //! 3. The body ends when the context has. What it has ready then may still leave, as far as that is little; what is
-//!    pending, or goes on, is cut, with an error. Where nobody polls it, `watch.rs` does the same.
+//!    pending, or goes on, is cut, with an error. Where nobody polls it, a watcher does the same.
 //! 4. No lock is held while foreign code is dropped or woken.
 
 use std::fmt;
@@ -13,12 +13,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
 use std::task::{Context, Poll, Waker};
 
 use ctxprop::Cancelled;
+use ctxprop_server::{Bound, Watched};
 use http_body::{Body, Frame, SizeHint};
 
 use crate::request::InFlight;
 use crate::serve::exchange::Exchange;
 use crate::service::Shared;
-use crate::watch::{Bound, Watched, Watchers};
 
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -68,7 +68,7 @@ where
             Flow { inner: Some(Box::pin(inner)), request, last_frames: LAST_FRAMES, waker: None };
         let cell = Arc::new(Cell { state: Mutex::new(State::Flows(flow)) });
         let watched: Weak<Cell<B>> = Arc::downgrade(&cell);
-        Watchers::watch(shared, watched);
+        shared.watchers.watch(watched);
         CtxBody { cell: Some(cell) }
     }
 }

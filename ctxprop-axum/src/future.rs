@@ -8,12 +8,12 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use ctxprop::{Cancelled, Cause, Run};
+use ctxprop_server::Granted;
 use http::{HeaderValue, Response, StatusCode};
 use http_body::Body;
 use tokio::runtime::Handle;
 
 use crate::body::{BoxError, CtxBody};
-use crate::policy::Granted;
 use crate::request::InFlight;
 use crate::service::Shared;
 use crate::{DEADLINE_EXCEEDED, TRACE_ID};

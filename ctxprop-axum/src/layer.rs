@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use ctxprop::wire::Formats;
 use ctxprop::{Background, Ctx};
+use ctxprop_server::{Accept, Policy};
 use tower_layer::Layer;
 
-use crate::policy::{Accept, Policy};
 use crate::service::CtxService;
 
 /// Gives each request its context. See the [crate](crate) for what becomes of a request.
@@ -48,29 +48,12 @@ impl CtxLayer {
     /// name any user it likes. [`accept_trace`](CtxLayer::accept_trace) and
     /// [`accept_baggage`](CtxLayer::accept_baggage) open what you want open.
     pub fn edge() -> CtxLayer {
-        CtxLayer::new(false, Accept::Keys(Vec::new()), true)
+        CtxLayer { policy: Policy::edge(), routes: Vec::new() }
     }
 
     /// For a service that only peers call: it takes their trace, baggage and budget.
     pub fn mesh() -> CtxLayer {
-        CtxLayer::new(true, Accept::All, false)
-    }
-
-    fn new(accept_trace: bool, baggage: Accept, only_shorter: bool) -> CtxLayer {
-        CtxLayer {
-            policy: Policy {
-                root: None,
-                formats: Formats::new(),
-                accept_trace,
-                baggage,
-                default_budget: None,
-                max_budget: None,
-                min_budget: Duration::ZERO,
-                only_shorter,
-                echo_trace_id: false,
-            },
-            routes: Vec::new(),
-        }
+        CtxLayer { policy: Policy::mesh(), routes: Vec::new() }
     }
 
     /// Makes each request's context a child of `root`: it ends with `root`, has its values, and `root.idle()`

@@ -11,7 +11,7 @@ mod counted {
     use http::HeaderMap;
     use metrics::{counter, gauge, histogram};
 
-    use crate::policy::Granted;
+    use ctxprop_server::Granted;
 
     pub(crate) fn began(ctx: &Ctx, headers: &HeaderMap) {
         let mut budgets = HEADERS.iter().filter(|header| header.group() == Group::Budget);
@@ -63,7 +63,7 @@ mod uncounted {
     use ctxprop::Ctx;
     use http::HeaderMap;
 
-    use crate::policy::Granted;
+    use ctxprop_server::Granted;
 
     pub(crate) fn began(_: &Ctx, _: &HeaderMap) {}
 

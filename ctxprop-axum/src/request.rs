@@ -11,13 +11,13 @@ use std::time::Duration;
 
 use axum::extract::MatchedPath;
 use ctxprop::{Cancelled, Canceller, Cause, Ctx};
+use ctxprop_server::{Admitted, Granted};
 use http::{Method, Request, StatusCode};
 use tokio::time::Instant;
 use tracing::{Level, Span, field};
 
 use crate::future::NOTHING;
 use crate::metrics;
-use crate::policy::{Admitted, Granted};
 use crate::serve::exchange::{Exchange, Open, Ticket};
 
 /// One request that is not over.
@@ -63,7 +63,7 @@ struct Report {
 impl InFlight {
     /// The request that was `admitted`. Under another layer that one's span and event are enough.
     pub(crate) fn new<B>(admitted: Admitted, request: &Request<B>) -> Self {
-        let Admitted { ctx, canceller, granted, budget, nested } = admitted;
+        let Admitted { ctx, canceller, granted, budget, nested, .. } = admitted;
         let span = if nested { Span::none() } else { request_span(&ctx, request, budget) };
         let told = !nested && tracing::enabled!(target: "ctxprop", Level::WARN);
         let report = told.then(|| {

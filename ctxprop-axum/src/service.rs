@@ -7,17 +7,15 @@ use std::task::{Context, Poll};
 
 use axum::extract::MatchedPath;
 use ctxprop::Ctx;
+use ctxprop_server::{Call, Policy, Watchers};
 use http::{Method, Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
 use crate::body::{BoxError, CtxBody};
 use crate::future::CtxFuture;
-use crate::policy::Policy;
-use crate::ready::Call;
 use crate::request::InFlight;
 use crate::serve::exchange::Exchange;
-use crate::watch::Watchers;
 
 /// The service that [`CtxLayer`](crate::CtxLayer) makes of another one.
 ///
@@ -115,7 +113,7 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let policy = self.shared.policy(&request);
-        let admitted = policy.admit(self.root(&request), &request);
+        let admitted = policy.admit(self.root(&request), request.extensions(), request.headers());
         let too_little = policy.is_too_little(admitted.budget);
         let mut in_flight = InFlight::new(admitted, &request);
         if too_little {

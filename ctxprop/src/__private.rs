@@ -108,10 +108,9 @@ hidden! {
     pub use crate::run::select::was_taken;
 }
 
-/// For ctxprop-axum's own extractors and layer.
-#[cfg(feature = "axum")]
+/// For the extractors and layers of the server crates.
 #[doc(hidden)]
-pub use crate::axum::of_request;
+pub use crate::of_request::of_request;
 
 /// For the spans of `#[propagate(span)]`, so that users need not depend on it.
 #[doc(hidden)]

@@ -7,12 +7,12 @@ use std::fmt;
 
 use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum_core::response::{IntoResponse, Response};
-use http::Extensions;
 use http::StatusCode;
 use http::request::Parts;
 
 use crate::cause::{Cancelled, Cause};
 use crate::ctx::Ctx;
+use crate::of_request::of_request;
 
 /// The request has no context, because no layer gave it one. As a response: 500, and what to add.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,18 +34,6 @@ impl IntoResponse for MissingLayer {
     fn into_response(self) -> Response {
         tracing::error!(target: "ctxprop", "{self}");
         (StatusCode::INTERNAL_SERVER_ERROR, self.to_string()).into_response()
-    }
-}
-
-/// The context of a request with these extensions: of the one that was put there and the one of the scope that runs the
-/// narrower, so that middleware may derive one in either way.
-#[doc(hidden)]
-pub fn of_request(extensions: &Extensions) -> Option<Ctx> {
-    let given = extensions.get::<Ctx>();
-    match (given, Ctx::try_current()) {
-        (Some(given), Some(current)) if given.descends_from(&current) => Some(given.clone()),
-        (_, Some(current)) => Some(current),
-        (given, None) => given.cloned(),
     }
 }
 

@@ -75,7 +75,8 @@
 //! # Features
 //!
 //! `macros` (default) has `#[propagate]` and `#[derive(Baggage)]`. `axum` implements axum's traits for [`Ctx`] and
-//! [`Cancelled`]; `ctxprop-axum` turns it on.
+//! [`Cancelled`]; `ctxprop-axum` turns it on. `tonic` makes [`Cancelled`] a `tonic::Status` and reads it out of one, and
+//! makes tonic's metadata a [carrier](wire); `ctxprop-tonic` turns it on.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -108,6 +109,7 @@ pub mod messages {}
 #[cfg(all(test, ctxprop_model))]
 mod model;
 mod needs_ctx;
+mod of_request;
 #[doc(hidden)]
 #[allow(missing_docs, reason = "only generated code uses it")]
 pub mod rules;
@@ -115,6 +117,8 @@ pub mod rules;
 pub mod run;
 mod span;
 mod sync;
+#[cfg(feature = "tonic")]
+mod tonic;
 pub mod trust;
 pub mod wire;
 

@@ -6,40 +6,57 @@ use std::time::Duration;
 use ctxprop::__private::of_request;
 use ctxprop::wire::{Formats, Incoming};
 use ctxprop::{Baggage, BaggageError, BaggageMap, BaggageMapBuilder, Canceller, Ctx, SpanContext};
-use http::{HeaderMap, Request};
+use http::{Extensions, HeaderMap};
 
-/// What a [`CtxLayer`](crate::CtxLayer) was told.
+/// What a server layer was told: whom it believes, and how much.
+///
+/// [`edge`](Policy::edge) and [`mesh`](Policy::mesh) are the two to begin with.
 #[derive(Clone, Debug)]
-pub(crate) struct Policy {
+#[non_exhaustive]
+pub struct Policy {
     /// What the requests are children of, if the user has one.
-    pub(crate) root: Option<Ctx>,
-    pub(crate) formats: Formats,
-    pub(crate) accept_trace: bool,
-    pub(crate) baggage: Accept,
-    pub(crate) default_budget: Option<Duration>,
-    pub(crate) max_budget: Option<Duration>,
-    pub(crate) min_budget: Duration,
+    pub root: Option<Ctx>,
+    /// Which headers are read.
+    pub formats: Formats,
+    /// Whether the caller's trace is continued.
+    pub accept_trace: bool,
+    /// Which baggage is taken.
+    pub baggage: Accept,
+    /// The budget of a request that brings none.
+    pub default_budget: Option<Duration>,
+    /// The most that any request gets, also one that brings no budget.
+    pub max_budget: Option<Duration>,
+    /// What has less than this left is refused at once: see [`is_too_little`](Policy::is_too_little).
+    pub min_budget: Duration,
     /// At the edge a caller may only shorten what it would get anyhow.
-    pub(crate) only_shorter: bool,
-    pub(crate) echo_trace_id: bool,
+    pub only_shorter: bool,
+    /// Whether the response tells the trace id.
+    pub echo_trace_id: bool,
 }
 
 /// Which baggage is taken.
 #[derive(Clone, Debug)]
-pub(crate) enum Accept {
+#[non_exhaustive]
+pub enum Accept {
+    /// All there is.
     All,
+    /// Entries with these keys, and no others.
     Keys(Vec<String>),
 }
 
 /// Whose budget a request runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Granted {
+#[non_exhaustive]
+pub enum Granted {
+    /// The caller's: it would not wait any longer.
     Caller,
+    /// The server's own.
     Server,
 }
 
 impl Granted {
-    pub(crate) fn as_str(self) -> &'static str {
+    /// `caller` or `server`, as responses and events have it.
+    pub fn as_str(self) -> &'static str {
         match self {
             Granted::Caller => "caller",
             Granted::Server => "server",
@@ -48,24 +65,56 @@ impl Granted {
 }
 
 /// A request that has its context.
-pub(crate) struct Admitted {
-    pub(crate) ctx: Ctx,
-    pub(crate) canceller: Canceller,
-    pub(crate) granted: Granted,
-    pub(crate) budget: Option<Duration>,
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Admitted {
+    /// The context that the request runs under.
+    pub ctx: Ctx,
+    /// What ends it.
+    pub canceller: Canceller,
+    /// Whose budget it has.
+    pub granted: Granted,
+    /// The budget it has; `None` where it has no deadline.
+    pub budget: Option<Duration>,
     /// It has come through another layer of this process.
-    pub(crate) nested: bool,
+    pub nested: bool,
 }
 
 impl Policy {
-    /// Makes the context of `request`: below `root`, or below the one that another layer gave it.
-    pub(crate) fn admit<B>(&self, root: &Ctx, request: &Request<B>) -> Admitted {
-        if request.extensions().get::<Ctx>().is_some()
-            && let Some(outer) = of_request(request.extensions())
-        {
-            return self.narrow(&outer, request.headers());
+    /// For a service that strangers call: it starts a new trace, takes no baggage, and lets a caller only shorten the
+    /// budget it would get anyhow.
+    pub fn edge() -> Policy {
+        Policy::new(false, Accept::Keys(Vec::new()), true)
+    }
+
+    /// For a service that only peers call: it takes their trace, baggage and budget.
+    pub fn mesh() -> Policy {
+        Policy::new(true, Accept::All, false)
+    }
+
+    fn new(accept_trace: bool, baggage: Accept, only_shorter: bool) -> Policy {
+        Policy {
+            root: None,
+            formats: Formats::new(),
+            accept_trace,
+            baggage,
+            default_budget: None,
+            max_budget: None,
+            min_budget: Duration::ZERO,
+            only_shorter,
+            echo_trace_id: false,
         }
-        let (incoming, granted) = self.believe(request.headers());
+    }
+
+    /// Makes the context of a request with these extensions and headers: below `root`, or below the one that another
+    /// layer of this process put into its extensions.
+    pub fn admit(&self, root: &Ctx, extensions: &Extensions, headers: &HeaderMap) -> Admitted {
+        if extensions.get::<Ctx>().is_some()
+            && let Some(outer) = of_request(extensions)
+        {
+            return self.narrow(&outer, headers);
+        }
+        let (incoming, granted) = self.believe(headers);
         let budget = incoming.budget;
         let (ctx, canceller) = root.with_incoming(incoming);
         Admitted { ctx, canceller, granted, budget, nested: false }
@@ -152,7 +201,7 @@ impl Policy {
     }
 
     /// Whether `budget` is too little to start with: none at all, or less than the least that makes sense.
-    pub(crate) fn is_too_little(&self, budget: Option<Duration>) -> bool {
+    pub fn is_too_little(&self, budget: Option<Duration>) -> bool {
         budget.is_some_and(|budget| budget.is_zero() || budget < self.min_budget)
     }
 }
@@ -178,10 +227,16 @@ mod tests {
     use ctxprop::Background;
 
     use super::*;
-    use crate::CtxLayer;
 
     const fn ms(ms: u64) -> Duration {
         Duration::from_millis(ms)
+    }
+
+    fn taking_tenant() -> Policy {
+        let mut policy = Policy::edge();
+        policy.accept_trace = true;
+        policy.baggage = Accept::Keys(vec!["tenant".to_owned()]);
+        policy
     }
 
     /// (asked, default, max) -> (edge grants, mesh grants)
@@ -198,8 +253,8 @@ mod tests {
             (None, Some(30), Some(20), Some(20), Some(20)),
             (Some(0), Some(10), None, Some(0), Some(0)),
         ] {
-            let mut at_edge = CtxLayer::edge().policy;
-            let mut in_mesh = CtxLayer::mesh().policy;
+            let mut at_edge = Policy::edge();
+            let mut in_mesh = Policy::mesh();
             for policy in [&mut at_edge, &mut in_mesh] {
                 policy.default_budget = default.map(ms);
                 policy.max_budget = max.map(ms);
@@ -218,13 +273,12 @@ mod tests {
             "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".parse().unwrap(),
         );
         headers.insert("baggage", "tenant=acme,user.id=7".parse().unwrap());
-        let (incoming, _) = CtxLayer::edge().policy.believe(&headers);
+        let (incoming, _) = Policy::edge().believe(&headers);
         assert!(incoming.span.is_none() && incoming.baggage.is_empty());
-        let (incoming, _) =
-            CtxLayer::edge().accept_trace().accept_baggage(["tenant"]).policy.believe(&headers);
+        let (incoming, _) = taking_tenant().believe(&headers);
         assert!(incoming.span.is_some());
         assert_eq!(incoming.baggage.iter().collect::<Vec<_>>(), [("tenant", "acme")]);
-        let (incoming, _) = CtxLayer::mesh().policy.believe(&headers);
+        let (incoming, _) = Policy::mesh().believe(&headers);
         assert!(incoming.span.is_some());
         assert_eq!(incoming.baggage.len(), 2);
     }
@@ -236,37 +290,40 @@ mod tests {
         headers.insert("baggage", "tenant=acme".parse().unwrap());
         headers.insert("x-timeout-ms", "5".parse().unwrap());
         let off = Formats::new().trace(false).baggage(false).budget(false);
-        for layer in [CtxLayer::mesh(), CtxLayer::edge().accept_trace().accept_baggage(["tenant"])]
-        {
-            let (incoming, _) = layer.clone().policy.believe(&headers);
+        for mut policy in [Policy::mesh(), taking_tenant()] {
+            let (incoming, _) = policy.believe(&headers);
             assert!(incoming.span.is_some() && !incoming.baggage.is_empty());
-            let (incoming, whose) = layer.formats(off).policy.believe(&headers);
+            policy.formats = off;
+            let (incoming, whose) = policy.believe(&headers);
             assert!(incoming.span.is_none() && incoming.baggage.is_empty());
             assert_eq!((incoming.budget, whose), (None, Granted::Server));
         }
-        assert!(CtxLayer::edge().policy.believe(&headers).0.span.is_none());
+        assert!(Policy::edge().believe(&headers).0.span.is_none());
     }
 
     #[test]
     fn whose_budget_it_is() {
         let mut headers = HeaderMap::new();
-        let layer = CtxLayer::mesh().default_budget(ms(100)).max_budget(ms(200));
-        assert_eq!(layer.policy.believe(&headers).1, Granted::Server);
+        let mut policy = Policy::mesh();
+        policy.default_budget = Some(ms(100));
+        policy.max_budget = Some(ms(200));
+        assert_eq!(policy.believe(&headers).1, Granted::Server);
         headers.insert("x-timeout-ms", "150".parse().unwrap());
-        assert_eq!(layer.policy.believe(&headers).1, Granted::Caller);
+        assert_eq!(policy.believe(&headers).1, Granted::Caller);
         headers.insert("x-timeout-ms", "250".parse().unwrap());
-        assert_eq!(layer.policy.believe(&headers).1, Granted::Server);
+        assert_eq!(policy.believe(&headers).1, Granted::Server);
         // A root that ends before the caller does is ours.
         headers.insert("x-timeout-ms", "150".parse().unwrap());
-        let root = Ctx::background().with_timeout(ms(100));
-        assert_eq!(layer.under(&root).policy.believe(&headers).1, Granted::Server);
+        policy.root = Some(Ctx::background().with_timeout(ms(100)));
+        assert_eq!(policy.believe(&headers).1, Granted::Server);
     }
 
     #[test]
     fn too_little_is_none_at_all_or_less_than_the_least() {
-        let policy = CtxLayer::mesh().min_budget(ms(5)).policy;
+        let mut policy = Policy::mesh();
+        policy.min_budget = ms(5);
         assert!(!policy.is_too_little(None) && !policy.is_too_little(Some(ms(5))));
         assert!(policy.is_too_little(Some(ms(4))));
-        assert!(CtxLayer::mesh().policy.is_too_little(Some(Duration::ZERO)));
+        assert!(Policy::mesh().is_too_little(Some(Duration::ZERO)));
     }
 }

@@ -11,7 +11,7 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 pin_project! {
-    /// The inner service's answer to one request: the future that a [`CtxFuture`](crate::CtxFuture) runs.
+    /// The inner service's answer to one request: the future that runs under the request's context.
     pub struct Call<S, B>
     where
         S: Service<Request<B>>,
@@ -41,13 +41,14 @@ struct Waiting<S, B> {
 }
 
 impl<S: Service<Request<B>>, B> Call<S, B> {
-    pub(crate) fn waits(service: S, request: Request<B>) -> Self {
+    /// The service is not ready for the request, which waits for it.
+    pub fn waits(service: S, request: Request<B>) -> Self {
         let waiting = Some(Box::new(Waiting { service, request }));
         Call { stage: Stage::Waits { waiting } }
     }
 
     /// The service was ready, and has been called.
-    pub(crate) fn runs(future: S::Future) -> Self {
+    pub fn runs(future: S::Future) -> Self {
         Call { stage: Stage::Runs { future } }
     }
 }
@@ -67,7 +68,7 @@ impl<S: Service<Request<B>>, B> Future for Call<S, B> {
             }
             let Some(called) = waiting.take() else {
                 // Its service panicked or failed as it was polled, and it must not be polled again.
-                panic!("a `CtxFuture` was polled after it was ready")
+                panic!("a `Call` was polled after it was ready")
             };
             let Waiting { mut service, request } = *called;
             let future = service.call(request);

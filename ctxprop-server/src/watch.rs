@@ -10,13 +10,12 @@
 //!    let it say its last words.
 //! 3. Where nobody polls it then either, within `STALLED`, what it was to be sent on is closed.
 
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use ctxprop::Ctx;
 use tokio::runtime::Handle;
-
-use crate::service::Shared;
 
 /// How old a body gets before it has a task of its own.
 const TICK: Duration = Duration::from_millis(4);
@@ -27,8 +26,8 @@ const STALLED: Duration = Duration::from_millis(20);
 /// How long to wait for a thread that polls a body just now.
 const POLLED: Duration = Duration::from_millis(1);
 
-/// A body that lasts no longer than its context.
-pub(crate) trait Watched: Send + Sync {
+/// A body that lasts no longer than its context. It is behind an `Arc`, of which the list and the task hold a `Weak`.
+pub trait Watched: Send + Sync {
     /// The context it is bound to.
     fn bound_to(&self) -> Bound;
 
@@ -43,7 +42,9 @@ pub(crate) trait Watched: Send + Sync {
 }
 
 /// What a body is bound to.
-pub(crate) enum Bound {
+#[derive(Debug)]
+pub enum Bound {
+    /// A context.
     To(Ctx),
     /// It is over.
     Over,
@@ -51,10 +52,16 @@ pub(crate) enum Bound {
     Polled,
 }
 
-/// The bodies that have no task yet.
-#[derive(Default)]
-pub(crate) struct Watchers {
-    young: Mutex<Young>,
+/// The bodies that have no task yet. Clones share one list.
+#[derive(Clone, Default)]
+pub struct Watchers {
+    young: Arc<Mutex<Young>>,
+}
+
+impl fmt::Debug for Watchers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watchers").finish_non_exhaustive()
+    }
 }
 
 #[derive(Default)]
@@ -70,12 +77,12 @@ impl Watchers {
     }
 
     /// Has `body` end with its context. Outside of a runtime nothing can, until somebody polls it.
-    pub(crate) fn watch(shared: &Arc<Shared>, body: Weak<dyn Watched>) {
-        let mut young = shared.watchers.lock();
+    pub fn watch(&self, body: Weak<dyn Watched>) {
+        let mut young = self.lock();
         if !young.ticking {
             let Ok(runtime) = Handle::try_current() else { return };
             young.ticking = true;
-            let ticking = Ticking { shared: Arc::clone(shared), over: false };
+            let ticking = Ticking { watchers: self.clone(), over: false };
             drop(runtime.spawn(tick(ticking)));
         }
         young.bodies.push(body);
@@ -84,7 +91,7 @@ impl Watchers {
 
 /// Held by the task that ticks. A runtime that goes down drops it with the task, and with it what was on the list.
 struct Ticking {
-    shared: Arc<Shared>,
+    watchers: Watchers,
     over: bool,
 }
 
@@ -93,7 +100,7 @@ impl Drop for Ticking {
         if self.over {
             return;
         }
-        let mut young = self.shared.watchers.lock();
+        let mut young = self.watchers.lock();
         young.ticking = false;
         let gone = std::mem::take(&mut young.bodies);
         drop(young);
@@ -106,7 +113,7 @@ async fn tick(mut ticking: Ticking) {
     loop {
         tokio::time::sleep(TICK).await;
         {
-            let mut young = ticking.shared.watchers.lock();
+            let mut young = ticking.watchers.lock();
             if young.bodies.is_empty() {
                 // Under the lock, so that the next body finds that it has to spawn.
                 young.ticking = false;

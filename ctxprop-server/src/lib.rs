@@ -1,0 +1,33 @@
+//! What the server layers of ctxprop have in common, whatever protocol they speak: `ctxprop-axum` and `ctxprop-tonic`
+//! are made of it, and a layer for another framework can be.
+//!
+//! [`Policy`] is what such a layer was told: whom it believes, and how much. [`Policy::admit`] makes of a request's
+//! headers the context that the request runs under. [`Watchers`] see to it that what is sent as the answer ends with
+//! that context, though nobody asks for it. [`Call`] has a request wait for the service inside on its own budget.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use ctxprop::{Background, Ctx};
+//! use ctxprop_server::{Granted, Policy};
+//! use http::{Extensions, HeaderMap};
+//!
+//! let mut policy = Policy::edge();
+//! policy.default_budget = Some(Duration::from_secs(10));
+//!
+//! let mut headers = HeaderMap::new();
+//! headers.insert("x-timeout-ms", "250".parse()?);
+//! let admitted = policy.admit(&Ctx::background(), &Extensions::new(), &headers);
+//! assert!(!policy.is_too_little(admitted.budget));
+//! assert!(admitted.ctx.remaining() <= Some(Duration::from_millis(250)));
+//! assert_eq!(admitted.granted, Granted::Caller);
+//! # Ok::<(), http::header::InvalidHeaderValue>(())
+//! ```
+
+mod policy;
+mod ready;
+mod watch;
+
+pub use policy::{Accept, Admitted, Granted, Policy};
+pub use ready::Call;
+pub use watch::{Bound, Watched, Watchers};

@@ -1,0 +1,162 @@
+//! Bodies that end with their call: what is sent, and what is read.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use ctxprop::Ctx;
+use http::HeaderMap;
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+use tokio::sync::oneshot;
+use tonic::{Code, Status};
+use tracing::Span;
+
+use super::send::broken;
+use crate::BoxError;
+use crate::end::End;
+
+/// What the caller sends. It goes on in a task of the connection's, which knows nothing of the call: at the end it
+/// breaks off, and the stream is reset.
+pub(crate) struct Outbound {
+    body: Option<tonic::body::Body>,
+    ctx: Ctx,
+    end: End,
+    /// Ready when nobody waits for the answer any more.
+    over: Over,
+}
+
+/// Held by whoever waits for the answer of a call.
+pub(crate) type Waits = oneshot::Sender<Infallible>;
+pub(crate) type Over = oneshot::Receiver<Infallible>;
+
+impl Outbound {
+    pub(crate) fn bound(body: tonic::body::Body, ctx: Ctx, over: Over) -> tonic::body::Body {
+        if body.is_end_stream() {
+            return body;
+        }
+        tonic::body::Body::new(Outbound { body: Some(body), ctx, end: End::default(), over })
+    }
+}
+
+impl Body for Outbound {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let this = &mut *self;
+        let Some(body) = &mut this.body else { return Poll::Ready(None) };
+        // Also before what is ready at once: a stream that always has more would never end.
+        if this.ctx.check().is_ok() && !this.over.is_terminated() {
+            if let Poll::Ready(frame) = Pin::new(body).poll_frame(cx) {
+                return Poll::Ready(frame);
+            }
+            if Pin::new(&mut this.over).poll(cx).is_pending()
+                && this.end.poll(&this.ctx, cx).is_pending()
+            {
+                return Poll::Pending;
+            }
+        }
+        this.body = None;
+        this.end = End::default();
+        let mut status = Status::cancelled("the call is over");
+        // What the connection resets the stream with.
+        status.set_source(Arc::new(h2::Error::from(h2::Reason::CANCEL)));
+        Poll::Ready(Some(Err(status)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.as_ref().map_or_else(SizeHint::default, Body::size_hint)
+    }
+}
+
+pin_project! {
+    /// What a peer answers, up to its trailers, or to the end of the context that the call was made in, whoever reads
+    /// it. Dropped, it ends the call.
+    pub struct CallBody<R> {
+        // `None` once the context has ended: the stream is reset then, not when the reader notices.
+        #[pin]
+        body: Option<R>,
+        ctx: Ctx,
+        waits: Waits,
+        // The call's, which ends with it.
+        span: Span,
+        end: End,
+    }
+}
+
+/// Notes in `span` the code that headers or trailers tell, if they tell one.
+pub(crate) fn told(span: &Span, headers: Option<&HeaderMap>) {
+    let code = headers.and_then(|headers| headers.get(Status::GRPC_STATUS));
+    if let Some(code) = code {
+        span.record("status", Code::from_bytes(code.as_bytes()) as i32);
+    }
+}
+
+impl<R> CallBody<R> {
+    pub(crate) fn new(body: R, ctx: Ctx, waits: Waits, span: Span) -> Self {
+        CallBody { body: Some(body), ctx, waits, span, end: End::default() }
+    }
+}
+
+impl<R> Body for CallBody<R>
+where
+    R: Body<Data = Bytes>,
+    R::Error: Into<BoxError>,
+{
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let mut this = self.project();
+        let Some(body) = this.body.as_mut().as_pin_mut() else { return Poll::Ready(None) };
+        if this.ctx.check().is_ok() {
+            if let Poll::Ready(frame) = body.poll_frame(cx) {
+                let frame =
+                    frame.map(|frame| frame.map_err(|error| broken(this.ctx, error.into())));
+                match &frame {
+                    Some(Ok(frame)) => told(this.span, frame.trailers_ref()),
+                    Some(Err(status)) => drop(this.span.record("status", status.code() as i32)),
+                    None => {}
+                }
+                return Poll::Ready(frame);
+            }
+            if this.end.poll(this.ctx, cx).is_pending() {
+                return Poll::Pending;
+            }
+        }
+        this.body.set(None);
+        *this.end = End::default();
+        let Err(cancelled) = this.ctx.check() else { return Poll::Ready(None) };
+        let status = Status::from(cancelled);
+        this.span.record("status", status.code() as i32);
+        Poll::Ready(Some(Err(status)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.as_ref().map_or_else(SizeHint::default, Body::size_hint)
+    }
+}
+
+impl<R> fmt::Debug for CallBody<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CallBody").field("ctx", &self.ctx).finish_non_exhaustive()
+    }
+}

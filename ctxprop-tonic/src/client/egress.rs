@@ -1,0 +1,97 @@
+//! What the peer is told: the rules of trust for what goes out.
+//!
+//! # Invariants
+//! 1. The peer is told no more than its zone allows, whoever wrote the metadata: the context, the user, an interceptor or
+//!    a call that is forwarded with its metadata.
+
+use std::time::Duration;
+
+use ctxprop::trust::{Mesh, Zone};
+use ctxprop::wire::{self, Expired, Formats, Group, HEADERS, Outgoing};
+use ctxprop::{BaggageMap, SpanContext};
+use http::header::HeaderName;
+use http::{HeaderMap, Uri};
+
+static BAGGAGE: HeaderName = HeaderName::from_static("baggage");
+
+/// What a channel tells whom.
+#[derive(Debug, Clone)]
+pub(crate) struct Egress {
+    pub(crate) mesh: Mesh,
+    /// Where the channel leads. Without it, whatever host is in a call's URI.
+    pub(crate) host: Option<String>,
+    pub(crate) formats: Formats,
+    pub(crate) tells_trace: bool,
+    pub(crate) tells_budget: bool,
+}
+
+impl Default for Egress {
+    fn default() -> Self {
+        // gRPC has one way to tell a budget, and every peer reads it.
+        let formats =
+            Formats::new().send_timeout_ms(false).send_deadline(false).send_grpc_timeout(true);
+        Egress { mesh: Mesh::new(), host: None, formats, tells_trace: true, tells_budget: true }
+    }
+}
+
+impl Egress {
+    /// The host that a call to `uri` goes to; of no name, and of no rule, where nobody said.
+    pub(crate) fn host<'a>(&'a self, uri: &'a Uri) -> &'a str {
+        self.host.as_deref().or_else(|| uri.host()).unwrap_or_default()
+    }
+
+    /// How far the host that a call to `uri` goes to is trusted.
+    pub(crate) fn zone(&self, uri: &Uri) -> Zone {
+        self.mesh.zone(self.host(uri))
+    }
+
+    /// Writes what a peer in `zone` is told of these. `remaining` is at least 1 ms, or nothing is written.
+    pub(crate) fn write(
+        &self,
+        zone: Zone,
+        span: &SpanContext,
+        baggage: &BaggageMap,
+        remaining: Option<Duration>,
+        headers: &mut HeaderMap,
+    ) -> Result<(), Expired> {
+        let by_hand = restrict(zone, headers);
+        let shared = zone.share(baggage).filter(|_| !by_hand);
+        let formats = if by_hand { self.formats.baggage(false) } else { self.formats };
+        let nowhere = SpanContext::invalid();
+        let outgoing = Outgoing {
+            span: if self.tells_trace { span } else { &nowhere },
+            baggage: shared.as_ref(),
+            remaining: remaining.filter(|_| self.tells_budget),
+        };
+        formats.inject(&outgoing, headers)?;
+        if !self.tells_trace {
+            for header in HEADERS.iter().filter(|header| header.group() == Group::Trace) {
+                headers.remove(header.name());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Takes out of what was set by hand what a peer in `zone` must not see, and says whether baggage is left of it.
+fn restrict(zone: Zone, headers: &mut HeaderMap) -> bool {
+    if !headers.contains_key(&BAGGAGE) {
+        return false;
+    }
+    match zone {
+        Zone::Inside => true,
+        Zone::Allowed => {
+            let public = wire::baggage::extract(headers).without_private();
+            headers.remove(&BAGGAGE);
+            for line in public.header_lines() {
+                headers.append(&BAGGAGE, line.clone());
+            }
+            true
+        }
+        // A zone that is not known here is as far out as can be.
+        _ => {
+            headers.remove(&BAGGAGE);
+            false
+        }
+    }
+}

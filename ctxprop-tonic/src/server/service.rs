@@ -1,0 +1,131 @@
+//! [`CtxService`]: makes the context of each call and hands both on.
+
+use std::fmt;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use ctxprop::Ctx;
+use ctxprop::wire::budget::{InvalidTimeout, extract_grpc_timeout};
+use ctxprop_server::{Call, Policy, Watchers};
+use http::{Request, Response};
+use http_body::Body;
+use tokio::time::Instant;
+use tonic::server::NamedService;
+use tower_service::Service;
+
+use super::body::CtxBody;
+use super::call::InFlight;
+use super::future::CtxFuture;
+use super::request_body::RequestBody;
+use crate::{BoxError, GRPC_TIMEOUT};
+
+/// The service that [`CtxLayer`](crate::CtxLayer) makes of another one.
+///
+/// It is always ready: waiting for the inner service is part of each call, and counts against its budget. What turns
+/// calls away because a service is not ready (`LoadShed`) belongs inside of it.
+pub struct CtxService<S> {
+    inner: S,
+    /// Whether `inner` said that it is ready for the next call.
+    ready: bool,
+    shared: Arc<Shared>,
+}
+
+/// What all clones of a service, and their calls, have in common.
+pub(crate) struct Shared {
+    pub(crate) root: Ctx,
+    pub(crate) policy: Policy,
+    pub(crate) watchers: Watchers,
+}
+
+impl<S> CtxService<S> {
+    pub(crate) fn new(inner: S, root: Ctx, policy: Policy) -> Self {
+        let shared = Shared { root, policy, watchers: Watchers::default() };
+        CtxService { inner, ready: false, shared: Arc::new(shared) }
+    }
+}
+
+impl<S: Clone> Clone for CtxService<S> {
+    fn clone(&self) -> Self {
+        // A clone of a service that is ready need not be.
+        CtxService { inner: self.inner.clone(), ready: false, shared: Arc::clone(&self.shared) }
+    }
+}
+
+impl<S: fmt::Debug> fmt::Debug for CtxService<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CtxService")
+            .field("inner", &self.inner)
+            .field("root", &self.shared.root)
+            .field("policy", &self.shared.policy)
+            .finish()
+    }
+}
+
+/// The layer is nothing that a client sees: the service is called as before.
+impl<S: NamedService> NamedService for CtxService<S> {
+    const NAME: &'static str = S::NAME;
+}
+
+/// When the time is over that the caller named, if it named one.
+fn asked<B>(request: &Request<B>) -> Result<Option<Instant>, InvalidTimeout> {
+    // It is looked up before all of them are walked: most calls have none.
+    if !request.headers().contains_key(GRPC_TIMEOUT) {
+        return Ok(None);
+    }
+    let timeout = extract_grpc_timeout(request.headers())?;
+    Ok(timeout.and_then(|timeout| Instant::now().checked_add(timeout)))
+}
+
+impl<S, B, R> Service<Request<B>> for CtxService<S>
+where
+    S: Service<Request<tonic::body::Body>, Response = Response<R>> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+    R: Body + Send + 'static,
+    R::Error: Into<BoxError>,
+{
+    type Response = Response<CtxBody<R>>;
+    type Error = S::Error;
+    type Future = CtxFuture<Call<S, tonic::body::Body>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        if !self.ready {
+            // Where it is not, it is polled again in the call's own future, which has its place in the queue.
+            self.ready = self.inner.poll_ready(cx)?.is_ready();
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let shared = &self.shared;
+        // Read before the context is made, so that it is over no later than the context's deadline.
+        let asked = asked(&request);
+        let admitted = shared.policy.admit(&shared.root, request.extensions(), request.headers());
+        let too_little = shared.policy.is_too_little(admitted.budget);
+        let mut in_flight = InFlight::new(admitted, &request);
+        let asked = match asked {
+            Ok(asked) if !too_little => asked,
+            Ok(_) => {
+                let status = in_flight.refuse();
+                return CtxFuture::refused(status, in_flight, Arc::clone(shared));
+            }
+            Err(InvalidTimeout { .. }) => {
+                let status = in_flight.refuse_malformed();
+                return CtxFuture::refused(status, in_flight, Arc::clone(shared));
+            }
+        };
+        let ctx = in_flight.ctx().clone();
+        let canceller = in_flight.canceller().clone();
+        let mut request = request.map(|body| RequestBody::bound(body, ctx.clone(), canceller));
+        request.extensions_mut().insert(ctx);
+        let call = if std::mem::take(&mut self.ready) {
+            Call::runs(in_flight.within(|| self.inner.call(request)))
+        } else {
+            let next = self.inner.clone();
+            Call::waits(std::mem::replace(&mut self.inner, next), request)
+        };
+        CtxFuture::new(call, in_flight, asked, Arc::clone(shared))
+    }
+}

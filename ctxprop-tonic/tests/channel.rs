@@ -1,0 +1,410 @@
+//! What a call of ours sends, and how it ends.
+#![allow(clippy::expect_used, reason = "it is a test")]
+
+#[path = "support/common.rs"]
+mod common;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use common::{client, endpoint, serve, serve_plain};
+use ctxprop::trust::Mesh;
+use ctxprop::wire::budget::parse_grpc_timeout;
+use ctxprop::{Background, Baggage, Cancelled, Cause, Ctx, SpanContext};
+use ctxprop_grpc_probe::{Answer, Answers, Ask, ProbeClient, Script};
+use ctxprop_tonic::{CtxChannel, CtxLayer};
+use futures_util::stream;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tonic::metadata::MetadataMap;
+use tonic::service::interceptor::InterceptedService;
+use tonic::{Code, Request, Response, Status};
+
+#[derive(Baggage)]
+struct Caller {
+    #[baggage(key = "tenant")]
+    tenant: String,
+    #[baggage(key = "user.id", private)]
+    user: u64,
+}
+
+fn caller() -> Ctx {
+    let caller = Caller { tenant: "acme".to_owned(), user: 7 };
+    let root = Ctx::background().with_span(SpanContext::root());
+    root.with_timeout(Duration::from_secs(9)).with_baggage(&caller).expect("it is little")
+}
+
+/// Tells what it was sent.
+async fn listening() -> (SocketAddr, UnboundedReceiver<MetadataMap>) {
+    let (sender, sent) = unbounded_channel();
+    let script = Script::default().unary(move |request: Request<Ask>| {
+        drop(sender.send(request.metadata().clone()));
+        async { Ok(Response::new(Answer::default())) }
+    });
+    (serve_plain(script).await, sent)
+}
+
+fn text<'a>(metadata: &'a MetadataMap, key: &str) -> Option<&'a str> {
+    metadata.get(key).and_then(|value| value.to_str().ok())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_tells_trace_baggage_and_what_remains() {
+    let (address, mut sent) = listening().await;
+    let ctx = caller();
+    tokio::time::advance(Duration::from_micros(1_500_000)).await;
+    ctx.scope(client(address).unary(Ask::default())).await.unwrap();
+    let sent = sent.recv().await.unwrap();
+    let trace = ctx.span().trace_id();
+    let parent = text(&sent, "traceparent").unwrap();
+    assert!(parent.starts_with(&format!("00-{trace}-")), "{parent}");
+    assert!(!parent.contains(&ctx.span().span_id().to_string()), "a span of its own: {parent}");
+    assert_eq!(text(&sent, "baggage"), Some("tenant=acme,user.id=7;private"));
+    // The clock of a test stands still, but for whole milliseconds while nothing is to be done.
+    assert_eq!(text(&sent, "grpc-timeout"), Some("7500000u"));
+    for other in ["x-timeout-ms", "x-deadline"] {
+        assert_eq!(text(&sent, other), None);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_budget_is_in_the_finest_unit_and_never_more_than_remains() {
+    let (address, mut sent) = listening().await;
+    let mut client = client(address);
+    for (nanos, told) in [
+        (99_999_999, "99999999n"),
+        (100_000_999, "100000u"),
+        (99_999_999_999, "99999999u"),
+        (100_000_999_999, "100000m"),
+        (100_000_000_000_000, "100000S"),
+    ] {
+        let ctx = Ctx::background().with_timeout(Duration::from_nanos(nanos));
+        ctx.scope(client.unary(Ask::default())).await.unwrap();
+        let sent = sent.recv().await.unwrap();
+        assert_eq!(text(&sent, "grpc-timeout"), Some(told));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stranger_gets_no_baggage_and_a_guest_none_that_is_private() {
+    let (address, mut sent) = listening().await;
+    let channel = CtxChannel::lazy(endpoint(address));
+    let guests = Mesh::empty().allow("127.0.0.1").unwrap();
+    for (channel, told) in [
+        (channel.clone(), Some("tenant=acme,user.id=7;private")),
+        (channel.clone().mesh(guests), Some("tenant=acme")),
+        (channel.clone().mesh(Mesh::empty()), None),
+        (channel.clone().to("payments.example"), None),
+        (CtxChannel::new(endpoint(address).connect_lazy()), None),
+        (
+            CtxChannel::new(endpoint(address).connect_lazy()).to("10.1.2.3"),
+            Some("tenant=acme,user.id=7;private"),
+        ),
+    ] {
+        for by_hand in [false, true] {
+            let mut request = Request::new(Ask::default());
+            if by_hand {
+                let line = "tenant=acme,user.id=7;private".parse().unwrap();
+                request.metadata_mut().insert("baggage", line);
+            }
+            let ctx = if by_hand { Ctx::background() } else { caller() };
+            let mut client = ProbeClient::new(channel.clone());
+            ctx.scope(client.unary(request)).await.unwrap();
+            let sent = sent.recv().await.unwrap();
+            assert_eq!(text(&sent, "baggage"), told, "by hand {by_hand} {channel:?}");
+            assert!(text(&sent, "traceparent").is_some());
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_set_by_hand_does_not_outlive_what_holds() {
+    let (address, mut sent) = listening().await;
+    let mut request = Request::new(Ask::default());
+    let by_hand = [
+        ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+        ("tracestate", "theirs=1"),
+        ("x-trace-id", "0af7651916cd43dd8448eb211c80319c"),
+        ("x-timeout-ms", "99999"),
+        ("x-deadline", "2126-11-30T00:00:00Z"),
+        ("connect-timeout-ms", "99999"),
+        ("grpc-timeout", "99S"),
+    ];
+    for (key, value) in by_hand {
+        request.metadata_mut().insert(key, value.parse().unwrap());
+    }
+    let ctx = caller();
+    ctx.scope(client(address).unary(request)).await.unwrap();
+    let sent = sent.recv().await.unwrap();
+    assert!(text(&sent, "traceparent").unwrap().contains(&ctx.span().trace_id().to_string()));
+    assert_eq!(text(&sent, "grpc-timeout"), Some("9000000u"));
+    for key in ["tracestate", "x-trace-id", "x-timeout-ms", "x-deadline", "connect-timeout-ms"] {
+        assert_eq!(text(&sent, key), None, "{key}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_omitted_is_not_told_and_bounds_all_the_same() {
+    let script = Script::default().unary(|request: Request<Ask>| async move {
+        for key in ["traceparent", "grpc-timeout"] {
+            assert!(request.metadata().get(key).is_none(), "{key}");
+        }
+        std::future::pending().await
+    });
+    let channel = CtxChannel::lazy(endpoint(serve_plain(script).await)).omit_trace().omit_budget();
+    let mut client = ProbeClient::new(channel);
+    let status = caller().scope(client.unary(Ask::default())).await.unwrap_err();
+    assert_eq!(status.code(), Code::DeadlineExceeded);
+}
+
+#[tokio::test(start_paused = true)]
+async fn its_own_timeout_tightens_and_never_extends() {
+    let (sender, mut sent) = unbounded_channel();
+    let script = Script::default().unary(move |request: Request<Ask>| {
+        drop(sender.send(text(request.metadata(), "grpc-timeout").map(str::to_owned)));
+        std::future::pending()
+    });
+    let mut client = client(serve_plain(script).await);
+    for (own, told, spent) in [(250, "250000u", 250), (60_000, "9000000u", 9_000)] {
+        let mut request = Request::new(Ask::default());
+        request.set_timeout(Duration::from_millis(own));
+        let ctx = Ctx::background().with_timeout(Duration::from_secs(9));
+        let began = tokio::time::Instant::now();
+        let status = ctx.scope(client.unary(request)).await.unwrap_err();
+        assert_eq!(status.code(), Code::DeadlineExceeded);
+        assert!(Cancelled::find_in(&status).is_some_and(Cancelled::is_deadline));
+        assert_eq!(sent.recv().await.unwrap().as_deref(), Some(told));
+        let spent = Duration::from_millis(spent);
+        assert!(began.elapsed() - spent <= Duration::from_millis(2), "{:?}", began.elapsed());
+        assert_eq!(ctx.is_done(), own > 9_000);
+    }
+    let mut request = Request::new(Ask::default());
+    request.metadata_mut().insert("grpc-timeout", "soon".parse().unwrap());
+    let status = Ctx::background().scope(client.unary(request)).await.unwrap_err();
+    assert_eq!(status.code(), Code::InvalidArgument);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_timeout_of_an_endpoint_is_a_deadline() {
+    let address = serve_plain(Script::default().unary(|_| std::future::pending())).await;
+    let endpoint = endpoint(address).timeout(Duration::from_millis(100));
+    let mut client = ProbeClient::new(CtxChannel::lazy(endpoint));
+    let status = Ctx::background().scope(client.unary(Ask::default())).await.unwrap_err();
+    assert_eq!(status.code(), Code::DeadlineExceeded, "{status:?}");
+    assert!(Cancelled::find_in(&status).is_none(), "no context has ended");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_sent_where_nothing_is_left() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut client = client(listener.local_addr().unwrap());
+    let (cancelled, canceller) = Ctx::background().with_cancel();
+    canceller.cancel();
+    let (down, canceller) = Ctx::background().with_cancel();
+    canceller.cancel_with(Cause::Shutdown);
+    let late = Ctx::background().with_timeout(Duration::ZERO);
+    let little = Ctx::background().with_timeout(Duration::from_micros(999));
+    for (ctx, code) in [
+        (cancelled, Code::Cancelled),
+        (down, Code::Unavailable),
+        (late, Code::DeadlineExceeded),
+        (little, Code::DeadlineExceeded),
+    ] {
+        let status = ctx.scope(client.unary(Ask::default())).await.unwrap_err();
+        assert_eq!(status.code(), code);
+        assert!(Cancelled::find_in(&status).is_some());
+    }
+    let accepted = tokio::time::timeout(Duration::from_secs(1), listener.accept()).await;
+    assert!(accepted.is_err(), "nobody connected");
+}
+
+#[tokio::test(start_paused = true)]
+async fn outside_of_a_scope_a_call_needs_a_reason() {
+    let (address, mut sent) = listening().await;
+    let channel = CtxChannel::lazy(endpoint(address));
+    let status = ProbeClient::new(channel.clone()).unary(Ask::default()).await.unwrap_err();
+    assert_eq!(status.code(), Code::FailedPrecondition);
+    assert!(status.message().contains("allow_detached"), "{status}");
+    assert!(sent.try_recv().is_err());
+
+    let mut detached = ProbeClient::new(channel.allow_detached("a job of its own"));
+    let mut request = Request::new(Ask::default());
+    request.set_timeout(Duration::from_secs(2));
+    detached.unary(request).await.unwrap();
+    let alone = sent.recv().await.unwrap();
+    assert!(text(&alone, "traceparent").is_some());
+    assert_eq!(text(&alone, "grpc-timeout"), Some("2000000u"));
+    // In a scope it is a call like any other.
+    let ctx = caller();
+    ctx.scope(detached.unary(Ask::default())).await.unwrap();
+    let ours = sent.recv().await.unwrap();
+    assert!(text(&ours, "traceparent").unwrap().contains(&ctx.span().trace_id().to_string()));
+    // And so is one that brings its context along.
+    let mut request = Request::new(Ask::default());
+    request.extensions_mut().insert(ctx.clone());
+    detached.unary(request).await.unwrap();
+    let ours = sent.recv().await.unwrap();
+    assert!(text(&ours, "traceparent").unwrap().contains(&ctx.span().trace_id().to_string()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn interceptors_of_others_see_the_call_first() {
+    let (address, mut sent) = listening().await;
+    let adds = |mut request: Request<()>| -> Result<Request<()>, Status> {
+        request.metadata_mut().insert("authorization", "Bearer token".parse().unwrap());
+        Ok(request)
+    };
+    let channel = CtxChannel::lazy(endpoint(address));
+    let mut client = ProbeClient::new(InterceptedService::new(channel, adds));
+    caller().scope(client.unary(Ask::default())).await.unwrap();
+    let sent = sent.recv().await.unwrap();
+    assert_eq!(text(&sent, "authorization"), Some("Bearer token"));
+    assert!(text(&sent, "traceparent").is_some());
+}
+
+/// Tells what the contexts of its calls ended with, and what came of their requests.
+fn watched() -> (Script, UnboundedReceiver<String>) {
+    fn watch(sender: &UnboundedSender<String>) {
+        drop(sender.send("begun".to_owned()));
+        let sender = sender.clone();
+        let _ = Ctx::current().on_done(move |cause| drop(sender.send(format!("over: {cause}"))));
+    }
+    let (sender, events) = unbounded_channel();
+    let (unary, count, sum, talk) =
+        (sender.clone(), sender.clone(), sender.clone(), sender.clone());
+    let script = Script::default()
+        .unary(move |_| {
+            watch(&unary);
+            std::future::pending()
+        })
+        .count(move |_| {
+            watch(&count);
+            let answers: Answers = Box::pin(stream::pending());
+            async { Ok(Response::new(answers)) }
+        })
+        .sum(move |asks| {
+            watch(&sum);
+            async {
+                let mut asks = asks.into_inner();
+                while asks.message().await?.is_some() {}
+                Ok(Response::new(Answer::said("whole")))
+            }
+        })
+        .talk(move |asks| {
+            watch(&talk);
+            let answers: Answers = Box::pin(stream::unfold(asks.into_inner(), async |mut asks| {
+                let ask = asks.message().await.transpose()?;
+                Some((ask.map(|_| Answer::default()), asks))
+            }));
+            async { Ok(Response::new(answers)) }
+        });
+    (script, events)
+}
+
+async fn next(events: &mut UnboundedReceiver<String>) -> String {
+    events.recv().await.expect("the server lives")
+}
+
+/// Calls each method, and waits for it for ever.
+async fn call(client: &mut ProbeClient<CtxChannel>, method: &str) -> Status {
+    let never = || Request::new(stream::pending::<Ask>());
+    let read = async |answers: Result<Response<tonic::Streaming<Answer>>, Status>| {
+        answers?.into_inner().message().await
+    };
+    let answer = match method {
+        "unary" => client.unary(Ask::default()).await.map(drop),
+        "count" => read(client.count(Ask::default()).await).await.map(drop),
+        "sum" => client.sum(never()).await.map(drop),
+        _ => read(client.talk(never()).await).await.map(drop),
+    };
+    answer.expect_err("it waits for ever")
+}
+
+const METHODS: [&str; 4] = ["unary", "count", "sum", "talk"];
+
+#[tokio::test]
+async fn the_end_of_the_context_ends_its_calls_at_both_ends() {
+    for (cause, code) in [(Cause::Cancelled, Code::Cancelled), (Cause::Shutdown, Code::Unavailable)]
+    {
+        for method in METHODS {
+            let (script, mut events) = watched();
+            let mut client = client(serve(CtxLayer::mesh(), script).await);
+            let (ctx, canceller) = Ctx::background().with_cancel();
+            let calling = tokio::spawn(ctx.scope(async move { call(&mut client, method).await }));
+            assert_eq!(next(&mut events).await, "begun");
+            canceller.cancel_with(cause.clone());
+            let status = calling.await.unwrap();
+            assert_eq!(status.code(), code, "{method} {status:?}");
+            assert_eq!(Cancelled::find_in(&status).unwrap().cause(), &cause);
+            assert_eq!(next(&mut events).await, "over: the client disconnected", "{method}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn so_does_dropping_the_call() {
+    for method in METHODS {
+        let (script, mut events) = watched();
+        let mut client = client(serve(CtxLayer::mesh(), script).await);
+        let calling =
+            tokio::spawn(Ctx::background().scope(async move { call(&mut client, method).await }));
+        assert_eq!(next(&mut events).await, "begun");
+        calling.abort();
+        assert_eq!(next(&mut events).await, "over: the client disconnected", "{method}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deadline_is_one_at_both_ends() {
+    for method in METHODS {
+        let (script, mut events) = watched();
+        let mut client = client(serve(CtxLayer::mesh(), script).await);
+        let ctx = Ctx::background().with_timeout(Duration::from_millis(250));
+        let status = ctx.scope(call(&mut client, method)).await;
+        assert_eq!(status.code(), Code::DeadlineExceeded, "{method} {status:?}");
+        assert!(Cancelled::try_from(status).unwrap().is_deadline());
+        assert_eq!(next(&mut events).await, "begun");
+        assert_eq!(next(&mut events).await, "over: the deadline passed", "{method}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_knows_no_deadlines_does_not_hold_us() {
+    let answers = || -> Answers { Box::pin(stream::repeat_with(|| Ok(Answer::default()))) };
+    let script = Script::default().count(move |_| async move { Ok(Response::new(answers())) });
+    let mut client = client(serve_plain(script).await);
+    let ctx = Ctx::background().with_timeout(Duration::from_secs(1));
+    let answers = ctx.scope(client.count(Ask::default())).await.unwrap();
+    // Read elsewhere, where no context is current.
+    let mut answers = answers.into_inner();
+    assert_eq!(answers.message().await.unwrap(), Some(Answer::default()));
+    tokio::time::advance(Duration::from_secs(1)).await;
+    let status = loop {
+        match answers.message().await {
+            Ok(answer) => assert!(answer.is_some()),
+            Err(status) => break status,
+        }
+    };
+    assert_eq!(status.code(), Code::DeadlineExceeded);
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_hop_is_granted_less() {
+    let (address, mut sent) = listening().await;
+    let middle = Script::default().unary(move |_| {
+        let mut next = client(address);
+        async move {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            next.unary(Ask::default()).await
+        }
+    });
+    let mut client = client(serve(CtxLayer::mesh(), middle).await);
+    caller().scope(client.unary(Ask::default())).await.unwrap();
+    let sent = sent.recv().await.unwrap();
+    let left = parse_grpc_timeout(text(&sent, "grpc-timeout").unwrap().as_bytes()).unwrap();
+    assert!(
+        left <= Duration::from_millis(8_500) && left > Duration::from_millis(8_490),
+        "{left:?}"
+    );
+    assert_eq!(text(&sent, "baggage"), Some("tenant=acme,user.id=7;private"));
+}
