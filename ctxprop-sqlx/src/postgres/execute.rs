@@ -1,0 +1,103 @@
+//! A statement on the pool, on a connection or in a transaction: runs it there and ends it with its context.
+//!
+//! `Executor` has other signatures in each version of sqlx, so `executor.rs` of the version calls what is here.
+
+use ctxprop::Ctx;
+use futures_core::future::BoxFuture;
+use futures_core::stream::BoxStream;
+use futures_util::TryStreamExt;
+
+use super::claim::{Claim, bounded};
+use super::connection::PoolConnection;
+use super::options::Shared;
+use super::pool::PgPool;
+use super::sqlx::{Either, Error, Execute, Executor, PgConnection, PgQueryResult, PgRow, Postgres};
+use super::transaction::Transaction;
+use crate::rows::rows;
+
+/// Where a statement is to run.
+pub(super) enum Source<'c> {
+    Pool(PgPool),
+    Connection(&'c mut PoolConnection),
+}
+
+/// Where it runs.
+pub(super) enum Held<'c> {
+    Own(PoolConnection),
+    /// Behind a pooler: a transaction for one statement.
+    Transaction(Transaction),
+    Borrowed(&'c mut PoolConnection),
+}
+
+impl<'c> Source<'c> {
+    pub(super) async fn open(self) -> Result<Held<'c>, Error> {
+        Ok(match self {
+            Source::Pool(pool) if pool.is_behind_pooler() => Held::Transaction(pool.begin().await?),
+            Source::Pool(pool) => Held::Own(pool.acquire().await?),
+            Source::Connection(conn) => Held::Borrowed(conn),
+        })
+    }
+}
+
+impl Held<'_> {
+    pub(super) fn connection(&mut self) -> &mut PgConnection {
+        self.parts().0
+    }
+
+    fn parts(&mut self) -> (&mut PgConnection, &Claim, &Shared) {
+        match self {
+            Held::Own(conn) => conn.parts(),
+            Held::Transaction(tx) => tx.connection().parts(),
+            Held::Borrowed(conn) => conn.parts(),
+        }
+    }
+
+    /// Lets go, and says what `result` is to the caller.
+    pub(super) async fn close<T>(mut self, result: Result<T, Error>) -> Result<T, Error> {
+        let (_, claim, shared) = self.parts();
+        let value = result.map_err(|error| claim.explain(error, shared))?;
+        if let Held::Transaction(tx) = self {
+            tx.commit().await?;
+        }
+        Ok(value)
+    }
+}
+
+pub(super) fn fetch_many<'e, 'q: 'e, E>(
+    source: Source<'e>,
+    query: E,
+) -> BoxStream<'e, Result<Either<PgQueryResult, PgRow>, Error>>
+where
+    E: 'q + Execute<'q, Postgres>,
+{
+    Box::pin(rows(move |out| {
+        let work = async move {
+            let mut held = source.open().await?;
+            let result = async {
+                let mut results = held.connection().fetch_many(query);
+                while let Some(result) = results.try_next().await? {
+                    out.give(result).await;
+                }
+                Ok(())
+            };
+            let result = result.await;
+            held.close(result).await
+        };
+        async move { bounded(Ctx::try_current(), work).await }
+    }))
+}
+
+pub(super) fn fetch_optional<'e, 'q: 'e, E>(
+    source: Source<'e>,
+    query: E,
+) -> BoxFuture<'e, Result<Option<PgRow>, Error>>
+where
+    E: 'q + Execute<'q, Postgres>,
+{
+    let work = async move {
+        let mut held = source.open().await?;
+        let result = held.connection().fetch_optional(query).await;
+        held.close(result).await
+    };
+    Box::pin(async move { bounded(Ctx::try_current(), work).await })
+}

@@ -1,0 +1,82 @@
+//! `Executor` of sqlx 0.8.
+
+use ctxprop::Ctx;
+use futures_core::future::BoxFuture;
+use futures_core::stream::BoxStream;
+use sqlx::postgres::{PgQueryResult, PgRow, PgStatement, PgTypeInfo};
+use sqlx::{Describe, Either, Error, Execute, Executor, Postgres};
+
+use super::claim::bounded;
+use super::execute::{self, Source};
+use super::{PgPool, PoolConnection, Transaction};
+
+macro_rules! executor {
+    ($lifetime:lifetime, $source:ty, $this:ident => $from:expr) => {
+        impl<$lifetime> Executor<$lifetime> for $source {
+            type Database = Postgres;
+
+            fn fetch_many<'e, 'q: 'e, E>(
+                self,
+                query: E,
+            ) -> BoxStream<'e, Result<Either<PgQueryResult, PgRow>, Error>>
+            where
+                $lifetime: 'e,
+                E: 'q + Execute<'q, Postgres>,
+            {
+                let $this = self;
+                execute::fetch_many($from, query)
+            }
+
+            fn fetch_optional<'e, 'q: 'e, E>(
+                self,
+                query: E,
+            ) -> BoxFuture<'e, Result<Option<PgRow>, Error>>
+            where
+                $lifetime: 'e,
+                E: 'q + Execute<'q, Postgres>,
+            {
+                let $this = self;
+                execute::fetch_optional($from, query)
+            }
+
+            fn prepare_with<'e, 'q: 'e>(
+                self,
+                sql: &'q str,
+                parameters: &'e [PgTypeInfo],
+            ) -> BoxFuture<'e, Result<PgStatement<'q>, Error>>
+            where
+                $lifetime: 'e,
+            {
+                let $this = self;
+                let source: Source<'e> = $from;
+                let work = async move {
+                    let mut held = source.open().await?;
+                    let result = held.connection().prepare_with(sql, parameters).await;
+                    held.close(result).await
+                };
+                Box::pin(async move { bounded(Ctx::try_current(), work).await })
+            }
+
+            fn describe<'e, 'q: 'e>(
+                self,
+                sql: &'q str,
+            ) -> BoxFuture<'e, Result<Describe<Postgres>, Error>>
+            where
+                $lifetime: 'e,
+            {
+                let $this = self;
+                let source: Source<'e> = $from;
+                let work = async move {
+                    let mut held = source.open().await?;
+                    let result = held.connection().describe(sql).await;
+                    held.close(result).await
+                };
+                Box::pin(async move { bounded(Ctx::try_current(), work).await })
+            }
+        }
+    };
+}
+
+executor!('c, &'_ PgPool, pool => Source::Pool(pool.clone()));
+executor!('c, &'c mut PoolConnection, conn => Source::Connection(conn));
+executor!('c, &'c mut Transaction, tx => Source::Connection(tx.connection()));
