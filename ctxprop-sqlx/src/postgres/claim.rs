@@ -35,12 +35,9 @@ impl Claim {
     ///
     /// Nothing is left of it.
     pub(super) fn current(shared: &Shared) -> Result<Claim, Error> {
-        let Some(ctx) = Ctx::try_current() else {
-            return Ok(Claim { ctx: None, tag: None, timeout: None, told: false });
-        };
-        let timeout = Timeout::of(&ctx).map_err(|cancelled| refused(shared, cancelled))?;
-        let tag = Some(Tag::of(&ctx));
-        Ok(Claim { ctx: Some(ctx), tag, timeout, told: false })
+        let ctx = current(shared)?;
+        let tag = ctx.as_ref().map(Tag::of);
+        Ok(Claim { ctx, tag, timeout: None, told: false })
     }
 
     pub(super) fn ctx(&self) -> Option<&Ctx> {
@@ -94,6 +91,19 @@ impl Claim {
             _ => error,
         }
     }
+}
+
+/// The context that is current, if one is.
+///
+/// # Errors
+///
+/// Nothing is left of it.
+pub(super) fn current(shared: &Shared) -> Result<Option<Ctx>, Error> {
+    let ctx = Ctx::try_current();
+    if let Some(ctx) = &ctx {
+        Timeout::of(ctx).map_err(|cancelled| refused(shared, cancelled))?;
+    }
+    Ok(ctx)
 }
 
 /// Runs `work` under `ctx`, and gives it up when that ends: what it holds is dropped then, and settled.

@@ -30,6 +30,14 @@ pub(super) enum Held<'c> {
 }
 
 impl<'c> Source<'c> {
+    /// Whether it is worth asking: what comes too late takes no connection.
+    pub(super) fn check(&self) -> Result<Option<Ctx>, Error> {
+        match self {
+            Source::Pool(pool) => pool.check(),
+            Source::Connection(_) => Ok(Ctx::try_current()),
+        }
+    }
+
     pub(super) async fn open(self) -> Result<Held<'c>, Error> {
         Ok(match self {
             Source::Pool(pool) if pool.is_behind_pooler() => Held::Transaction(pool.begin().await?),
@@ -70,7 +78,8 @@ pub(super) fn fetch_many<'e, 'q: 'e, E>(
 where
     E: 'q + Execute<'q, Postgres>,
 {
-    Box::pin(rows(move |out| {
+    Box::pin(rows(move |out| async move {
+        let ctx = source.check()?;
         let work = async move {
             let mut held = source.open().await?;
             let result = async {
@@ -83,7 +92,7 @@ where
             let result = result.await;
             held.close(result).await
         };
-        async move { bounded(Ctx::try_current(), work).await }
+        bounded(ctx, work).await
     }))
 }
 
@@ -94,10 +103,13 @@ pub(super) fn fetch_optional<'e, 'q: 'e, E>(
 where
     E: 'q + Execute<'q, Postgres>,
 {
-    let work = async move {
-        let mut held = source.open().await?;
-        let result = held.connection().fetch_optional(query).await;
-        held.close(result).await
-    };
-    Box::pin(async move { bounded(Ctx::try_current(), work).await })
+    Box::pin(async move {
+        let ctx = source.check()?;
+        let work = async move {
+            let mut held = source.open().await?;
+            let result = held.connection().fetch_optional(query).await;
+            held.close(result).await
+        };
+        bounded(ctx, work).await
+    })
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use ctxprop::Ctx;
 use futures_core::future::BoxFuture;
 
-use super::claim::{Claim, bounded};
+use super::claim::{self, Claim, bounded};
 use super::connection::PoolConnection;
 use super::hooks;
 use super::options::Shared;
@@ -77,7 +77,10 @@ impl PgPool {
     /// Dropped, it takes no connection.
     pub fn acquire(&self) -> impl Future<Output = Result<PoolConnection, Error>> + Send + 'static {
         let pool = self.clone();
-        async move { bounded(Ctx::try_current(), pool.taken()).await }
+        async move {
+            let claim = Claim::current(&pool.shared)?;
+            bounded(claim.ctx().cloned(), pool.taken(claim)).await
+        }
     }
 
     /// Begins a transaction, for the context that is current: one round trip on a connection that is open.
@@ -107,7 +110,10 @@ impl PgPool {
         statement: &'static str,
     ) -> impl Future<Output = Result<Transaction, Error>> + Send + 'static {
         let pool = self.clone();
-        async move { bounded(Ctx::try_current(), pool.begun(statement)).await }
+        async move {
+            let claim = Claim::current(&pool.shared)?;
+            bounded(claim.ctx().cloned(), pool.begun(claim, statement)).await
+        }
     }
 
     /// What has become of statements and connections so far.
@@ -127,9 +133,13 @@ impl PgPool {
         self.shared.side.close().await;
     }
 
+    /// The context that is current; an error where nothing is left of it.
+    pub(super) fn check(&self) -> Result<Option<Ctx>, Error> {
+        claim::current(&self.shared)
+    }
+
     /// A connection that the server was told of.
-    async fn taken(&self) -> Result<PoolConnection, Error> {
-        let claim = Claim::current(&self.shared)?;
+    async fn taken(&self, claim: Claim) -> Result<PoolConnection, Error> {
         let mut tries = self.tries();
         loop {
             let mut conn = self.untold(&claim).await?;
@@ -146,14 +156,13 @@ impl PgPool {
         }
     }
 
-    async fn begun(&self, statement: &'static str) -> Result<Transaction, Error> {
+    async fn begun(&self, claim: Claim, statement: &'static str) -> Result<Transaction, Error> {
         // Whatever the user sets when a connection is given out is to stay where it is shorter; only the server can tell.
         if self.shared.settings.has_before_acquire {
-            let mut conn = self.taken().await?;
+            let mut conn = self.taken(claim).await?;
             conn.begin(statement).await?;
             return Ok(Transaction::new(conn));
         }
-        let claim = Claim::current(&self.shared)?;
         let mut tries = self.tries();
         loop {
             let mut conn = self.untold(&claim).await?;

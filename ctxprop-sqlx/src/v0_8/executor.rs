@@ -1,6 +1,5 @@
 //! `Executor` of sqlx 0.8.
 
-use ctxprop::Ctx;
 use futures_core::future::BoxFuture;
 use futures_core::stream::BoxStream;
 use sqlx::postgres::{PgQueryResult, PgRow, PgStatement, PgTypeInfo};
@@ -49,12 +48,15 @@ macro_rules! executor {
             {
                 let $this = self;
                 let source: Source<'e> = $from;
-                let work = async move {
-                    let mut held = source.open().await?;
-                    let result = held.connection().prepare_with(sql, parameters).await;
-                    held.close(result).await
-                };
-                Box::pin(async move { bounded(Ctx::try_current(), work).await })
+                Box::pin(async move {
+                    let ctx = source.check()?;
+                    let work = async move {
+                        let mut held = source.open().await?;
+                        let result = held.connection().prepare_with(sql, parameters).await;
+                        held.close(result).await
+                    };
+                    bounded(ctx, work).await
+                })
             }
 
             fn describe<'e, 'q: 'e>(
@@ -66,12 +68,15 @@ macro_rules! executor {
             {
                 let $this = self;
                 let source: Source<'e> = $from;
-                let work = async move {
-                    let mut held = source.open().await?;
-                    let result = held.connection().describe(sql).await;
-                    held.close(result).await
-                };
-                Box::pin(async move { bounded(Ctx::try_current(), work).await })
+                Box::pin(async move {
+                    let ctx = source.check()?;
+                    let work = async move {
+                        let mut held = source.open().await?;
+                        let result = held.connection().describe(sql).await;
+                        held.close(result).await
+                    };
+                    bounded(ctx, work).await
+                })
             }
         }
     };

@@ -1,6 +1,5 @@
 //! `Executor` of sqlx 0.9.
 
-use ctxprop::Ctx;
 use futures_core::future::BoxFuture;
 use futures_core::stream::BoxStream;
 use sqlx_core_0_9::Either;
@@ -53,12 +52,15 @@ macro_rules! executor {
             {
                 let $this = self;
                 let source: Source<'e> = $from;
-                let work = async move {
-                    let mut held = source.open().await?;
-                    let result = held.connection().prepare_with(sql, parameters).await;
-                    held.close(result).await
-                };
-                Box::pin(async move { bounded(Ctx::try_current(), work).await })
+                Box::pin(async move {
+                    let ctx = source.check()?;
+                    let work = async move {
+                        let mut held = source.open().await?;
+                        let result = held.connection().prepare_with(sql, parameters).await;
+                        held.close(result).await
+                    };
+                    bounded(ctx, work).await
+                })
             }
 
             fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Result<Describe<Postgres>, Error>>
@@ -67,12 +69,15 @@ macro_rules! executor {
             {
                 let $this = self;
                 let source: Source<'e> = $from;
-                let work = async move {
-                    let mut held = source.open().await?;
-                    let result = held.connection().describe(sql).await;
-                    held.close(result).await
-                };
-                Box::pin(async move { bounded(Ctx::try_current(), work).await })
+                Box::pin(async move {
+                    let ctx = source.check()?;
+                    let work = async move {
+                        let mut held = source.open().await?;
+                        let result = held.connection().describe(sql).await;
+                        held.close(result).await
+                    };
+                    bounded(ctx, work).await
+                })
             }
         }
     };
