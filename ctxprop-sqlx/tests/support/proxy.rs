@@ -16,6 +16,8 @@ use tokio::sync::watch;
 struct Faults {
     /// Times that the client sent something after the server had.
     round_trips: AtomicU64,
+    /// The server's answers arrive in pieces of at most so many bytes, random ones; 0 is whole.
+    dribbles: AtomicU64,
     /// The server's answers do not arrive.
     stalled: AtomicBool,
     /// The next commit arrives, its answer does not: the connection is cut.
@@ -63,6 +65,11 @@ impl Proxy {
     /// Cuts all connections.
     pub(crate) fn cut(&self) {
         self.cuts.send_modify(|cuts| *cuts += 1);
+    }
+
+    /// Has answers come in pieces, so that reading them takes many polls.
+    pub(crate) fn dribble(&self, bytes: u64) {
+        self.faults.dribbles.store(bytes, SeqCst);
     }
 
     pub(crate) fn stall(&self, stalled: bool) {
@@ -154,8 +161,18 @@ async fn downwards(
             return;
         }
         line.server_spoke.store(true, SeqCst);
-        if client.write_all(&buf[..n]).await.is_err() {
-            return;
+        let most = usize::try_from(faults.dribbles.load(SeqCst)).unwrap();
+        let mut rest = &buf[..n];
+        while !rest.is_empty() {
+            let piece = if most == 0 { n } else { fastrand::usize(1..=most) };
+            let (piece, later) = rest.split_at(piece.min(rest.len()));
+            if client.write_all(piece).await.is_err() {
+                return;
+            }
+            rest = later;
+            if most > 0 {
+                tokio::task::yield_now().await;
+            }
         }
     }
 }
