@@ -52,6 +52,10 @@ impl Held<'_> {
         self.parts().0
     }
 
+    fn is_behind_pooler(&mut self) -> bool {
+        self.parts().2.settings.pooler
+    }
+
     fn parts(&mut self) -> (&mut PgConnection, &Claim, &Shared) {
         match self {
             Held::Own(conn) => conn.parts(),
@@ -71,6 +75,13 @@ impl Held<'_> {
     }
 }
 
+/// A query that may be prepared under a name, or not: behind a pooler the next session does not know the name, or knows
+/// another statement by it. `executor.rs` of the version makes an [`Execute`] of it.
+pub(super) struct Named<E> {
+    pub(super) query: E,
+    pub(super) is_named: bool,
+}
+
 pub(super) fn fetch_many<'e, 'q: 'e, E>(
     source: Source<'e>,
     query: E,
@@ -82,6 +93,7 @@ where
         let ctx = source.check()?;
         let work = async move {
             let mut held = source.open().await?;
+            let query = Named { query, is_named: !held.is_behind_pooler() };
             let result = async {
                 let mut results = held.connection().fetch_many(query);
                 while let Some(result) = results.try_next().await? {
@@ -107,6 +119,7 @@ where
         let ctx = source.check()?;
         let work = async move {
             let mut held = source.open().await?;
+            let query = Named { query, is_named: !held.is_behind_pooler() };
             let result = held.connection().fetch_optional(query).await;
             held.close(result).await
         };

@@ -2,11 +2,12 @@
 
 use futures_core::future::BoxFuture;
 use futures_core::stream::BoxStream;
-use sqlx::postgres::{PgQueryResult, PgRow, PgStatement, PgTypeInfo};
+use sqlx::error::BoxDynError;
+use sqlx::postgres::{PgArguments, PgQueryResult, PgRow, PgStatement, PgTypeInfo};
 use sqlx::{Describe, Either, Error, Execute, Executor, Postgres};
 
 use super::claim::bounded;
-use super::execute::{self, Source};
+use super::execute::{self, Named, Source};
 use super::{PgPool, PoolConnection, Transaction};
 
 macro_rules! executor {
@@ -85,3 +86,21 @@ macro_rules! executor {
 executor!('c, &'_ PgPool, pool => Source::Pool(pool.clone()));
 executor!('c, &'c mut PoolConnection, conn => Source::Connection(conn));
 executor!('c, &'c mut Transaction, tx => Source::Connection(tx.connection()));
+
+impl<'q, E: Execute<'q, Postgres>> Execute<'q, Postgres> for Named<E> {
+    fn sql(&self) -> &'q str {
+        self.query.sql()
+    }
+
+    fn statement(&self) -> Option<&PgStatement<'q>> {
+        self.query.statement()
+    }
+
+    fn take_arguments(&mut self) -> Result<Option<PgArguments>, BoxDynError> {
+        self.query.take_arguments()
+    }
+
+    fn persistent(&self) -> bool {
+        self.is_named && self.query.persistent()
+    }
+}

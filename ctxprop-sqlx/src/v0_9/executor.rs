@@ -4,13 +4,13 @@ use futures_core::future::BoxFuture;
 use futures_core::stream::BoxStream;
 use sqlx_core_0_9::Either;
 use sqlx_core_0_9::describe::Describe;
-use sqlx_core_0_9::error::Error;
+use sqlx_core_0_9::error::{BoxDynError, Error};
 use sqlx_core_0_9::executor::{Execute, Executor};
 use sqlx_core_0_9::sql_str::SqlStr;
-use sqlx_postgres_0_9::{PgQueryResult, PgRow, PgStatement, PgTypeInfo, Postgres};
+use sqlx_postgres_0_9::{PgArguments, PgQueryResult, PgRow, PgStatement, PgTypeInfo, Postgres};
 
 use super::claim::bounded;
-use super::execute::{self, Source};
+use super::execute::{self, Named, Source};
 use super::{PgPool, PoolConnection, Transaction};
 
 macro_rules! executor {
@@ -86,3 +86,21 @@ macro_rules! executor {
 executor!('c, &'_ PgPool, pool => Source::Pool(pool.clone()));
 executor!('c, &'c mut PoolConnection, conn => Source::Connection(conn));
 executor!('c, &'c mut Transaction, tx => Source::Connection(tx.connection()));
+
+impl<'q, E: Execute<'q, Postgres>> Execute<'q, Postgres> for Named<E> {
+    fn sql(self) -> SqlStr {
+        self.query.sql()
+    }
+
+    fn statement(&self) -> Option<&PgStatement> {
+        self.query.statement()
+    }
+
+    fn take_arguments(&mut self) -> Result<Option<PgArguments>, BoxDynError> {
+        self.query.take_arguments()
+    }
+
+    fn persistent(&self) -> bool {
+        self.is_named && self.query.persistent()
+    }
+}

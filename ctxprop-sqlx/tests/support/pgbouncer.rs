@@ -20,6 +20,7 @@ listen_port = $port
 unix_socket_dir =
 auth_type = any
 pool_mode = transaction
+ignore_startup_parameters = extra_float_digits
 default_pool_size = 2
 max_client_conn = 50
 END
