@@ -65,6 +65,28 @@ async fn waiting_for_a_connection_is_part_of_the_budget() {
 }
 
 #[tokio::test]
+async fn budgets_shorter_than_connecting_get_a_connection_in_the_end() {
+    let Some(server) = Server::start().await else { return };
+    let proxy = Proxy::before(server.port).await;
+    proxy.delay_connects(Duration::from_millis(300));
+    let pool = PgPoolOptions::new().max_connections(1).with_ctx();
+    let pool = pool.connect_lazy_with(proxy.options(&server));
+    let mut late = 0;
+    loop {
+        let ctx = root().with_timeout(Duration::from_millis(100));
+        match ctx.scope(pool.acquire()).await {
+            Ok(_) => break,
+            Err(error) => assert_eq!(cause(&error), Some(&Cause::DeadlineExceeded)),
+        }
+        late += 1;
+        assert!(late < 1_000, "it is opened anew each time");
+    }
+    assert!(late > 0);
+    at_rest(&pool).await;
+    assert_eq!((pool.size(), pool.num_idle()), (1, 1));
+}
+
+#[tokio::test]
 async fn the_server_is_told_whose_it_is_and_what_remains() {
     let Some(server) = Server::start().await else { return };
     let pool = server.pool(1).await;

@@ -112,7 +112,7 @@ async fn random_ends_leave_no_transaction() {
     let pool = pool(pgbouncer.options(&server)).await;
     let tasks: Vec<_> = (0..150)
         .map(|id| {
-            let budget = Duration::from_micros(fastrand::u64(1_000..60_000));
+            let budget = Duration::from_micros(fastrand::u64(1_000..400_000));
             let ctx = root().child_span().with_timeout(budget);
             let pool = pool.clone();
             tokio::spawn(ctx.run(async move {

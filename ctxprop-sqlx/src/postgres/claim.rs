@@ -58,6 +58,15 @@ impl Claim {
         if millis.is_some() {
             shared.counts.add(Event::Bounded);
         }
+        if let (Some(tag), Some(ctx)) = (&self.tag, &self.ctx) {
+            tracing::debug!(
+                target: "ctxprop",
+                %tag,
+                parent_id = %ctx.span().span_id(),
+                timeout_ms = millis,
+                "a connection was taken"
+            );
+        }
         Ok((self.tag.as_ref(), millis))
     }
 

@@ -9,6 +9,8 @@ use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
+use ctxprop::Cancelled;
+
 use super::claim::{Claim, is_fatal};
 use super::options::Shared;
 use super::settle::{self, Phase};
@@ -94,7 +96,8 @@ impl PoolConnection {
     /// After an error of the first statement: whether the connection had died while it was idle, so that another one
     /// is worth a try. It is closed then.
     pub(super) fn died(self, error: &Error) -> bool {
-        let died = is_fatal(error);
+        // What was refused before anything was sent says nothing of the connection.
+        let died = is_fatal(error) && Cancelled::find_in(error).is_none();
         if died {
             self.close_unclean("it had died while it was idle");
         }

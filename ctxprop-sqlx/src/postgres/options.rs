@@ -173,6 +173,7 @@ impl PgPoolOptions {
             settings: self.settings,
             side: Side::new(options),
             own_timeout: AtomicI64::new(0),
+            opening: Opening::default(),
         });
         (hooks::install(self.inner, self.hooks, &shared), shared)
     }
@@ -195,6 +196,21 @@ pub(super) struct Shared {
     pub(super) side: Side,
     /// The user's own `statement_timeout` in milliseconds, as the newest connection had it; 0 is none.
     own_timeout: AtomicI64,
+    pub(super) opening: Opening,
+}
+
+/// How many tasks open connections: not more than the pool may have.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Opening(Arc<()>);
+
+impl Opening {
+    /// To be held by a task that opens one; nothing where none is to be opened.
+    pub(super) fn begin(&self, pool: &sqlx::PgPool) -> Option<Opening> {
+        let most = pool.options().get_max_connections();
+        let tasks = u32::try_from(Arc::strong_count(&self.0) - 1).unwrap_or(most);
+        let opens = pool.num_idle() == 0 && pool.size() < most && tasks < most;
+        opens.then(|| self.clone())
+    }
 }
 
 impl Shared {

@@ -2,7 +2,9 @@
 //!
 //! # Invariants
 //! 1. Waiting for a connection is part of the budget, and ends with the context.
-//! 2. Where a connection had died while it was idle another one is tried, as sqlx does after its ping.
+//! 2. A connection that is being opened is opened, although who asked for it is gone: under budgets that are shorter than
+//!    that takes, a pool would never have one.
+//! 3. Where a connection had died while it was idle another one is tried, as sqlx does after its ping.
 
 use std::fmt;
 use std::ops::Deref;
@@ -10,6 +12,7 @@ use std::sync::Arc;
 
 use ctxprop::Ctx;
 use futures_core::future::BoxFuture;
+use tokio::sync::oneshot;
 
 use super::claim::{self, Claim, bounded};
 use super::connection::PoolConnection;
@@ -74,7 +77,7 @@ impl PgPool {
     ///
     /// # Cancel safety
     ///
-    /// Dropped, it takes no connection.
+    /// Dropped, it takes no connection; one that is being opened for it goes to the pool.
     pub fn acquire(&self) -> impl Future<Output = Result<PoolConnection, Error>> + Send + 'static {
         let pool = self.clone();
         async move {
@@ -147,9 +150,9 @@ impl PgPool {
                 Ok(true) => return Ok(conn),
                 Ok(false) => conn.close_unclean("it was in a transaction"),
                 Err(error) => {
-                    let error = conn.claim().explain(error, &self.shared);
+                    let known = conn.claim().clone();
                     if !conn.died(&error) || tries.next().is_none() {
-                        return Err(error);
+                        return Err(known.explain(error, &self.shared));
                     }
                 }
             }
@@ -169,9 +172,9 @@ impl PgPool {
             match conn.begin(statement).await {
                 Ok(()) => return Ok(Transaction::new(conn)),
                 Err(error) => {
-                    let error = conn.claim().explain(error, &self.shared);
+                    let known = conn.claim().clone();
                     if !conn.died(&error) || tries.next().is_none() {
-                        return Err(error);
+                        return Err(known.explain(error, &self.shared));
                     }
                 }
             }
@@ -185,7 +188,20 @@ impl PgPool {
 
     /// A connection as the pool has it: the server is still to be told.
     async fn untold(&self, claim: &Claim) -> Result<PoolConnection, Error> {
-        let conn = hooks::ours(self.inner.acquire()).await?;
+        let conn = match self.shared.opening.begin(&self.inner) {
+            Some(opening) => {
+                let (give, given) = oneshot::channel();
+                let pool = self.inner.clone();
+                tokio::spawn(async move {
+                    let conn = hooks::ours(pool.acquire()).await;
+                    drop(opening);
+                    // Whom nobody waits for any more goes to the pool.
+                    drop(give.send(conn));
+                });
+                given.await.map_err(|_| Error::PoolClosed)??
+            }
+            None => hooks::ours(self.inner.acquire()).await?,
+        };
         Ok(PoolConnection::new(conn, claim.clone(), Arc::clone(&self.shared)))
     }
 }

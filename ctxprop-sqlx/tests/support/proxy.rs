@@ -22,6 +22,8 @@ struct Faults {
     stalled: AtomicBool,
     /// The next commit arrives, its answer does not: the connection is cut.
     loses_commit: AtomicBool,
+    /// Connecting takes so much longer.
+    connect_delay: Mutex<Duration>,
     /// What the side connection sends arrives so much later.
     cancel_delay: Mutex<Duration>,
     /// What the side connection sends arrives, and is cut before it is answered.
@@ -44,11 +46,16 @@ impl Proxy {
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 client.set_nodelay(true).unwrap();
-                // Nobody listens while the server is down.
-                if let Ok(server) = TcpStream::connect(("127.0.0.1", server)).await {
-                    server.set_nodelay(true).unwrap();
-                    tokio::spawn(carry(client, server, Arc::clone(&shared), cut.clone()));
-                }
+                let (shared, cut) = (Arc::clone(&shared), cut.clone());
+                tokio::spawn(async move {
+                    let delay = *shared.connect_delay.lock().unwrap();
+                    tokio::time::sleep(delay).await;
+                    // Nobody listens while the server is down.
+                    if let Ok(server) = TcpStream::connect(("127.0.0.1", server)).await {
+                        server.set_nodelay(true).unwrap();
+                        carry(client, server, shared, cut).await;
+                    }
+                });
             }
         });
         Proxy { port, faults, cuts }
@@ -82,6 +89,10 @@ impl Proxy {
 
     pub(crate) fn delay_cancels(&self, by: Duration) {
         *self.faults.cancel_delay.lock().unwrap() = by;
+    }
+
+    pub(crate) fn delay_connects(&self, by: Duration) {
+        *self.faults.connect_delay.lock().unwrap() = by;
     }
 
     pub(crate) fn cut_cancels(&self, cuts: bool) {
