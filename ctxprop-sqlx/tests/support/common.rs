@@ -182,6 +182,10 @@ impl Server {
         self.process.as_mut().unwrap().order("start", "ready");
     }
 
+    pub(crate) fn database(&self) -> &str {
+        &self.database
+    }
+
     pub(crate) fn options(&self) -> PgConnectOptions {
         self.reach(self.port)
     }
@@ -202,7 +206,7 @@ impl Server {
 }
 
 /// How to reach a server, or what stands before it, at `port`.
-fn options(port: u16) -> PgConnectOptions {
+pub(crate) fn options(port: u16) -> PgConnectOptions {
     PgConnectOptions::new_without_pgpass()
         .host("127.0.0.1")
         .port(port)
