@@ -1,5 +1,6 @@
 //! The budget reaches the server: waiting for a connection, `statement_timeout`, whose statement it is; and what each
 //! costs in round trips.
+#![allow(clippy::unwrap_used, reason = "it is a test")]
 
 #[path = "support/common.rs"]
 mod common;

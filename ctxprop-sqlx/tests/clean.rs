@@ -2,6 +2,7 @@
 //! its rows, and commit, over a pool of one connection.
 //!
 //! `CTXPROP_ROUNDS=10000` sets how many rounds.
+#![allow(clippy::unwrap_used, reason = "it is a test")]
 
 #[path = "support/common.rs"]
 mod common;

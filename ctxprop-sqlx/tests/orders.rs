@@ -4,6 +4,7 @@
 //! An order is placed in two transactions with a payment between: stock is taken and the order is pending, then it is
 //! paid. What fails between, or whose client is gone, is released under a shield. A key, chosen by the client, makes
 //! releasing twice the same as once, and answers the question that a lost commit leaves open.
+#![allow(clippy::unwrap_used, reason = "it is a test")]
 
 #[path = "support/common.rs"]
 mod common;

@@ -1,5 +1,6 @@
 //! Behind pgbouncer in transaction mode: what is set is set in transactions only, and nothing of it reaches whoever gets
 //! the server's session next.
+#![allow(clippy::unwrap_used, reason = "it is a test")]
 
 #[path = "support/common.rs"]
 mod common;

@@ -1,5 +1,6 @@
 //! A statement stops when its request does, and nothing of another request is stopped: clients that die, servers that
 //! stop, proxies that cut, stall and delay.
+#![allow(clippy::unwrap_used, reason = "it is a test")]
 
 #[path = "support/common.rs"]
 mod common;

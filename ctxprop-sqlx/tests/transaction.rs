@@ -1,5 +1,6 @@
 //! Begin, commit and rollback that cannot be left half done, and what each error means; and what sqlx's own pool leaves
 //! behind without.
+#![allow(clippy::unwrap_used, reason = "it is a test")]
 
 #[path = "support/common.rs"]
 mod common;
