@@ -98,16 +98,17 @@ async fn end_after<T>(
 }
 
 /// Somebody else, who has all the time: nothing of the one before may be noticed.
-async fn next_request(pool: &PgPool, ctx: Option<Ctx>) -> Result<(), Error> {
+async fn next_request(pool: &PgPool, ctx: Option<Ctx>) -> Result<i32, Error> {
     let work = async {
         let mut conn = pool.acquire().await?;
         // As a simple query: prepared ones begin before their statement does.
-        let look = "SELECT now() = statement_timestamp(), current_setting('statement_timeout')";
+        let look = "SELECT now() = statement_timestamp(), current_setting('statement_timeout'), \
+            pg_backend_pid()";
         let row = sqlx::raw_sql(look).fetch_one(&mut *conn).await?;
         assert!(row.get::<bool, _>(0), "in a transaction");
         assert_eq!(row.get::<&str, _>(1), "0", "somebody else's timeout");
         sqlx::query("INSERT INTO others DEFAULT VALUES").execute(&mut conn).await?;
-        Ok(())
+        row.try_get(2)
     };
     match ctx {
         Some(ctx) => ctx.scope(work).await,
@@ -143,6 +144,8 @@ async fn the_end_at_every_poll_leaves_the_pool_clean() {
     }
     sqlx::query("DELETE FROM done").execute(&mut admin).await.unwrap();
 
+    let process = next_request(&pool, None).await.unwrap();
+    sqlx::query("DELETE FROM others").execute(&mut admin).await.unwrap();
     let started = Instant::now();
     let mut reached = std::collections::BTreeMap::new();
     let mut stages = vec![Stage::Before];
@@ -161,7 +164,8 @@ async fn the_end_at_every_poll_leaves_the_pool_clean() {
         *reached.entry((by.is_some(), ended.is_some(), stage)).or_insert(0) += 1;
         stages.push(stage);
         let other = (id % 3 > 0).then(|| root.child_span());
-        next_request(&pool, other).await.unwrap();
+        // Not one connection was lost over it: the same process serves all.
+        assert_eq!(next_request(&pool, other).await.unwrap(), process, "after {stage:?}");
     }
     at_rest(&pool).await;
     let counters = pool.counters();
@@ -192,7 +196,6 @@ async fn the_end_at_every_poll_leaves_the_pool_clean() {
     let others: i64 =
         sqlx::query_scalar("SELECT count(*) FROM others").fetch_one(&mut admin).await.unwrap();
     assert_eq!(others, i64::from(rounds));
-    // Not one connection was lost over it, but those that were being opened.
     let open: i64 = sqlx::query_scalar(
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in%'",
     )

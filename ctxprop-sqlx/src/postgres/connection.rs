@@ -78,7 +78,10 @@ impl PoolConnection {
         let conn = there(&mut self.conn);
         let (tag, millis) = self.claim.tell(&self.shared)?;
         let millis = millis.filter(|millis| !self.shared.own_is_shorter(*millis));
-        sqlx::begin(conn, statements::begin(begin, tag, millis)).await
+        self.phase = Phase::Begin;
+        sqlx::begin(conn, statements::begin(begin, tag, millis)).await?;
+        self.phase = Phase::Statement;
+        Ok(())
     }
 
     /// From now on it is a commit that runs, which nobody stops.

@@ -39,6 +39,8 @@ const AGAIN: Duration = Duration::from_millis(20);
 /// What the holder was at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
+    /// A transaction begins, or could not: sqlx does not count it yet.
+    Begin,
     Statement,
     Commit,
 }
@@ -50,7 +52,9 @@ pub(super) fn give_back(
     phase: Phase,
     shared: &Arc<Shared>,
 ) {
-    let outstanding = !is_answered(&mut conn);
+    // What was sent may have been answered between the last poll and this one, and read here: so a begin that nobody
+    // waited for is looked into in any case.
+    let outstanding = !is_answered(&mut conn) || phase == Phase::Begin;
     let in_transaction = roll_back(&mut conn);
     if !outstanding && !in_transaction {
         // Back to sqlx's pool, through `hooks::released`.
@@ -169,7 +173,7 @@ impl Unclean {
         let until = Instant::now() + shared.settings.cleanup_limit;
         let grace = if timed_out { GRACE_TIMED_OUT } else { GRACE };
         // A commit is waited for, and so is what carries no tag.
-        let to_stop = tag.filter(|_| phase == Phase::Statement && outstanding);
+        let to_stop = tag.filter(|_| phase != Phase::Commit && outstanding);
         let settled = timeout_at(until, async {
             stop(conn, to_stop, grace, shared).await?;
             // What was begun and given up leaves a transaction that sqlx does not know of.
