@@ -124,6 +124,16 @@ async fn a_shorter_timeout_of_the_users_stays() {
     assert!(in_transaction(&pool, short).await.ends_with("ms"));
     assert_eq!(show(&pool, "statement_timeout").await, "5s");
 
+    // Of a hook that sets it each time.
+    let pool = PgPoolOptions::new().max_connections(1).with_ctx().before_acquire(|conn, _| {
+        Box::pin(async move { conn.execute("SET statement_timeout = '4s'").await.map(|_| true) })
+    });
+    let pool = pool.connect_with(server.options()).await.unwrap();
+    at_rest(&pool).await;
+    assert_eq!(in_transaction(&pool, long.clone()).await, "4s");
+    at_rest(&pool).await;
+    assert_eq!(long.scope(show(&pool, "statement_timeout")).await, "4s");
+
     // Of hooks, which run as well; and one of a statement that is stopped is not taken for the budget's.
     let pool = PgPoolOptions::new()
         .max_connections(1)

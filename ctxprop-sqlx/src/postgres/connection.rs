@@ -73,13 +73,19 @@ impl PoolConnection {
         }
     }
 
-    /// Begins a transaction with `begin`, and says in it whose it is and how long its statements may take.
+    /// Begins a transaction with `begin`, and says in it whose it is and how long its statements may take, unless
+    /// [`take`](Self::take) has told that to the session.
     pub(super) async fn begin(&mut self, begin: &str) -> Result<(), Error> {
         let conn = there(&mut self.conn);
-        let (tag, millis) = self.claim.tell(&self.shared)?;
-        let millis = millis.filter(|millis| !self.shared.own_is_shorter(*millis));
+        let statement = if self.claim.told().is_some() {
+            begin.to_owned()
+        } else {
+            let (tag, millis) = self.claim.tell(&self.shared)?;
+            let millis = millis.filter(|millis| !self.shared.own_is_shorter(*millis));
+            statements::begin(begin, tag, millis)
+        };
         self.phase = Phase::Begin;
-        sqlx::begin(conn, statements::begin(begin, tag, millis)).await?;
+        sqlx::begin(conn, statement).await?;
         self.phase = Phase::Statement;
         Ok(())
     }
