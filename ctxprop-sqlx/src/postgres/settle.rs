@@ -5,7 +5,8 @@
 //!    something is under way, and the session is outside of a transaction. Of what is not known to be clean the
 //!    connection is closed, in particular where settling itself is dropped halfway.
 //! 2. **A request to stop is sent only while nothing but this use's statement can run**: the slot is held until the
-//!    request is answered and what the connection still had to say is read. Only then may another statement be sent.
+//!    request is answered and what the connection still had to say is read. Only then may another statement be sent,
+//!    the rollback included: behind a pooler it is what gives the server's session to somebody else.
 //! 3. A commit is not stopped: it is waited for.
 //! 4. Who lets go does not wait. A slot is held for at most `cleanup_limit`.
 //!
@@ -55,8 +56,7 @@ pub(super) fn give_back(
     // What was sent may have been answered between the last poll and this one, and read here: so a begin that nobody
     // waited for is looked into in any case.
     let outstanding = !is_answered(&mut conn) || phase == Phase::Begin;
-    let in_transaction = roll_back(&mut conn);
-    if !outstanding && !in_transaction {
+    if !outstanding && Manager::get_transaction_depth(&conn) == 0 {
         // Back to sqlx's pool, through `hooks::released`.
         return drop_in_runtime(conn);
     }
@@ -176,6 +176,9 @@ impl Unclean {
         let to_stop = tag.filter(|_| phase != Phase::Commit && outstanding);
         let settled = timeout_at(until, async {
             stop(conn, to_stop, grace, shared).await?;
+            if roll_back(conn) {
+                drain(conn).await?;
+            }
             // What was begun and given up leaves a transaction that sqlx does not know of.
             if outstanding { reset(conn, shared).await } else { Ok(()) }
         });
