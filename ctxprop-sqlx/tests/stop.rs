@@ -15,6 +15,7 @@ use common::{Server, at_rest, root, until};
 use ctxprop::{Cancelled, Cause};
 use ctxprop_axum::CtxLayer;
 use ctxprop_sqlx::{PgPool, WithCtx};
+use futures_util::TryStreamExt;
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{Error, PgConnection};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -296,4 +297,60 @@ async fn an_application_name_of_the_users_is_not_stopped_by_ours() {
     root().scope(pid(&pool)).await.unwrap();
     let counters = pool.counters();
     assert_eq!((counters.closed, counters.cancelled), (1, 0));
+}
+
+#[tokio::test]
+async fn a_stream_that_is_dropped_after_some_rows_is_stopped() {
+    let Some(server) = Server::start().await else { return };
+    let pool = server.pool(1).await;
+    let before = pid(&pool).await.unwrap();
+    root()
+        .scope(async {
+            let mut rows = sqlx::query("SELECT generate_series(1, 1000000000)").fetch(&pool);
+            for _ in 0..10 {
+                rows.try_next().await.unwrap().unwrap();
+            }
+        })
+        .await;
+    assert_eq!(root().scope(pid(&pool)).await.unwrap(), before);
+    let counters = pool.counters();
+    assert_eq!((counters.cancelled, counters.closed), (1, 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_many_at_once_only_those_that_end_are_stopped() {
+    let Some(server) = Server::start().await else { return };
+    let proxy = Proxy::before(server.port).await;
+    let pool = common::pool(proxy.options(&server), 4).await;
+    proxy.delay_cancels(Duration::from_millis(5));
+    let requests: Vec<_> = (0..300)
+        .map(|n| {
+            let (ctx, canceller) = root().child_span().with_cancel();
+            let pool = pool.clone();
+            let request = ctx.spawn(async move {
+                let mut tx = pool.begin().await?;
+                let seconds = fastrand::f64() * 0.1;
+                sqlx::query("SELECT pg_sleep($1)").bind(seconds).execute(&mut tx).await?;
+                tx.commit().await.map_err(Error::from)
+            });
+            let ends = n % 2 == 0;
+            tokio::spawn(async move {
+                if ends {
+                    tokio::time::sleep(Duration::from_micros(fastrand::u64(0..3_000_000))).await;
+                    canceller.cancel();
+                }
+                (ends, request.await)
+            })
+        })
+        .collect();
+    for request in requests {
+        let (ends, result) = request.await.unwrap();
+        if !ends {
+            result.unwrap().unwrap();
+        }
+    }
+    at_rest(&pool).await;
+    let counters = pool.counters();
+    eprintln!("{counters:?}");
+    assert_eq!((counters.closed, counters.unknown_commits), (0, 0));
 }

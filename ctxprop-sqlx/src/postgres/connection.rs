@@ -8,6 +8,7 @@
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use ctxprop::Cancelled;
 
@@ -31,6 +32,7 @@ pub struct PoolConnection {
     conn: Option<sqlx::PoolConnection<Postgres>>,
     claim: Claim,
     phase: Phase,
+    reads_rows: AtomicBool,
     shared: Arc<Shared>,
 }
 
@@ -40,7 +42,13 @@ impl PoolConnection {
         claim: Claim,
         shared: Arc<Shared>,
     ) -> Self {
-        PoolConnection { conn: Some(conn), claim, phase: Phase::Statement, shared }
+        PoolConnection {
+            conn: Some(conn),
+            claim,
+            phase: Phase::Statement,
+            reads_rows: AtomicBool::new(false),
+            shared,
+        }
     }
 
     pub(super) fn claim(&self) -> &Claim {
@@ -90,6 +98,17 @@ impl PoolConnection {
         Ok(())
     }
 
+    /// The connection, and where to note that a row has come, so that more may come.
+    pub(super) fn reading(&mut self) -> (&mut PgConnection, &AtomicBool) {
+        let PoolConnection { conn, reads_rows, .. } = self;
+        (there(conn), reads_rows)
+    }
+
+    /// Its last statement is over.
+    pub(super) fn has_read(&mut self) {
+        *self.reads_rows.get_mut() = false;
+    }
+
     /// From now on it is a commit that runs, which nobody stops.
     pub(super) fn commits(&mut self) {
         self.phase = Phase::Commit;
@@ -125,7 +144,11 @@ fn there(conn: &mut Option<sqlx::PoolConnection<Postgres>>) -> &mut sqlx::PoolCo
 impl Drop for PoolConnection {
     fn drop(&mut self) {
         if let Some(conn) = self.conn.take() {
-            settle::give_back(conn, &self.claim, self.phase, &self.shared);
+            let phase = match *self.reads_rows.get_mut() {
+                true => Phase::Rows,
+                false => self.phase,
+            };
+            settle::give_back(conn, &self.claim, phase, &self.shared);
         }
     }
 }

@@ -2,14 +2,15 @@
 //!
 //! `Executor` has other signatures in each version of sqlx, so `executor.rs` of the version calls what is here.
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use ctxprop::Ctx;
 use futures_core::future::BoxFuture;
 use futures_core::stream::BoxStream;
 use futures_util::TryStreamExt;
 
-use super::claim::{Claim, bounded};
+use super::claim::bounded;
 use super::connection::PoolConnection;
-use super::options::Shared;
 use super::pool::PgPool;
 use super::sqlx::{Either, Error, Execute, Executor, PgConnection, PgQueryResult, PgRow, Postgres};
 use super::transaction::Transaction;
@@ -49,24 +50,26 @@ impl<'c> Source<'c> {
 
 impl Held<'_> {
     pub(super) fn connection(&mut self) -> &mut PgConnection {
-        self.parts().0
+        self.lease().parts().0
     }
 
     fn is_behind_pooler(&mut self) -> bool {
-        self.parts().2.settings.pooler
+        self.lease().shared().settings.pooler
     }
 
-    fn parts(&mut self) -> (&mut PgConnection, &Claim, &Shared) {
+    fn lease(&mut self) -> &mut PoolConnection {
         match self {
-            Held::Own(conn) => conn.parts(),
-            Held::Transaction(tx) => tx.connection().parts(),
-            Held::Borrowed(conn) => conn.parts(),
+            Held::Own(conn) => conn,
+            Held::Transaction(tx) => tx.connection(),
+            Held::Borrowed(conn) => conn,
         }
     }
 
     /// Lets go, and says what `result` is to the caller.
     pub(super) async fn close<T>(mut self, result: Result<T, Error>) -> Result<T, Error> {
-        let (_, claim, shared) = self.parts();
+        let conn = self.lease();
+        conn.has_read();
+        let (_, claim, shared) = conn.parts();
         let value = result.map_err(|error| claim.explain(error, shared))?;
         if let Held::Transaction(tx) = self {
             tx.commit().await?;
@@ -94,9 +97,13 @@ where
         let work = async move {
             let mut held = source.open().await?;
             let query = Named { query, is_named: !held.is_behind_pooler() };
+            let (conn, reads_rows) = held.lease().reading();
             let result = async {
-                let mut results = held.connection().fetch_many(query);
+                let mut results = conn.fetch_many(query);
                 while let Some(result) = results.try_next().await? {
+                    if result.is_right() {
+                        reads_rows.store(true, Relaxed);
+                    }
                     out.give(result).await;
                 }
                 Ok(())

@@ -43,6 +43,8 @@ pub(super) enum Phase {
     /// A transaction begins, or could not: sqlx does not count it yet.
     Begin,
     Statement,
+    /// It reads rows, and has not read the last one. There may be more than anybody wants to read.
+    Rows,
     Commit,
 }
 
@@ -53,9 +55,10 @@ pub(super) fn give_back(
     phase: Phase,
     shared: &Arc<Shared>,
 ) {
-    // What was sent may have been answered between the last poll and this one, and read here: so a begin that nobody
-    // waited for is looked into in any case.
-    let outstanding = !is_answered(&mut conn) || phase == Phase::Begin;
+    // What was sent may have been answered between the last poll and this one, and would be read here: so a begin that
+    // nobody waited for is looked into in any case. Rows are not even looked at: where they come faster than they are
+    // read, one poll reads them all.
+    let outstanding = matches!(phase, Phase::Begin | Phase::Rows) || !is_answered(&mut conn);
     if !outstanding && Manager::get_transaction_depth(&conn) == 0 {
         // Back to sqlx's pool, through `hooks::released`.
         return drop_in_runtime(conn);
@@ -175,7 +178,11 @@ impl Unclean {
         // A commit is waited for, and so is what carries no tag.
         let to_stop = tag.filter(|_| phase != Phase::Commit && outstanding);
         let settled = timeout_at(until, async {
-            stop(conn, to_stop, grace, shared).await?;
+            match to_stop {
+                Some(tag) if phase == Phase::Rows => stop_rows(conn, tag, shared).await?,
+                Some(tag) => stop(conn, tag, grace, shared).await?,
+                None => drain(conn).await?,
+            }
             if roll_back(conn) {
                 drain(conn).await?;
             }
@@ -205,28 +212,41 @@ impl Unclean {
 /// The connection is broken, or it is not known whether a request to stop something is still under way.
 async fn stop(
     conn: &mut PgConnection,
-    tag: Option<&Tag>,
+    tag: &Tag,
     grace: Duration,
     shared: &Shared,
 ) -> Result<(), Error> {
     let mut drained = pin!(drain(conn));
-    let Some(tag) = tag else { return drained.await };
     if let Ok(end) = timeout(grace, &mut drained).await {
         return end;
     }
-    let (mut counted, mut again) = (false, AGAIN);
+    let (mut stopped, mut again) = (false, AGAIN);
     loop {
-        let asking = timeout(cancel::LIMIT, shared.side.stop(tag));
         // Both, whichever is first: invariant 2.
-        let (asked, end) = tokio::join!(asking, timeout(again, &mut drained));
-        let stopped = asked.unwrap_or(Err(Error::PoolTimedOut))?;
-        if stopped && !std::mem::replace(&mut counted, true) {
-            shared.counts.add(Event::Cancelled);
-            tracing::info!(target: "ctxprop", %tag, "the server was asked to stop a statement nobody waits for");
-        }
+        let (asked, end) = tokio::join!(ask(tag, stopped, shared), timeout(again, &mut drained));
+        stopped |= asked?;
         if let Ok(end) = end {
             return end;
         }
         again = again.saturating_mul(2);
     }
+}
+
+/// The same where rows come: first they are to stop. The server is stopped although it waits for us to read; it notices
+/// when we do.
+async fn stop_rows(conn: &mut PgConnection, tag: &Tag, shared: &Shared) -> Result<(), Error> {
+    ask(tag, false, shared).await?;
+    // Where it was not running it had ended: there is not more to come than is under way.
+    drain(conn).await
+}
+
+/// Has the server stop what runs under `tag`. Whether something did; `before` tells that it was counted.
+async fn ask(tag: &Tag, before: bool, shared: &Shared) -> Result<bool, Error> {
+    let asking = timeout(cancel::LIMIT, shared.side.stop(tag));
+    let stopped = asking.await.unwrap_or(Err(Error::PoolTimedOut))?;
+    if stopped && !before {
+        shared.counts.add(Event::Cancelled);
+        tracing::info!(target: "ctxprop", %tag, "the server was asked to stop a statement nobody waits for");
+    }
+    Ok(stopped)
 }
