@@ -6,6 +6,8 @@
 
 #![allow(dead_code, reason = "each test uses a part of it")]
 
+#[path = "log.rs"]
+pub(crate) mod log;
 #[path = "pgbouncer.rs"]
 pub(crate) mod pgbouncer;
 #[path = "proxy.rs"]
@@ -111,6 +113,7 @@ pub(crate) fn as_postgres(program: &str) -> Command {
 
 impl Process {
     fn start() -> Option<Process> {
+        log::start();
         let Some(programs) = programs() else {
             skip("no PostgreSQL here (Debian's package `postgresql`)");
             return None;
