@@ -14,11 +14,12 @@ use ctxprop_sqlx::{PgPool, WithCtx};
 use sqlx::Error;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
-async fn pool(options: PgConnectOptions) -> PgPool {
+async fn pool(server: &Server, options: PgConnectOptions) -> PgPool {
     PgPoolOptions::new()
         .max_connections(4)
         .with_ctx()
         .behind_pooler()
+        .stop_through(server.options())
         .connect_with(options)
         .await
         .unwrap()
@@ -31,7 +32,7 @@ const LOOK: &str =
 async fn only_transactions_carry_what_is_set() {
     let Some(server) = Server::start().await else { return };
     let Some(pgbouncer) = Pgbouncer::before(&server) else { return };
-    let pool = pool(pgbouncer.options(&server)).await;
+    let pool = pool(&server, pgbouncer.options(&server)).await;
     let ctx = root().child_span().with_timeout(Duration::from_secs(60));
     let trace = ctx.span().trace_id().to_string();
     let work = async {
@@ -46,11 +47,14 @@ async fn only_transactions_carry_what_is_set() {
         Ok::<_, Error>(())
     };
     ctx.scope(work).await.unwrap();
-    // Whoever has the two sessions next, at the same time.
-    let plain = PgPoolOptions::new().max_connections(2);
+    // Whoever has the sessions next, all at the same time.
+    let plain = PgPoolOptions::new().max_connections(3);
     let plain = plain.connect_with(pgbouncer.options(&server)).await.unwrap();
-    let (mut one, mut two) = (plain.begin().await.unwrap(), plain.begin().await.unwrap());
-    for tx in [&mut one, &mut two] {
+    let mut all = Vec::new();
+    for _ in 0..3 {
+        all.push(plain.begin().await.unwrap());
+    }
+    for tx in &mut all {
         let look = sqlx::query_as(LOOK).persistent(false);
         let (name, timeout): (String, String) = look.fetch_one(&mut **tx).await.unwrap();
         assert!(!name.contains(&trace), "{name}");
@@ -63,14 +67,17 @@ async fn what_ends_is_stopped_and_only_that() {
     let Some(server) = Server::start().await else { return };
     let Some(pgbouncer) = Pgbouncer::before(&server) else { return };
     let mut admin = server.admin().await;
-    let pool = pool(pgbouncer.options(&server)).await;
+    let pool = pool(&server, pgbouncer.options(&server)).await;
     let asleep = |not: &str| {
         format!(
             "SELECT {not} EXISTS (SELECT FROM pg_stat_activity WHERE state = 'active' AND \
              query LIKE '%pg_sleep(30)%' AND datname = current_database() AND pid <> pg_backend_pid())"
         )
     };
-    for in_transaction in [false, true] {
+    // Through pgbouncer, too, where a session is free.
+    let through = PgPoolOptions::new().max_connections(4).with_ctx().behind_pooler();
+    let through = through.connect_with(pgbouncer.options(&server)).await.unwrap();
+    for (pool, in_transaction) in [(&pool, false), (&pool, true), (&through, true)] {
         let (ctx, canceller) = root().child_span().with_cancel();
         let sleeper = ctx.spawn({
             let pool = pool.clone();
@@ -95,9 +102,11 @@ async fn what_ends_is_stopped_and_only_that() {
         until(&mut admin, &asleep("NOT")).await;
         other.await.unwrap().unwrap();
     }
-    at_rest(&pool).await;
-    let counters = pool.counters();
-    assert_eq!((counters.cancelled, counters.closed), (2, 0));
+    for (pool, times) in [(&pool, 2), (&through, 1)] {
+        at_rest(pool).await;
+        let counters = pool.counters();
+        assert_eq!((counters.cancelled, counters.closed), (times, 0));
+    }
     let ctx = root().with_timeout(Duration::from_millis(200));
     let slept = ctx.scope(async { sqlx::query("SELECT pg_sleep(30)").execute(&pool).await }).await;
     assert!(Cancelled::find_in(&slept.unwrap_err()).is_some_and(Cancelled::is_deadline));
@@ -110,7 +119,7 @@ async fn random_ends_leave_no_transaction() {
     let Some(pgbouncer) = Pgbouncer::before(&server) else { return };
     let mut admin = server.admin().await;
     sqlx::query("CREATE TABLE t (id int)").execute(&mut admin).await.unwrap();
-    let pool = pool(pgbouncer.options(&server)).await;
+    let pool = pool(&server, pgbouncer.options(&server)).await;
     let tasks: Vec<_> = (0..150)
         .map(|id| {
             let budget = Duration::from_micros(fastrand::u64(1_000..400_000));

@@ -21,20 +21,29 @@ pub(super) const LIMIT: Duration = Duration::from_secs(5);
 
 /// One connection, opened when it is first needed.
 #[derive(Debug)]
-pub(super) struct Side(PgPool);
+pub(super) struct Side {
+    pool: PgPool,
+    has_own_way: bool,
+}
 
 impl Side {
+    /// One that goes its `own_way`, or that of the pool.
+    ///
     /// # Panics
     ///
     /// Outside of a tokio runtime, as every pool of sqlx's.
-    pub(super) fn new(options: &PgConnectOptions) -> Side {
+    pub(super) fn new(own_way: Option<PgConnectOptions>, pools: &PgConnectOptions) -> Side {
         let pool =
             PgPoolOptions::new().max_connections(1).idle_timeout(IDLE).acquire_timeout(LIMIT);
-        Side(pool.connect_lazy_with(quiet(options)))
+        let options = quiet(own_way.as_ref().unwrap_or(pools));
+        Side { pool: pool.connect_lazy_with(options), has_own_way: own_way.is_some() }
     }
 
-    pub(super) fn set_connect_options(&self, options: &PgConnectOptions) {
-        self.0.set_connect_options(quiet(options));
+    /// The pool's way is another one now.
+    pub(super) fn set_connect_options(&self, pools: &PgConnectOptions) {
+        if !self.has_own_way {
+            self.pool.set_connect_options(quiet(pools));
+        }
     }
 
     /// Stops what runs under `tag`. Whether something did.
@@ -43,14 +52,14 @@ impl Side {
     ///
     /// It is not known whether, or when, the server does it; or it may not be asked (`42501`).
     pub(super) async fn stop(&self, tag: &Tag) -> Result<bool, Error> {
-        let mut conn = self.0.acquire().await?;
+        let mut conn = self.pool.acquire().await?;
         let statement = statements::stop(tag);
         let told = sqlx::fetch_optional(&mut conn, &statement).await?;
         told.map_or(Ok(false), |row: PgRow| row.try_get(0))
     }
 
     pub(super) async fn close(&self) {
-        self.0.close().await;
+        self.pool.close().await;
     }
 }
 

@@ -40,7 +40,12 @@ pub trait WithCtx {
 
 impl WithCtx for sqlx::PgPoolOptions {
     fn with_ctx(self) -> PgPoolOptions {
-        PgPoolOptions { inner: self, hooks: Hooks::default(), settings: Settings::default() }
+        PgPoolOptions {
+            inner: self,
+            hooks: Hooks::default(),
+            settings: Settings::default(),
+            stop_through: None,
+        }
     }
 }
 
@@ -51,6 +56,8 @@ pub struct PgPoolOptions {
     inner: sqlx::PgPoolOptions,
     hooks: Hooks,
     settings: Settings,
+    /// How to reach the server to stop something, where that is another way.
+    stop_through: Option<PgConnectOptions>,
 }
 
 #[derive(Clone, Debug)]
@@ -85,6 +92,15 @@ impl PgPoolOptions {
     /// connect options, too, unless the pooler knows prepared statements.
     pub fn behind_pooler(mut self) -> Self {
         self.settings.pooler = true;
+        self
+    }
+
+    /// Another way to the server for the connection that stops statements; by default it is the pool's.
+    ///
+    /// Behind a pooler that is full, what is to be stopped keeps out the request to stop it: then a way that leads to the
+    /// server itself is better.
+    pub fn stop_through(mut self, options: PgConnectOptions) -> Self {
+        self.stop_through = Some(options);
         self
     }
 
@@ -171,7 +187,7 @@ impl PgPoolOptions {
         let shared = Arc::new(Shared {
             counts: Counts::default(),
             settings: self.settings,
-            side: Side::new(options),
+            side: Side::new(self.stop_through, options),
             own_timeout: AtomicI64::new(0),
             opening: Opening::default(),
         });

@@ -37,6 +37,9 @@ const GRACE_TIMED_OUT: Duration = Duration::from_millis(40);
 /// been asked before it had even read the statement.
 const AGAIN: Duration = Duration::from_millis(20);
 
+/// How long a statement may take to stop once the server has told it, before the server is asked again.
+const TOLD: Duration = Duration::from_secs(1);
+
 /// What the holder was at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
@@ -226,6 +229,9 @@ async fn stop(
         let (asked, end) = tokio::join!(ask(tag, stopped, shared), timeout(again, &mut drained));
         stopped |= asked?;
         if let Ok(end) = end {
+            return end;
+        }
+        if stopped && let Ok(end) = timeout(TOLD, &mut drained).await {
             return end;
         }
         again = again.saturating_mul(2);

@@ -21,7 +21,7 @@ unix_socket_dir =
 auth_type = any
 pool_mode = transaction
 ignore_startup_parameters = extra_float_digits
-default_pool_size = 2
+default_pool_size = 3
 max_client_conn = 50
 END
 pgbouncer "$dir/ini" >"$dir/log" 2>&1 &
