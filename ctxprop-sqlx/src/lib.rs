@@ -73,6 +73,8 @@
 //!   the end, and its `57014` stays one. Given `&mut conn` or `&mut tx` it ends by itself, and is [`Cancelled`](ctxprop::Cancelled).
 //! - The second statement on a connection has the timeout of the first: PostgreSQL counts each one from its beginning. The
 //!   end of the context stops it all the same.
+//! - A stream of rows on `&mut *conn`, or on sqlx's own pool, that is dropped halfway is read to its end by one poll as long as
+//!   rows come faster than they are read, as in sqlx itself. On `&pool`, `&mut conn` and `&mut tx` it is stopped first.
 //! - Whether a write was done cannot be known where its answer is lost. See `docs/databases.md`.
 //!
 //! # What is logged

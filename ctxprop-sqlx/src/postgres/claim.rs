@@ -9,6 +9,7 @@
 use std::io;
 
 use ctxprop::{Cancelled, Cause, Ctx};
+use futures_core::future::BoxFuture;
 
 use super::options::Shared;
 use super::sqlx::Error;
@@ -116,13 +117,18 @@ pub(super) fn current(shared: &Shared) -> Result<Option<Ctx>, Error> {
 }
 
 /// Runs `work` under `ctx`, and gives it up when that ends: what it holds is dropped then, and settled.
-pub(super) async fn bounded<T>(
+///
+/// It is boxed first: futures of sqlx's are large, and would be moved once more at each layer around them.
+pub(super) fn bounded<'a, T: 'a>(
     ctx: Option<Ctx>,
-    work: impl Future<Output = Result<T, Error>>,
-) -> Result<T, Error> {
-    match ctx {
-        Some(ctx) => ctx.run(work).await.unwrap_or_else(|cancelled| Err(error_of(cancelled))),
-        None => work.await,
+    work: impl Future<Output = Result<T, Error>> + Send + 'a,
+) -> impl Future<Output = Result<T, Error>> + Send + 'a {
+    let work: BoxFuture<'a, _> = Box::pin(work);
+    async move {
+        match ctx {
+            Some(ctx) => ctx.run(work).await.unwrap_or_else(|cancelled| Err(error_of(cancelled))),
+            None => work.await,
+        }
     }
 }
 

@@ -200,7 +200,7 @@ impl PgPool {
                 });
                 given.await.map_err(|_| Error::PoolClosed)??
             }
-            None => hooks::ours(self.inner.acquire()).await?,
+            None => hooks::ours(Box::pin(self.inner.acquire())).await?,
         };
         Ok(PoolConnection::new(conn, claim.clone(), Arc::clone(&self.shared)))
     }
