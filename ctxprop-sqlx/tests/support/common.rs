@@ -36,6 +36,7 @@ set -eu
 PATH="$1:$PATH"; port=$2; shift 2
 dir=$(mktemp -d /tmp/ctxprop-pg.XXXXXX)
 trap 'pg_ctl -D "$dir" -m immediate stop >/dev/null 2>&1 || true; rm -rf "$dir"' EXIT
+trap 'exit 1' HUP INT TERM
 initdb -D "$dir" -A trust -U postgres --no-sync --locale=C -E UTF8 >/dev/null
 cat >>"$dir/postgresql.conf" <<END
 listen_addresses = '127.0.0.1'

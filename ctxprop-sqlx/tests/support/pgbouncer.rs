@@ -11,6 +11,7 @@ set -eu
 PATH="/usr/sbin:$PATH"; server=$1; port=$2
 dir=$(mktemp -d /tmp/ctxprop-pgbouncer.XXXXXX)
 trap 'kill $! 2>/dev/null || true; rm -rf "$dir"' EXIT
+trap 'exit 1' HUP INT TERM
 cat >"$dir/ini" <<END
 [databases]
 * = host=127.0.0.1 port=$server user=postgres
@@ -25,7 +26,7 @@ default_pool_size = 3
 max_client_conn = 50
 END
 pgbouncer "$dir/ini" >"$dir/log" 2>&1 &
-until grep -q 'process up' "$dir/log"; do kill -0 $! || exit 1; sleep 0.05; done
+until grep -qs 'process up' "$dir/log"; do kill -0 $! || exit 1; sleep 0.05; done
 echo ready
 cat >/dev/null
 "#;
