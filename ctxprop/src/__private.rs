@@ -16,6 +16,7 @@ hidden! {
     pub use std::future::Future;
     pub use std::marker::Send;
     pub use std::marker::Sync;
+    pub use std::ops::ControlFlow;
     pub use std::option::Option;
     pub use std::option::Option::None;
     pub use std::option::Option::Some;
@@ -35,18 +36,20 @@ hidden! {
     pub use crate::body::Awaited;
     pub use crate::body::BoxFuture;
     pub use crate::body::Budget;
+    pub use crate::body::CannotBeSaid;
     pub use crate::body::CannotSayCancelled;
     pub use crate::body::Gives;
+    pub use crate::body::given;
     pub use crate::body::How;
     pub use crate::body::Kind;
     pub use crate::body::NoFuture;
     pub use crate::body::Returns;
     pub use crate::body::boxed;
-    pub use crate::body::joined;
     pub use crate::body::leaf;
     pub use crate::body::needs_ctx;
     pub use crate::body::returned;
     pub use crate::body::says_cancelled;
+    pub use crate::body::Threads;
     pub use crate::body::scope;
     pub use crate::ctx::Background;
     pub use crate::ctx::Ctx;
@@ -82,7 +85,21 @@ hidden! {
     pub use crate::rules::known;
     pub use crate::rules::never;
     pub use crate::rules::no_known_module;
-    pub use crate::select::Select;
+    pub use crate::run::join::cons;
+    pub use crate::run::join::join;
+    pub use crate::run::join::nil;
+    pub use crate::run::join::try_join;
+    pub use crate::run::select::CannotBeKept;
+    pub use crate::run::select::Choice;
+    pub use crate::run::select::Raced;
+    pub use crate::run::select::all_complete;
+    pub use crate::run::select::disabled;
+    pub use crate::run::select::fused;
+    pub use crate::run::select::none_left;
+    pub use crate::run::select::or;
+    pub use crate::run::select::select;
+    pub use crate::run::select::tied;
+    pub use crate::run::select::was_taken;
 }
 
 /// For ctxprop-axum's own extractors and layer.

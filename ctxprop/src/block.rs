@@ -13,8 +13,8 @@ use std::task::{Context, Poll};
 use pin_project_lite::pin_project;
 
 use crate::ctx::Ctx;
-use crate::current;
-use crate::scope::Scope;
+use crate::run::current;
+use crate::run::scope::Scope;
 
 pin_project! {
     /// An async block with its context.

@@ -8,22 +8,27 @@
 //! - Is this thing a shield, whose await is exempt? Is it a future, or a call that needs a context? (`body/awaited.rs`)
 
 use std::convert::Infallible;
+use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
+use std::sync::atomic::AtomicU8;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use crate::cause::Cancelled;
 use crate::ctx::Ctx;
-use crate::leaf::{Ended, Leaf};
 use crate::needs_ctx::{Awaitable, NeedsCtx};
-use crate::scope::Scope;
+use crate::run::current;
+use crate::run::leaf::{Ended, Leaf, Why};
+use crate::run::scope::Scope;
 
 mod awaited;
+mod said;
 
 // Under this path the compiler's messages show them.
 pub use awaited::{Awaited, Exempt, Kind, NoFuture};
+pub use said::CannotBeSaid;
 
 /// What a function returns, asked for how it takes the end of its context.
 #[derive(Debug)]
@@ -38,8 +43,8 @@ impl<T: ?Sized> Returns<T> {
 
 impl<T, E: From<Cancelled>> Returns<Result<T, E>> {
     #[inline]
-    pub fn how(self) -> Unwinds<E> {
-        Unwinds(PhantomData)
+    pub const fn how(self) -> Unwinds<E> {
+        Unwinds { refused: AtomicU8::new(0), error: PhantomData }
     }
 }
 
@@ -68,66 +73,54 @@ impl<T, E: From<Cancelled>> SaysCancelled for Result<T, E> {}
 pub const fn says_cancelled<T: SaysCancelled>() {}
 
 /// How a body takes the end of its context.
-pub trait How: Copy {
-    /// What a leaf gives instead of a value.
-    type End;
+pub trait How {
+    /// What a leaf gives in place of a value of type `T`.
+    type End<T>;
 
     /// The future of one await.
-    type Leaf<F: Future>: Future<Output = Result<F::Output, Self::End>>;
+    type Leaf<F: Future>: Future<Output = Result<F::Output, Self::End<F::Output>>>;
 
-    fn leaf<F: Future>(self, future: F, exempt: bool) -> Self::Leaf<F>;
+    fn leaf<F: Future>(&self, future: F, exempt: bool) -> Self::Leaf<F>;
 
-    /// The end, if it has come: looked at where a leaf cannot be made of what is awaited.
-    fn end(self) -> Option<Self::End>;
+    /// The end in place of a value. Only where the function unwinds.
+    fn ended<T>(why: Why) -> Self::End<T>;
 
-    /// The end that keeps such a place from beginning.
-    fn end_before(self) -> Option<Self::End>;
-
-    /// Whether what is pending may be given up at `end`.
-    fn told(end: &Self::End) -> bool;
+    /// The end that keeps what waits for nothing from beginning.
+    fn refused(&self) -> Option<Self::End<()>> {
+        (Self::UNWINDS && current::refuses()).then(|| Self::ended(Why::Refused))
+    }
 
     /// Whether it ever takes the end.
     const UNWINDS: bool;
 }
 
-/// Each leaf returns the end as an error.
+/// Each leaf may give the end.
 #[derive(Debug)]
-pub struct Unwinds<E>(PhantomData<fn() -> E>);
-
-impl<E> Clone for Unwinds<E> {
-    fn clone(&self) -> Self {
-        *self
-    }
+pub struct Unwinds<E> {
+    /// How many leaves of this call were refused (`body/said.rs`).
+    refused: AtomicU8,
+    error: PhantomData<fn() -> E>,
 }
 
-impl<E> Copy for Unwinds<E> {}
-
 impl<E: From<Cancelled>> Unwinds<E> {
+    /// What the function returns at the end.
     #[cold]
-    pub fn bail<T>(self, end: Ended) -> Result<T, E> {
+    pub fn bail<T, U>(&self, end: Ended<U>) -> Result<T, E> {
         Err(E::from(end.cancelled()))
     }
 }
 
 impl<E> How for Unwinds<E> {
-    type End = Ended;
+    type End<T> = Ended<T>;
     type Leaf<F: Future> = Leaf<F>;
 
     #[inline]
-    fn leaf<F: Future>(self, future: F, exempt: bool) -> Leaf<F> {
-        if exempt { Leaf::exempt(future) } else { Leaf::new(future) }
+    fn leaf<F: Future>(&self, future: F, exempt: bool) -> Leaf<F> {
+        Leaf::new(future, exempt)
     }
 
-    fn end(self) -> Option<Ended> {
-        Ended::seen()
-    }
-
-    fn end_before(self) -> Option<Ended> {
-        Ended::before()
-    }
-
-    fn told(end: &Ended) -> bool {
-        end.told
+    fn ended<T>(why: Why) -> Ended<T> {
+        Ended::new(why)
     }
 
     const UNWINDS: bool = true;
@@ -139,30 +132,52 @@ pub struct Threads;
 
 impl Threads {
     #[inline]
-    pub fn bail<T>(self, end: Infallible) -> T {
-        match end {}
+    pub fn bail<T, U>(&self, end: Never<U>) -> T {
+        end.never()
+    }
+}
+
+/// The end where there is none.
+pub struct Never<T>(Infallible, PhantomData<fn() -> T>);
+
+impl<T> Never<T> {
+    #[inline]
+    pub fn never<U>(self) -> U {
+        match self.0 {}
+    }
+
+    /// The same for a value of another type.
+    pub fn of_type<U>(self) -> Never<U> {
+        self.never()
+    }
+}
+
+impl<T> fmt::Debug for Never<T> {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {}
+    }
+}
+
+/// The value of a leaf that never gives the end.
+#[inline]
+pub fn given<T>(value: Result<T, Never<T>>) -> T {
+    match value {
+        Ok(value) => value,
+        Err(never) => never.never(),
     }
 }
 
 impl How for Threads {
-    type End = Infallible;
+    type End<T> = Never<T>;
     type Leaf<F: Future> = Unraced<F>;
 
     #[inline]
-    fn leaf<F: Future>(self, future: F, _exempt: bool) -> Unraced<F> {
+    fn leaf<F: Future>(&self, future: F, _exempt: bool) -> Unraced<F> {
         Unraced { future }
     }
 
-    fn end(self) -> Option<Infallible> {
-        None
-    }
-
-    fn end_before(self) -> Option<Infallible> {
-        None
-    }
-
-    fn told(end: &Infallible) -> bool {
-        match *end {}
+    fn ended<T>(_: Why) -> Never<T> {
+        unreachable!("nothing is given up in a function that does not unwind")
     }
 
     const UNWINDS: bool = false;
@@ -178,7 +193,7 @@ pin_project_lite::pin_project! {
 }
 
 impl<F: Future> Future for Unraced<F> {
-    type Output = Result<F::Output, Infallible>;
+    type Output = Result<F::Output, Never<F::Output>>;
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -188,14 +203,8 @@ impl<F: Future> Future for Unraced<F> {
 
 /// One await of a function.
 #[inline]
-pub fn leaf<T: Awaitable, H: How>(awaited: T, how: H) -> H::Leaf<T::Future> {
+pub fn leaf<T: Awaitable, H: How>(awaited: T, how: &H) -> H::Leaf<T::Future> {
     how.leaf(awaited.into_awaited(), T::EXEMPT)
-}
-
-/// The leaf that a `join!` as a whole is: exempt where all its arguments are.
-#[inline]
-pub fn joined<F: Future, H: How>(join: F, exempt: bool, how: H) -> H::Leaf<F> {
-    how.leaf(join, exempt)
 }
 
 /// The body of a function that is given its context later.

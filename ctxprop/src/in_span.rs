@@ -14,7 +14,7 @@ use pin_project_lite::pin_project;
 use tracing::Span;
 use tracing::span::EnteredSpan;
 
-use crate::current;
+use crate::run::current;
 use crate::span::{SpanId, TraceId};
 
 thread_local! {

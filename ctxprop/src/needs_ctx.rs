@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use crate::ctx::Ctx;
-use crate::scope::Scope;
+use crate::run::scope::Scope;
 
 mod absent;
 

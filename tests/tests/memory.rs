@@ -7,7 +7,8 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::sync::{Arc, LazyLock};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use ctxprop::{Background, Ctx, SpanContext};
@@ -70,7 +71,15 @@ fn secs(n: u64) -> Duration {
 }
 
 fn poll<F: Future + ?Sized>(future: Pin<&mut F>) -> Poll<F::Output> {
-    future.poll(&mut Context::from_waker(Waker::noop()))
+    // One that is known again: each crate may have a table of its own for `Waker::noop`.
+    static WAKER: LazyLock<Waker> = LazyLock::new(|| Waker::from(Arc::new(NoWake)));
+    future.poll(&mut Context::from_waker(&WAKER))
+}
+
+struct NoWake;
+
+impl Wake for NoWake {
+    fn wake(self: Arc<Self>) {}
 }
 
 /// A parent of every kind, with a name.

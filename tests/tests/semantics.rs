@@ -43,6 +43,8 @@ mod selects;
 mod selects_fused;
 #[path = "semantics/selects_grammar.rs"]
 mod selects_grammar;
+#[path = "semantics/sessions.rs"]
+mod sessions;
 #[path = "semantics/shields.rs"]
 mod shields;
 #[path = "semantics/shields_kept.rs"]
@@ -59,6 +61,8 @@ mod shutdown;
 mod support;
 #[path = "semantics/tasks.rs"]
 mod tasks;
+#[path = "semantics/tokens.rs"]
+mod tokens;
 #[path = "semantics/trees.rs"]
 mod trees;
 #[path = "semantics/unwinding.rs"]

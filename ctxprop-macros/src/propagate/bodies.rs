@@ -154,7 +154,7 @@ pub(crate) fn prelude(
         let how = rewrite::how();
         prelude.extend(quote_spanned! {site=>
             #[allow(unused_imports)]
-            use #private::CannotSayCancelled as _;
+            use #private::{CannotBeSaid as _, CannotSayCancelled as _};
             let #how = #private::Returns::<#output>::new().how();
         });
     }

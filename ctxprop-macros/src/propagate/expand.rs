@@ -302,6 +302,7 @@ impl Writer<'_> {
         let site = self.site;
         let mut rewriter = self.rewriter(Kind::Function);
         rewriter.never = self.output.never;
+        rewriter.output = Some(self.output.shape());
         let frame = rewriter.body(&mut body);
         let returned = self.output.returned(&self.private);
         let prelude = bodies::prelude(&mut rewriter, &frame, &self.output.shape(), self.args);

@@ -34,10 +34,14 @@ pub(crate) struct Rewriter<'a> {
     in_closure: bool,
     /// What becomes of the expression that is visited next.
     used: Use,
+    /// Whether the await that is visited next has a `?` behind it.
+    asked: bool,
     /// How many places were changed: macros whose content did not are left as they were written.
     changes: usize,
     /// Whether the function gives `!`.
     pub(crate) never: bool,
+    /// What the function gives, as far as it is known.
+    pub(crate) output: Option<Type>,
 }
 
 /// One body that is polled on its own: the function's, or that of an async block.
@@ -94,8 +98,10 @@ impl<'a> Rewriter<'a> {
             frame: Frame { kind, ..Frame::default() },
             in_closure: false,
             used: Use::Any,
+            asked: false,
             changes: 0,
             never: false,
+            output: None,
         }
     }
 
@@ -140,6 +146,7 @@ impl<'a> Rewriter<'a> {
     }
 
     fn rewrite_await(&mut self, expr: &mut ExprAwait) -> Expr {
+        let asked = std::mem::take(&mut self.asked);
         let start = expr.base.span();
         strip_parens(&mut expr.base);
         match &mut *expr.base {
@@ -149,7 +156,7 @@ impl<'a> Rewriter<'a> {
             }
             base => self.visit_awaited(base),
         }
-        let mut rewritten = self.awaited(&expr.base, start, expr.await_token.span);
+        let mut rewritten = self.awaited(&expr.base, start, expr.await_token.span, asked);
         if !expr.attrs.is_empty() {
             let attrs = &expr.attrs;
             rewritten = parse_quote!(#(#attrs)* #rewritten);
@@ -163,14 +170,23 @@ impl<'a> Rewriter<'a> {
         let kind = if neighbours::is_whole_body(block) { Kind::Function } else { Kind::Block };
         let outer = self.enter(Frame { kind, ..Frame::default() });
         self.visit_block_mut(&mut block.block);
-        let frame = self.leave(outer);
+        let mut frame = self.leave(outer);
+        // It counts what is refused in it.
+        if frame.uses_how
+            && let Some(output) = &self.output
+        {
+            frame.uses_how = false;
+            let (private, how) = (self.private(Span::mixed_site()), how());
+            let local = parse_quote!(let #how = #private::Returns::<#output>::new().how(););
+            block.block.stmts.insert(0, local);
+        }
         self.frame.uses_how |= frame.uses_how;
         self.frame.branches |= frame.branches;
         if frame.uses_ctx {
             let local = self.local_ctx(block.async_token.span);
             block.block.stmts.insert(0, local);
         }
-        kind == Kind::Function || frame.uses_how
+        kind == Kind::Function
     }
 
     /// Wraps an async block, where it is made, in a scope of the context there.
@@ -215,6 +231,9 @@ impl<'a> Rewriter<'a> {
 impl VisitMut for Rewriter<'_> {
     fn visit_expr_mut(&mut self, expr: &mut Expr) {
         let used = std::mem::take(&mut self.used);
+        if let Expr::Try(question) = expr {
+            self.asked = matches!(*question.expr, Expr::Await(_));
+        }
         let allow = attrs(expr).map(|attrs| self.rules.begin_allow(attrs));
         let rewritten = match &mut *expr {
             Expr::Macro(mac) => macros::rewrite(self, &mut mac.mac),

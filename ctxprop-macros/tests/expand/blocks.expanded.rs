@@ -14,7 +14,7 @@ fn blocks() -> NeedsCtx<impl Future<Output = ()>> {
             #[allow(unused_imports)]
             use NoFuture as _;
             #[allow(unused_imports)]
-            use CannotSayCancelled as _;
+            use {CannotBeSaid as _, CannotSayCancelled as _};
             let how = Returns::<()>::new().how();
             let propagated_ctx = Ctx::current();
             let block = block_here(async { Awaited(load(1)).branch().await });
@@ -33,9 +33,14 @@ fn blocks() -> NeedsCtx<impl Future<Output = ()>> {
                     .await
             };
             #[allow(clippy::unnecessary_semicolon)]
-            match leaf((block).propagated_kind(), how).await {
+            match leaf((block).propagated_kind(), &how).await {
                 Ok(value) => value,
-                Err(end) => return how.bail(end),
+                Err(end) => {
+                    match end.say(&how) {
+                        ControlFlow::Continue(value) => value,
+                        ControlFlow::Break(end) => return how.bail(end),
+                    }
+                }
             };
         }
     })

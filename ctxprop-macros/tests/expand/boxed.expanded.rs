@@ -14,11 +14,16 @@ fn walk(tree: &Tree) -> NeedsCtx<BoxFuture<'_, u32>> {
                 #[allow(unused_imports)]
                 use Kind as _;
                 #[allow(unused_imports)]
-                use CannotSayCancelled as _;
+                use {CannotBeSaid as _, CannotSayCancelled as _};
                 let how = Returns::<u32>::new().how();
-                (match leaf((walk(tree.left())).propagated_kind(), how).await {
+                (match leaf((walk(tree.left())).propagated_kind(), &how).await {
                     Ok(value) => value,
-                    Err(end) => return how.bail(end),
+                    Err(end) => {
+                        match end.say(&how) {
+                            ControlFlow::Continue(value) => value,
+                            ControlFlow::Break(end) => return how.bail(end),
+                        }
+                    }
                 }) + 1
             }
         }),

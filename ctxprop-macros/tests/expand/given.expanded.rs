@@ -17,11 +17,16 @@ async fn handler(ctx: Ctx, Path(id): Path<u64>) -> Result<String, AppError> {
                     #[allow(unused_imports)]
                     use Kind as _;
                     #[allow(unused_imports)]
-                    use CannotSayCancelled as _;
+                    use {CannotBeSaid as _, CannotSayCancelled as _};
                     let how = Returns::<Result<String, AppError>>::new().how();
-                    match leaf((load(id)).propagated_kind(), how).await {
+                    match leaf((load(id)).propagated_kind(), &how).await {
                         Ok(value) => value,
-                        Err(end) => return how.bail(end),
+                        Err(end) => {
+                            match end.say(&how) {
+                                ControlFlow::Continue(value) => value,
+                                ControlFlow::Break(end) => return how.bail(end),
+                            }
+                        }
                     }
                 }
             },

@@ -18,11 +18,16 @@ async fn charge(ctx: &Ctx, id: u64) -> Result<(), AppError> {
                     #[allow(unused_imports)]
                     use Kind as _;
                     #[allow(unused_imports)]
-                    use CannotSayCancelled as _;
+                    use {CannotBeSaid as _, CannotSayCancelled as _};
                     let how = Returns::<Result<(), AppError>>::new().how();
-                    match leaf((pay(id)).propagated_kind(), how).await {
+                    match leaf((pay(id)).propagated_kind(), &how).await {
                         Ok(value) => value,
-                        Err(end) => return how.bail(end),
+                        Err(end) => {
+                            match end.say(&how) {
+                                ControlFlow::Continue(value) => value,
+                                ControlFlow::Break(end) => return how.bail(end),
+                            }
+                        }
                     }
                 }
             },

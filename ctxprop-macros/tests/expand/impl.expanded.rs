@@ -19,11 +19,16 @@ impl Store for Memory {
                 use Kind as _;
                 says_cancelled::<Result<String, AppError>>();
                 #[allow(unused_imports)]
-                use CannotSayCancelled as _;
+                use {CannotBeSaid as _, CannotSayCancelled as _};
                 let how = Returns::<Result<String, AppError>>::new().how();
-                match leaf((self.find(key)).propagated_kind(), how).await {
+                match leaf((self.find(key)).propagated_kind(), &how).await {
                     Ok(value) => value,
-                    Err(end) => return how.bail(end),
+                    Err(end) => {
+                        match end.say(&how) {
+                            ControlFlow::Continue(value) => value,
+                            ControlFlow::Break(end) => return how.bail(end),
+                        }
+                    }
                 }
             }
         })

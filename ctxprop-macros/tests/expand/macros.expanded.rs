@@ -14,40 +14,92 @@ fn macros() -> NeedsCtx<impl Future<Output = Result<(), AppError>>> {
             #[allow(unused_imports)]
             use NoFuture as _;
             #[allow(unused_imports)]
-            use CannotSayCancelled as _;
+            use {CannotBeSaid as _, CannotSayCancelled as _};
             let how = Returns::<Result<(), AppError>>::new().how();
-            let (one, two) = match (
-                Awaited((load(1)).propagated_kind()).part(),
-                Awaited((load(2)).propagated_kind()).part(),
-            ) {
-                ((joined0, exempt0), (joined1, exempt1)) => {
-                    match joined(
-                            async move { tokio::join!(joined0, joined1) },
-                            exempt0 & exempt1,
-                            how,
-                        )
-                        .await
-                    {
-                        Ok(value) => value,
-                        Err(end) => return how.bail(end),
-                    }
+            let (one, two) = match join(
+                    &how,
+                    false,
+                    cons(
+                        Awaited((load(1)).propagated_kind()).part(),
+                        cons(Awaited((load(2)).propagated_kind()).part(), nil()),
+                    ),
+                )
+                .await
+            {
+                (joined0, (joined1, ())) => {
+                    (
+                        match joined0 {
+                            Ok(value) => value,
+                            Err(end) => {
+                                match end.say(&how) {
+                                    ControlFlow::Continue(value) => value,
+                                    ControlFlow::Break(end) => return how.bail(end),
+                                }
+                            }
+                        },
+                        match joined1 {
+                            Ok(value) => value,
+                            Err(end) => {
+                                match end.say(&how) {
+                                    ControlFlow::Continue(value) => value,
+                                    ControlFlow::Break(end) => return how.bail(end),
+                                }
+                            }
+                        },
+                    )
                 }
             };
             {
-                if let Some(end) = How::end_before(how) {
-                    return how.bail(end);
-                }
-                let select = Select::new(how, false);
-                tokio::select! {
-                    value = select.branch(Awaited(load(3)).branch()) => println!("{}",
-                    value ?), _ = select.guarded(Awaited(left()).branch()), if select
-                    .enable(one.is_ok()) => return Ok(()), Some(end) = select.end() =>
-                    return how.bail(end),
+                match tied(
+                    match {
+                        #[allow(unused_imports)]
+                        use CannotBeKept as _;
+                        select(
+                                &how,
+                                false,
+                                disabled([true, one.is_ok()]),
+                                or(
+                                    Raced(Awaited(load(3)).branch()).kept(),
+                                    |_| true,
+                                    or(
+                                        Raced(Awaited(left()).branch()).kept(),
+                                        |_| true,
+                                        nil().0,
+                                    ),
+                                ),
+                            )
+                            .await
+                    } {
+                        Ok(Some(chosen)) => {
+                            match chosen {
+                                Choice::Here(chosen) => {
+                                    match chosen {
+                                        value => Ok(println!("{}", value ?)),
+                                    }
+                                }
+                                Choice::There(Choice::Here(chosen)) => {
+                                    match chosen {
+                                        _ => return Ok(()),
+                                    }
+                                }
+                            }
+                        }
+                        Ok(None) => none_left(),
+                        Err(end) => Err(end.of_type()),
+                    },
+                ) {
+                    Ok(value) => value,
+                    Err(end) => {
+                        match end.say(&how) {
+                            ControlFlow::Continue(value) => value,
+                            ControlFlow::Break(end) => return how.bail(end),
+                        }
+                    }
                 }
             }
             println!(
-                "{}", match leaf((load(4)).propagated_kind(), how). await { Ok(value) =>
-                value, Err(end) => return how.bail(end), } ?
+                "{}", match leaf((load(4)).propagated_kind(), & how). await { Ok(value)
+                => value, Err(end) => return how.bail(end), } ?
             );
             run!(do load(5));
             Ok(())

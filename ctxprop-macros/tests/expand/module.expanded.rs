@@ -15,11 +15,16 @@ mod handlers {
                 #[allow(unused_imports)]
                 use Kind as _;
                 #[allow(unused_imports)]
-                use CannotSayCancelled as _;
+                use {CannotBeSaid as _, CannotSayCancelled as _};
                 let how = Returns::<Response>::new().how();
-                match leaf((find(id)).propagated_kind(), how).await {
+                match leaf((find(id)).propagated_kind(), &how).await {
                     Ok(value) => value,
-                    Err(end) => return how.bail(end),
+                    Err(end) => {
+                        match end.say(&how) {
+                            ControlFlow::Continue(value) => value,
+                            ControlFlow::Break(end) => return how.bail(end),
+                        }
+                    }
                 }
             }
         })

@@ -9,13 +9,18 @@ fn serve() -> NeedsCtx<impl Future<Output = <fn() -> ! as Gives>::Output>> {
             #[allow(unused_imports)]
             use Kind as _;
             #[allow(unused_imports)]
-            use CannotSayCancelled as _;
+            use {CannotBeSaid as _, CannotSayCancelled as _};
             let how = Returns::<<fn() -> ! as Gives>::Output>::new().how();
             loop {
                 #[allow(clippy::unnecessary_semicolon)]
-                match leaf((next()).propagated_kind(), how).await {
+                match leaf((next()).propagated_kind(), &how).await {
                     Ok(value) => value,
-                    Err(end) => match end {}
+                    Err(end) => {
+                        match end.say(&how) {
+                            ControlFlow::Continue(value) => value,
+                            ControlFlow::Break(end) => end.never(),
+                        }
+                    }
                 };
             }
         }

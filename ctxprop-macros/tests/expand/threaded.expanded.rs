@@ -18,9 +18,9 @@ fn load(
             #[allow(unused_imports)]
             use Kind as _;
             #[allow(unused_imports)]
-            use CannotSayCancelled as _;
+            use {CannotBeSaid as _, CannotSayCancelled as _};
             let how = Returns::<Result<String, AppError>>::new().how();
-            let row = match leaf((query(id)).propagated_kind(), how).await {
+            let row = match leaf((query(id)).propagated_kind(), &how).await {
                 Ok(value) => value,
                 Err(end) => return how.bail(end),
             }?;

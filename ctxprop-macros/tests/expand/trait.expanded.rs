@@ -19,11 +19,16 @@ trait Store {
                 #[allow(unused_imports)]
                 use Kind as _;
                 #[allow(unused_imports)]
-                use CannotSayCancelled as _;
+                use {CannotBeSaid as _, CannotSayCancelled as _};
                 let how = Returns::<bool>::new().how();
-                match leaf((self.get(key)).propagated_kind(), how).await {
+                match leaf((self.get(key)).propagated_kind(), &how).await {
                     Ok(value) => value,
-                    Err(end) => return how.bail(end),
+                    Err(end) => {
+                        match end.say(&how) {
+                            ControlFlow::Continue(value) => value,
+                            ControlFlow::Break(end) => return how.bail(end),
+                        }
+                    }
                 }
                     .is_some()
             }

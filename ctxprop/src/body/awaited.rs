@@ -10,7 +10,7 @@ use std::future::{Future, IntoFuture};
 
 use crate::cause::Cancelled;
 use crate::needs_ctx::{Absent, Awaitable, sealed};
-use crate::shield::{Shield, Shielding};
+use crate::run::shield::{Shield, Shielding};
 
 /// What everything is that a body awaits, but a shield. Asked of the thing itself, and not of a wrapper around it, which
 /// each await of a crate would have rustc check. Its name is one that nobody else has.

@@ -4,11 +4,11 @@
 //! above.
 
 use super::{Formats, Incoming, Inject, Outgoing};
-use crate::canceller::Canceller;
 use crate::cause::{Cancelled, Cause};
+use crate::context::canceller::Canceller;
+use crate::context::deadline::Deadline;
+use crate::context::node::Additions;
 use crate::ctx::Ctx;
-use crate::ctx::node::{Additions, Link, Node};
-use crate::deadline::Deadline;
 use crate::span::SpanContext;
 
 impl Ctx {
@@ -35,18 +35,19 @@ impl Ctx {
     /// # Ok::<(), http::header::InvalidHeaderValue>(())
     /// ```
     pub fn with_incoming(&self, incoming: Incoming) -> (Ctx, Canceller) {
-        let node = Node::child(
-            self.link(),
-            Additions {
-                cancellable: true,
-                deadline: incoming.budget.and_then(Deadline::after),
-                span: Some(incoming.span.map_or_else(SpanContext::root, |caller| caller.child())),
-                baggage: Some(incoming.baggage).filter(|baggage| !baggage.is_empty()),
-                detached: None,
-            },
-        );
-        let ctx = Ctx::from_link(Link::Node(std::sync::Arc::clone(&node)));
-        (ctx, Canceller::of(node))
+        let add = Additions {
+            cancellable: true,
+            deadline: incoming.budget.and_then(Deadline::after),
+            request: true,
+            ..Additions::default()
+        };
+        let span = incoming.span.map_or_else(SpanContext::root, |caller| caller.child());
+        let ctx = match incoming.baggage {
+            none if none.is_empty() => self.child(add, span),
+            baggage => self.child(add, (span, baggage)),
+        };
+        let canceller = ctx.canceller();
+        (ctx, canceller)
     }
 
     /// Writes this context into the headers of a request, or any other carrier: its span, its baggage and what

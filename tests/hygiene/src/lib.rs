@@ -35,8 +35,6 @@ mod taken {
 use self::taken::*;
 
 use ::context::{Cancelled, Ctx, propagate};
-// For tokio's own macros, which need it.
-use ::std::default::Default;
 
 type Said<T> = ::std::result::Result<T, Cancelled>;
 

@@ -50,7 +50,13 @@ fn the_cost_rule_leaves_that_wait_allocate_nothing_more_than_their_scope() {
     let (ctx, _canceller) = Ctx::background().with_cancel();
     let mut scope = pin!(ctx.scope(deep()));
     let (_, made) = allocations(|| assert!(poll(scope.as_mut()).is_pending()));
-    assert_eq!(made, 0, "one waker, stored in the context itself");
+    assert_eq!(
+        made, 2,
+        "how the scope waits, and the context's set of those who wait, however many leaves wait in it"
+    );
+    let mut other = pin!(ctx.done());
+    let (_, made) = allocations(|| assert!(poll(other.as_mut()).is_pending()));
+    assert!(made <= 4, "{made}: room for some more");
     let (_, made) =
         allocations(|| (0..100).for_each(|_| assert!(poll(scope.as_mut()).is_pending())));
     assert_eq!(made, 0);
@@ -95,8 +101,21 @@ fn registering_and_dropping_many_waits_leaves_no_byte() {
 }
 
 #[test]
+fn tokens_both_ways_leave_no_byte() {
+    let (ctx, _canceller) = Ctx::background().with_cancel();
+    let token = tokio_util::sync::CancellationToken::new();
+    let both = || (ctx.cancellation_token(), ctx.with_token(&token));
+    // The context keeps the one of which the others are children, which keeps a list of them.
+    drop(both());
+    let ((), left) = bytes_left(|| (0..100_000).for_each(|_| drop(both())));
+    assert_eq!(left, 0);
+}
+
+#[test]
 fn registering_and_stopping_many_callbacks_leaves_no_byte() {
     let (ctx, _canceller) = Ctx::background().with_cancel();
+    // The context keeps the place for those who wait, once there has been one.
+    assert!(ctx.on_done(|_| {}).stop());
     let ((), left) = bytes_left(|| {
         for _ in 0..100_000 {
             assert!(ctx.on_done(|_| {}).stop());

@@ -7,7 +7,7 @@ use syn::parse::{Parse, ParseStream};
 use syn::visit_mut::VisitMut;
 use syn::{Expr, Macro, Pat, Token};
 
-use super::select::handler;
+use super::select::{Race, chosen, diverges, handler, ok};
 use super::{in_block, invocation, place};
 use crate::propagate::rewrite::{self, Kind, Rewriter};
 
@@ -57,52 +57,76 @@ pub(super) fn rewrite(rewriter: &mut Rewriter<'_>, mac: &mut Macro) -> Option<Ex
         }
         rewriter.visit_expr_mut(&mut branch.handler);
     }
-    let never_waits = branches.iter().any(|branch| matches!(branch.on, On::Default(_)));
-    let raced = rewriter.kind() == Kind::Function && !never_waits;
-    let (private, select) = (rewriter.private(site), Ident::new("select", site));
-    let branches: Vec<_> = branches
-        .iter()
-        .map(|Branch { on, handler }| match on {
-            On::Future(pat, future) if raced => {
-                let future = polled_by(&select, future);
-                quote_spanned!(site=> #pat = #future => #handler,)
+    if rewriter.kind() != Kind::Function {
+        let branches = branches.iter().map(Branch::as_written);
+        return Some(invocation(mac, quote_spanned!(site=> #(#branches)*)));
+    }
+    rewriter.threads();
+    let (private, how) = (rewriter.private(site), rewrite::how());
+    // Nothing waits here.
+    if branches.iter().any(|branch| matches!(branch.on, On::Default(_))) {
+        let end = Ident::new("end", site);
+        let (bail, branches) = (rewriter.bail(&end), branches.iter().map(Branch::as_written));
+        let selected = invocation(mac, quote_spanned!(site=> #(#branches)*));
+        return Some(in_block(
+            mac,
+            quote_spanned! {site=>
+                if let #private::Some(#end) = #private::How::refused(&#how) {
+                    #bail;
+                }
+                #selected
+            },
+        ));
+    }
+    let goes_on = branches.iter().any(|branch| !diverges(&branch.handler));
+    let (mut none, mut futures, mut handlers) = (None, Vec::new(), Vec::new());
+    for Branch { on, handler } in &branches {
+        let handler = ok(private, handler, goes_on);
+        match on {
+            On::Complete(_) => none = Some(handler),
+            On::Default(_) => {}
+            On::Future(pat, future) => {
+                futures.push(polled(future));
+                handlers.push(quote_spanned! {site=>
+                    match chosen {
+                        #private::Some(#pat) => #handler,
+                        #private::None => #private::was_taken(),
+                    }
+                });
             }
+        }
+    }
+    let branches = futures.iter().rev().fold(
+        quote_spanned!(site=> #private::nil().0),
+        |rest, future| quote_spanned!(site=> #private::or(#private::Raced(#private::fused(#future)).kept(), |value| value.is_some(), #rest)),
+    );
+    let race = Race {
+        biased: mac.path.segments.last().is_some_and(|name| name.ident == "select_biased"),
+        disabled: quote_spanned!(site=> 0),
+        branches,
+        chosen: chosen(private, handlers.into_iter()),
+        none: none.unwrap_or_else(|| quote_spanned!(site=> #private::all_complete())),
+        goes_on,
+    };
+    Some(race.awaited(rewriter, mac))
+}
+
+impl Branch {
+    fn as_written(&self) -> TokenStream {
+        let (site, handler) = (Span::mixed_site(), &self.handler);
+        match &self.on {
             On::Future(pat, future) => quote_spanned!(site=> #pat = #future => #handler,),
             On::Complete(complete) => quote_spanned!(site=> #complete => #handler,),
             On::Default(default) => quote_spanned!(site=> #default => #handler,),
-        })
-        .collect();
-    if rewriter.kind() != Kind::Function {
-        return Some(invocation(mac, quote_spanned!(site=> #(#branches)*)));
+        }
     }
-    let (how, end) = (rewrite::how(), Ident::new("end", site));
-    let bail = rewriter.bail(&end);
-    let (select_value, last) = if raced {
-        (
-            Some(quote_spanned!(site=> let #select = #private::Select::new(#how, false);)),
-            Some(quote_spanned!(site=> #end = #select.fused_end() => #bail,)),
-        )
-    } else {
-        (None, None)
-    };
-    let selected = invocation(mac, quote_spanned!(site=> #(#branches)* #last));
-    Some(in_block(
-        mac,
-        quote_spanned! {site=>
-            if let #private::Some(#end) = #private::How::end_before(#how) {
-                #bail;
-            }
-            #select_value
-            #selected
-        },
-    ))
 }
 
-/// The future of a branch, polled by way of `select`. The macro borrows what is named, and takes all else.
-fn polled_by(select: &Ident, future: &Expr) -> TokenStream {
+/// The future of a branch. The macro borrows what is named, and takes all else.
+fn polled(future: &Expr) -> TokenStream {
     let site = place(future);
     match future {
-        Expr::Path(_) => quote_spanned!(site=> #select.fused(&mut #future)),
-        future => quote_spanned!(site=> #select.fused(#future)),
+        Expr::Path(_) => quote_spanned!(site=> &mut #future),
+        future => quote_spanned!(site=> #future),
     }
 }

@@ -2,14 +2,16 @@
 //! unwinds one more branch takes the end of the context.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::quote_spanned;
+use quote::{ToTokens, quote_spanned};
 use syn::parse::discouraged::Speculative;
 use syn::parse::{Parse, ParseStream};
-use syn::visit_mut::VisitMut;
-use syn::{Expr, Macro, Pat, Token};
+use syn::spanned::Spanned;
+use syn::visit_mut::{self, VisitMut};
+use syn::{Expr, Macro, Pat, PatIdent, Stmt, Token};
 
 use super::{biased, in_block, invocation, place};
-use crate::propagate::rewrite::{self, Kind, Rewriter};
+use crate::krate::PrivateAt;
+use crate::propagate::rewrite::{self, Kind, Rewriter, spanned};
 
 /// What stands in a `tokio::select!`.
 pub(super) struct Select {
@@ -100,13 +102,13 @@ pub(super) fn rewrite(rewriter: &mut Rewriter<'_>, mac: &Macro, mut select: Sele
     }
     select.otherwise.iter_mut().for_each(|otherwise| rewriter.visit_expr_mut(otherwise));
     rewriter.threads();
-    let otherwise = select
-        .otherwise
-        .as_ref()
-        .map(|otherwise| quote_spanned!(Span::mixed_site()=> else => #otherwise,));
     match rewriter.kind() {
-        Kind::Function => raced(rewriter, mac, &select, otherwise.as_ref()),
+        Kind::Function => raced(rewriter, mac, &select),
         _ => {
+            let otherwise = select
+                .otherwise
+                .as_ref()
+                .map(|otherwise| quote_spanned!(Span::mixed_site()=> else => #otherwise,));
             let branches = select.branches.iter().map(|branch| branch.threaded(rewriter));
             let biased = select.biased();
             let tokens = quote_spanned!(Span::mixed_site()=> #biased #(#branches)* #otherwise);
@@ -151,18 +153,6 @@ impl Branch {
         quote_spanned!(Span::mixed_site()=> #pat = #future #precondition => #handler,)
     }
 
-    fn raced(&self, rewriter: &Rewriter<'_>, select: &Ident) -> TokenStream {
-        let (pat, future, handler) = (&self.pat, self.future(rewriter), &self.handler);
-        match &self.precondition {
-            None => {
-                quote_spanned!(Span::mixed_site()=> #pat = #select.branch(#future) => #handler,)
-            }
-            Some(condition) => quote_spanned! {Span::mixed_site()=>
-                #pat = #select.guarded(#future), if #select.enable(#condition) => #handler,
-            },
-        }
-    }
-
     /// Whether the pattern takes every value, as far as syntax tells.
     fn irrefutable(&self) -> bool {
         match &self.pat {
@@ -176,37 +166,174 @@ impl Branch {
     }
 }
 
-fn raced(
-    rewriter: &mut Rewriter<'_>,
-    mac: &Macro,
-    parsed: &Select,
-    otherwise: Option<&TokenStream>,
-) -> Expr {
-    let site = Span::mixed_site();
+/// All branches as a struct of the core that gives which was the first; the handlers stay outside of it.
+fn raced(rewriter: &mut Rewriter<'_>, mac: &Macro, select: &Select) -> Expr {
+    let site = Span::mixed_site().located_at(mac.path.span());
     let private = rewriter.private(site);
-    let (how, select, end) = (rewrite::how(), Ident::new("select", site), Ident::new("end", site));
-    let branches: Vec<_> =
-        parsed.branches.iter().map(|branch| branch.raced(rewriter, &select)).collect();
-    let refutable = !parsed.branches.iter().all(Branch::irrefutable);
-    let biased = parsed.biased();
-    let bail = rewriter.bail(&end);
-    let race = invocation(
-        mac,
-        quote_spanned! {site=>
-            #biased
-            #(#branches)*
-            #private::Some(#end) = #select.end() => #bail,
-            #otherwise
+    let branches = select.branches.iter().rev().fold(
+        quote_spanned!(site=> #private::nil().0),
+        |rest, branch| {
+            let (future, takes) = (branch.future(rewriter), branch.takes());
+            quote_spanned!(site=> #private::or(#private::Raced(#future).kept(), #takes, #rest))
         },
     );
-    in_block(
-        mac,
-        quote_spanned! {site=>
-            if let #private::Some(#end) = #private::How::end_before(#how) {
-                #bail;
+    let disabled = match select.branches.iter().any(|branch| branch.precondition.is_some()) {
+        false => quote_spanned!(site=> 0),
+        true => {
+            let enabled = select.branches.iter().map(|branch| match &branch.precondition {
+                Some(condition) => quote_spanned!(site=> #condition),
+                None => quote_spanned!(site=> true),
+            });
+            quote_spanned!(site=> #private::disabled([#(#enabled),*]))
+        }
+    };
+    let handlers = select.branches.iter().map(|branch| &branch.handler);
+    let goes_on = handlers.chain(&select.otherwise).any(|handler| !diverges(handler));
+    let handlers = select.branches.iter().map(|branch| branch.handled(private, goes_on));
+    let none = match &select.otherwise {
+        Some(otherwise) => ok(private, otherwise, goes_on),
+        None => quote_spanned!(site=> #private::none_left()),
+    };
+    let chosen = chosen(private, handlers);
+    let race = Race { biased: select.biased.is_some(), disabled, branches, chosen, none, goes_on };
+    race.awaited(rewriter, mac)
+}
+
+/// A `select!`, ready to be written.
+pub(super) struct Race {
+    pub(super) biased: bool,
+    pub(super) disabled: TokenStream,
+    pub(super) branches: TokenStream,
+    /// The arms of a `match` on which branch was the first.
+    pub(super) chosen: TokenStream,
+    /// What is done where none can be the first.
+    pub(super) none: TokenStream,
+    /// Whether the code behind it is reached.
+    pub(super) goes_on: bool,
+}
+
+impl Race {
+    pub(super) fn awaited(self, rewriter: &mut Rewriter<'_>, mac: &Macro) -> Expr {
+        let (start, end) = (mac.path.span(), mac.delimiter.span().close());
+        let site = Span::mixed_site().located_at(start);
+        let (private, how) = (rewriter.private(site), rewrite::how());
+        let Race { biased, disabled, branches, chosen, none, goes_on } = self;
+        // In a block of its own, so that what the branches borrow is free in the handlers.
+        let selected = quote_spanned! {site=>
+            {
+                #[allow(unused_imports)]
+                use #private::CannotBeKept as _;
+                #private::select(&#how, #biased, #disabled, #branches).await
             }
-            let #select = #private::Select::new(#how, #refutable);
-            #race
+        };
+        let arms = |end| {
+            quote_spanned! {site=>
+                match #selected {
+                    #private::Ok(#private::Some(chosen)) => match chosen { #chosen },
+                    #private::Ok(#private::None) => #none,
+                    #private::Err(end) => #end,
+                }
+            }
+        };
+        if !goes_on {
+            let end = Ident::new("end", site);
+            let value = arms(rewriter.bail(&end));
+            return in_block(mac, value);
+        }
+        let tied = arms(quote_spanned!(site=> #private::Err(end.of_type())));
+        let value = rewriter.given(&quote_spanned!(site=> #private::tied(#tied)), site);
+        in_block(mac, spanned(value, start, end).into_token_stream())
+    }
+}
+
+/// The value of a handler, which may have none.
+pub(super) fn ok(private: PrivateAt<'_>, handler: &Expr, goes_on: bool) -> TokenStream {
+    let site = Span::mixed_site();
+    match handler {
+        handler if !goes_on || diverges(handler) => quote_spanned!(site=> #handler),
+        // The braces of an argument are not needed, and rustc would say so.
+        Expr::Block(_) => quote_spanned!(site=> #private::Ok(match () { () => #handler })),
+        handler => quote_spanned!(site=> #private::Ok(#handler)),
+    }
+}
+
+/// Whether nothing comes after an expression, as far as syntax tells.
+pub(super) fn diverges(expr: &Expr) -> bool {
+    match expr {
+        Expr::Return(_) | Expr::Break(_) | Expr::Continue(_) => true,
+        Expr::Block(block) => match block.block.stmts.last() {
+            Some(Stmt::Expr(last, _)) => diverges(last),
+            Some(Stmt::Macro(last)) => panics(&last.mac),
+            _ => false,
         },
-    )
+        Expr::Macro(expr) => panics(&expr.mac),
+        Expr::Paren(expr) => diverges(&expr.expr),
+        _ => false,
+    }
+}
+
+fn panics(mac: &Macro) -> bool {
+    let known = ["panic", "unreachable", "todo", "unimplemented"];
+    mac.path.segments.last().is_some_and(|name| known.iter().any(|known| name.ident == known))
+}
+
+/// An arm for each branch: a pattern for its value, and what to do.
+pub(super) fn chosen(
+    private: PrivateAt<'_>,
+    handlers: impl Iterator<Item = TokenStream>,
+) -> TokenStream {
+    let site = Span::mixed_site();
+    let mut arms = TokenStream::new();
+    for (n, handler) in handlers.enumerate() {
+        let here = quote_spanned!(site=> #private::Choice::Here(chosen));
+        let pattern =
+            (0..n).fold(here, |inner, _| quote_spanned!(site=> #private::Choice::There(#inner)));
+        arms.extend(quote_spanned!(site=> #pattern => #handler,));
+    }
+    arms
+}
+
+impl Branch {
+    /// Whether its pattern takes a value, asked by reference.
+    fn takes(&self) -> TokenStream {
+        let site = Span::mixed_site();
+        if self.irrefutable() {
+            return quote_spanned!(site=> |_| true);
+        }
+        let mut pat = self.pat.clone();
+        ByReference.visit_pat_mut(&mut pat);
+        quote_spanned! {site=>
+            |value| {
+                #[allow(unused_variables, unreachable_patterns)]
+                let taken = match value { #pat => true, _ => false };
+                taken
+            }
+        }
+    }
+
+    /// The handler, with what its pattern binds.
+    fn handled(&self, private: PrivateAt<'_>, goes_on: bool) -> TokenStream {
+        let (site, pat) = (Span::mixed_site(), &self.pat);
+        let handler = ok(private, &self.handler, goes_on);
+        if self.irrefutable() {
+            return quote_spanned!(site=> match chosen { #pat => #handler });
+        }
+        quote_spanned! {site=>
+            match chosen {
+                #pat => #handler,
+                #[allow(unreachable_patterns)]
+                _ => #private::was_taken(),
+            }
+        }
+    }
+}
+
+/// Takes `ref` and `mut` out of a pattern, which is matched by reference.
+struct ByReference;
+
+impl VisitMut for ByReference {
+    fn visit_pat_ident_mut(&mut self, pat: &mut PatIdent) {
+        (pat.by_ref, pat.mutability) = (None, None);
+        visit_mut::visit_pat_ident_mut(self, pat);
+    }
 }

@@ -16,14 +16,14 @@ impl Rewriter<'_> {
         let how = how();
         // What gives `!` has nothing to return and no end. A call would need a type to give.
         if self.never {
-            return quote_spanned!(Span::mixed_site()=> match #end {});
+            return quote_spanned!(Span::mixed_site()=> #end.never());
         }
         quote_spanned!(Span::mixed_site()=> return #how.bail(#end))
     }
 
     /// What awaits `awaited`: as a leaf in the function, threaded in a block. It was written from `start` to `end`, and
-    /// errors about what it gives are shown at `end`.
-    pub(super) fn awaited(&mut self, awaited: &Expr, start: Span, end: Span) -> Expr {
+    /// errors about what it gives are shown at `end`. `asked` tells whether a `?` follows.
+    pub(super) fn awaited(&mut self, awaited: &Expr, start: Span, end: Span, asked: bool) -> Expr {
         self.changed();
         self.frame.awaits = true;
         if self.frame.kind != Kind::Function {
@@ -36,28 +36,40 @@ impl Rewriter<'_> {
         // All at one place: errors that say the same there are shown once.
         let site = Span::mixed_site().located_at(end);
         let (private, how) = (self.private(site), Ident::new("how", site));
-        let leaf = quote_spanned!(site=> #private::leaf((#awaited).propagated_kind(), #how));
-        spanned(self.leaf(&leaf, site), start, end)
-    }
-
-    /// What awaits `join`, a block around a `join!` of parts, in the function. `exempt` tells whether all of them are.
-    pub(crate) fn joined(&mut self, join: &TokenStream, exempt: &TokenStream, at: Span) -> Expr {
-        self.threads();
-        let site = Span::mixed_site().located_at(at);
-        let (private, how) = (self.private(site), Ident::new("how", site));
-        self.leaf(&quote_spanned!(site=> #private::joined(#join, #exempt, #how)), site)
+        let leaf = quote_spanned!(site=> #private::leaf((#awaited).propagated_kind(), &#how).await);
+        // With a `?` behind it, it leaves the function either way.
+        let value = if asked { self.or_return(&leaf, site) } else { self.given(&leaf, site) };
+        spanned(value, start, end)
     }
 
     /// The value of a leaf, or the end returned.
-    fn leaf(&mut self, leaf: &TokenStream, site: Span) -> Expr {
-        let (private, end) = (self.private(site), Ident::new("end", site));
+    fn or_return(&mut self, leaf: &TokenStream, site: Span) -> Expr {
+        let end = Ident::new("end", site);
         let bail = self.bail(&end);
+        self.value_or(leaf, &end, bail, site)
+    }
+
+    /// The value of a leaf, or the end as a value of that type; returned where that type cannot say it.
+    pub(crate) fn given(&mut self, leaf: &TokenStream, site: Span) -> Expr {
+        let (private, end) = (self.private(site), Ident::new("end", site));
+        let (bail, how) = (self.bail(&end), Ident::new("how", site));
+        let said = quote_spanned! {site=>
+            match #end.say(&#how) {
+                #private::ControlFlow::Continue(value) => value,
+                #private::ControlFlow::Break(#end) => #bail,
+            }
+        };
+        self.value_or(leaf, &end, said, site)
+    }
+
+    fn value_or(&self, leaf: &TokenStream, end: &Ident, or: TokenStream, site: Span) -> Expr {
+        let private = self.private(site);
         match_at(
             site,
-            quote_spanned!(site=> #leaf.await),
+            leaf.clone(),
             [
                 (quote_spanned!(site=> #private::Ok(value)), quote_spanned!(site=> value)),
-                (quote_spanned!(site=> #private::Err(#end)), bail),
+                (quote_spanned!(site=> #private::Err(#end)), or),
             ],
         )
     }

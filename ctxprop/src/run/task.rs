@@ -96,7 +96,7 @@ impl Ctx {
         F::Output: Send + 'static,
     {
         let run = self.run(future);
-        let handle = match self.node().tasks() {
+        let handle = match self.tasks() {
             Some(tasks) => tasks.spawn(run),
             None => tokio::spawn(run),
         };
@@ -140,7 +140,7 @@ impl Ctx {
             ctx.check()?;
             Ok(ctx.sync_scope(|| f(ctx.clone())))
         };
-        let handle = match self.node().tasks() {
+        let handle = match self.tasks() {
             Some(tasks) => tasks.spawn_blocking(run),
             None => tokio::task::spawn_blocking(run),
         };
@@ -149,7 +149,7 @@ impl Ctx {
 
     /// How many tasks of this context's root are left: what [`idle`](Ctx::idle) waits for.
     pub fn live_tasks(&self) -> usize {
-        self.node().tasks().map_or(0, TaskTracker::len)
+        self.known_tasks().map_or(0, TaskTracker::len)
     }
 
     /// Waits until no task of this context's root is left: those that were spawned under any context of
@@ -174,7 +174,7 @@ impl Ctx {
     /// # });
     /// ```
     pub async fn idle(&self) {
-        if let Some(tasks) = self.node().tasks() {
+        if let Some(tasks) = self.known_tasks() {
             tasks.wait().await;
         }
     }

@@ -1,6 +1,6 @@
 //! Why a context ended: [`Cause`], and [`Cancelled`], the error that carries it up the call chain.
 //!
-//! Nothing here ends anything; that is `cancel.rs`.
+//! Nothing here ends anything; that is `record.rs`.
 
 use std::any::Any;
 use std::error::Error;
@@ -43,6 +43,35 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// The kind of the cause in one word, the same in every release: for the label of a metric, or a field of a log line.
+    ///
+    /// | cause | word |
+    /// | --- | --- |
+    /// | [`Cancelled`](Cause::Cancelled) | `cancelled` |
+    /// | [`DeadlineExceeded`](Cause::DeadlineExceeded) | `deadline_exceeded` |
+    /// | [`Disconnected`](Cause::Disconnected) | `disconnected` |
+    /// | [`Finished`](Cause::Finished) | `finished` |
+    /// | [`Shutdown`](Cause::Shutdown) | `shutdown` |
+    /// | [`Custom`](Cause::Custom) | `custom`, whatever the error is |
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ctxprop::Cause;
+    ///
+    /// assert_eq!(Cause::DeadlineExceeded.as_str(), "deadline_exceeded");
+    /// ```
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Cause::Cancelled => "cancelled",
+            Cause::DeadlineExceeded => "deadline_exceeded",
+            Cause::Disconnected => "disconnected",
+            Cause::Finished => "finished",
+            Cause::Shutdown => "shutdown",
+            Cause::Custom(_) => "custom",
+        }
+    }
+
     /// The HTTP status that tells this cause to a caller: 504 for a deadline, 503 where the server
     /// gave up ([`Shutdown`](Cause::Shutdown), [`Custom`](Cause::Custom)), 499 where the caller did.
     pub fn http_status(&self) -> StatusCode {
@@ -182,6 +211,13 @@ impl Cancelled {
             };
         }
         None
+    }
+}
+
+/// As [`Cancelled::new`].
+impl From<Cause> for Cancelled {
+    fn from(cause: Cause) -> Self {
+        Cancelled::new(cause)
     }
 }
 

@@ -1,14 +1,14 @@
 //! Deadlines: how long a context may last, and what remains of it.
 //!
-//! Waiting for one is `watch.rs`; ending a context whose deadline passed is `cancel.rs`.
+//! Waiting for one is above this floor; ending a context whose deadline passed is `ended.rs`.
 
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::runtime::Handle;
+use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
-use crate::cancel;
-use crate::ctx::Ctx;
-use crate::ctx::node::{Additions, Link, Node};
+use super::ctx::Ctx;
+use super::node::Additions;
 
 /// When a context ends by itself.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +27,22 @@ impl Deadline {
     pub(crate) fn until(at: Instant) -> Deadline {
         Deadline { at, budget: at.saturating_duration_since(Instant::now()) }
     }
+
+    /// The budget in nanoseconds; what fits lasts for 584 years.
+    pub(super) fn nanos(self) -> u64 {
+        u64::try_from(self.budget.as_nanos()).unwrap_or(u64::MAX)
+    }
+}
+
+/// No timer runs longer: what the clock of tokio can tell ends somewhere, and a timer that fires before the deadline
+/// is made anew.
+const LONGEST_TIMER: Duration = Duration::from_secs(365 * 86_400);
+
+/// A timer for `deadline`. Without a runtime there is none: the deadline is noticed when somebody looks.
+pub(crate) fn timer(deadline: Instant) -> Option<Sleep> {
+    Handle::try_current().ok()?;
+    let left = deadline.saturating_duration_since(Instant::now());
+    Some(if left < LONGEST_TIMER { sleep_until(deadline) } else { sleep(LONGEST_TIMER) })
 }
 
 impl Ctx {
@@ -45,6 +61,8 @@ impl Ctx {
     /// let inner = outer.with_timeout(Duration::from_secs(60)); // nothing extends a deadline
     /// assert_eq!(inner.deadline(), outer.deadline());
     /// ```
+    #[doc(alias = "WithTimeout")]
+    #[doc(alias = "WithTimeoutCause")]
     #[must_use = "contexts are immutable: the deadline is the new one's"]
     pub fn with_timeout(&self, timeout: Duration) -> Ctx {
         self.with_own_deadline(Deadline::after(timeout))
@@ -66,6 +84,8 @@ impl Ctx {
     /// let ctx = Ctx::background().with_deadline(at);
     /// assert_eq!(ctx.deadline(), Some(at));
     /// ```
+    #[doc(alias = "WithDeadline")]
+    #[doc(alias = "WithDeadlineCause")]
     #[must_use = "contexts are immutable: the deadline is the new one's"]
     pub fn with_deadline(&self, deadline: Instant) -> Ctx {
         self.with_own_deadline(Some(Deadline::until(deadline)))
@@ -96,7 +116,7 @@ impl Ctx {
 
     /// When this context ends at the latest, by tokio's clock; `None` where there is no deadline.
     pub fn deadline(&self) -> Option<Instant> {
-        self.node().deadline.map(|deadline| deadline.at)
+        self.node().header.deadline
     }
 
     /// The budget: the time until the deadline, zero once it has passed, `None` where there is none.
@@ -105,22 +125,6 @@ impl Ctx {
     }
 
     fn with_own_deadline(&self, deadline: Option<Deadline>) -> Ctx {
-        Ctx::from_link(Link::Node(Node::child(
-            self.link(),
-            Additions { deadline, ..Additions::default() },
-        )))
-    }
-
-    /// Whether the deadline has passed, looking at the clock; if so, the context has ended by now.
-    pub(crate) fn expire_if_due(&self) -> bool {
-        let Some(deadline) = self.node().deadline else {
-            return false;
-        };
-        let now = Instant::now();
-        let due = deadline.at <= now;
-        if due {
-            cancel::expire(self.node(), now);
-        }
-        due
+        self.child(Additions { deadline, ..Additions::default() }, ())
     }
 }

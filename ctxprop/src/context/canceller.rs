@@ -1,12 +1,11 @@
-//! [`Canceller`]: what ends a context, from outside. How the end spreads is `cancel.rs`.
+//! [`Canceller`]: what ends a context, from outside. How the end counts below is `ended.rs`.
 
 use std::fmt;
 use std::sync::Arc;
 
-use crate::cancel;
-use crate::cause::Cause;
-use crate::ctx::Ctx;
-use crate::ctx::node::{Additions, Link, Node};
+use super::ctx::Ctx;
+use super::node::{Additions, Node};
+use crate::end::cause::Cause;
 
 /// Ends a context: the other half of [`Ctx::with_cancel`]. Clones end the same context.
 ///
@@ -32,26 +31,39 @@ pub struct Canceller {
 impl fmt::Debug for Canceller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Canceller")
-            .field("cause", &cancel::cause(&self.node))
+            .field("cause", &self.node.header.recorded_cause())
             .finish_non_exhaustive()
     }
 }
 
 impl Canceller {
-    pub(crate) fn of(node: Arc<Node>) -> Canceller {
-        Canceller { node }
-    }
-
     /// Ends the context with [`Cause::Cancelled`]. When it returns, every descendant
     /// [`is_done`](Ctx::is_done). A second call does nothing.
     pub fn cancel(&self) {
-        cancel::end(&self.node, &Cause::Cancelled);
+        self.node.header.end_with(&Cause::Cancelled);
     }
 
     /// Ends the context with `cause`: a [`Cause`], or any error, which becomes [`Cause::Custom`]. Else as
     /// [`cancel`](Canceller::cancel).
     pub fn cancel_with(&self, cause: impl Into<Cause>) {
-        cancel::end(&self.node, &cause.into());
+        self.node.header.end_with(&cause.into());
+    }
+
+    /// Whether the context has ended, by this or by whatever else ends it: see [`Ctx::is_done`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ctxprop::{Background, Ctx};
+    ///
+    /// let (server, shutdown) = Ctx::background().with_cancel();
+    /// let (_request, canceller) = server.with_cancel();
+    /// assert!(!canceller.is_cancelled());
+    /// shutdown.cancel();
+    /// assert!(canceller.is_cancelled());
+    /// ```
+    pub fn is_cancelled(&self) -> bool {
+        self.node.header.is_done()
     }
 
     /// A guard that cancels when it is dropped.
@@ -110,10 +122,17 @@ impl Ctx {
     /// stop.cancel();
     /// assert!(search.is_done() && !request.is_done());
     /// ```
+    #[doc(alias = "WithCancel")]
+    #[doc(alias = "WithCancelCause")]
     #[must_use = "contexts are immutable: the cancellation is the new one's"]
     pub fn with_cancel(&self) -> (Ctx, Canceller) {
-        let node =
-            Node::child(self.link(), Additions { cancellable: true, ..Additions::default() });
-        (Ctx::from_link(Link::Node(Arc::clone(&node))), Canceller { node })
+        let ctx = self.child(Additions { cancellable: true, ..Additions::default() }, ());
+        let canceller = ctx.canceller();
+        (ctx, canceller)
+    }
+
+    /// What ends this context, which was made cancellable.
+    pub(crate) fn canceller(&self) -> Canceller {
+        Canceller { node: Arc::clone(self.node()) }
     }
 }

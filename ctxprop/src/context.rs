@@ -1,0 +1,15 @@
+//! What a context is: nodes, each of which adds something to its parent, and how the end of one counts for those below.
+//! This floor knows nothing of scopes and tasks: whoever waits leaves a waker.
+
+mod callbacks;
+pub(crate) mod canceller;
+pub(crate) mod ctx;
+pub(crate) mod deadline;
+mod dispatch;
+mod ended;
+mod lineage;
+pub(crate) mod node;
+pub(crate) mod on_done;
+mod part;
+mod token;
+mod value;

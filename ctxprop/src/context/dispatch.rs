@@ -1,0 +1,90 @@
+//! Calling the callbacks of [`Ctx::on_done`](crate::Ctx::on_done): beside whoever ended the context, never inside the
+//! call that did.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::OnceLock;
+use std::sync::mpsc::{self, Sender};
+
+use tokio::runtime::Handle;
+use tracing::Span;
+
+use crate::end::cause::Cause;
+
+type Run = Box<dyn FnOnce(Cause) + Send>;
+
+/// A function to call at the end, and where.
+pub(super) struct Callback {
+    run: Run,
+    runtime: Option<Handle>,
+}
+
+impl Callback {
+    /// `f`, to be called in the runtime and in the `tracing` span that are current here.
+    pub(super) fn here(f: impl FnOnce(Cause) + Send + 'static) -> Callback {
+        let span = Span::current();
+        let run = Box::new(move |cause| span.in_scope(|| f(cause)));
+        Callback { run, runtime: Handle::try_current().ok() }
+    }
+
+    /// Calls it in a task of its runtime, or in the thread for those without one.
+    pub(super) fn dispatch(self, cause: Cause) {
+        let call = Call(Some((self.run, cause)));
+        match self.runtime {
+            Some(runtime) => drop(runtime.spawn(async move { call.run() })),
+            None => drop(call),
+        }
+    }
+}
+
+impl fmt::Debug for Callback {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Callback")
+    }
+}
+
+/// A call that is due. Dropped unrun, as a runtime that shuts down drops its tasks, it runs in a thread:
+/// the end is told once, whatever happens (3.1.7).
+struct Call(Option<(Run, Cause)>);
+
+impl Call {
+    fn run(mut self) {
+        if let Some((run, cause)) = self.0.take() {
+            run(cause);
+        }
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        if let Some(call) = self.0.take() {
+            outside_of_runtimes(call);
+        }
+    }
+}
+
+/// The queue of the one thread that runs the callbacks for which there is no runtime: a thread each would not be had
+/// where there are thousands.
+static OUTSIDE: OnceLock<Option<Sender<(Run, Cause)>>> = OnceLock::new();
+
+fn outside_of_runtimes(call: (Run, Cause)) {
+    let queue = OUTSIDE.get_or_init(|| {
+        let (queue, calls) = mpsc::channel::<(Run, Cause)>();
+        let thread = std::thread::Builder::new().name("ctxprop-on-done".to_owned());
+        let run_all = move || calls.into_iter().for_each(|(run, cause)| contained(run, cause));
+        thread.spawn(run_all).is_ok().then_some(queue)
+    });
+    let refused = match queue {
+        Some(queue) => queue.send(call).err().map(|refused| refused.0),
+        None => Some(call),
+    };
+    // Without a thread it is called here and now rather than lost.
+    if let Some((run, cause)) = refused {
+        contained(run, cause);
+    }
+}
+
+/// A callback that panics, which its panic hook has told, breaks nothing (3.1.7).
+fn contained(run: Run, cause: Cause) {
+    drop(catch_unwind(AssertUnwindSafe(|| run(cause))));
+}

@@ -1,0 +1,20 @@
+//! How code runs under a context: what is current, scopes, leaves, joins, shields, tasks.
+//!
+//! What a context is and how its end is recorded lies below, and knows nothing of this floor.
+
+pub(crate) mod current;
+pub(crate) mod done;
+pub(crate) mod frame;
+#[doc(hidden)]
+#[allow(missing_docs, reason = "only generated code uses it")]
+pub mod join;
+pub(crate) mod leaf;
+pub(crate) mod race;
+pub(crate) mod scope;
+#[doc(hidden)]
+#[allow(missing_docs, reason = "only generated code uses it")]
+pub mod select;
+pub(crate) mod shield;
+pub(crate) mod task;
+mod timeout;
+pub(crate) mod wait;

@@ -1,0 +1,158 @@
+//! A leaf: one `.await` of a function that can say `Cancelled`, raced with the end of the current context.
+//!
+//! # Invariants
+//! 1. What is awaited after the end does not begin, unless an active shield holds the code around (`frame.rs`). That is
+//!    decided where the leaf is made, which is right before it is first polled, so the leaf is no larger than what it
+//!    awaits.
+//! 2. It polls what it awaits first and looks at the end second, so that inner code unwinds before outer code. It gives up
+//!    what is still pending after a poll that began knowing of the end, unless it is held.
+//! 3. It registers no waker, takes no lock and allocates nothing: the nearest scope polls it with the waker that the end
+//!    wakes.
+//! 4. Each 64th poll of a leaf on a thread looks at the clock: code that never waits would else never see a deadline.
+
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+use pin_project_lite::pin_project;
+
+use crate::cause::{Cancelled, Cause};
+use crate::run::current;
+
+pin_project! {
+    /// A future raced with the end of the current context, which must be the one of its nearest scope.
+    #[derive(Debug)]
+    #[must_use = "futures do nothing unless awaited"]
+    pub struct Leaf<F> {
+        #[pin]
+        future: F,
+    }
+}
+
+impl<F> Leaf<F> {
+    /// Made where it is awaited at once (invariant 1). A shield is exempt.
+    #[inline]
+    pub(crate) fn new(future: F, exempt: bool) -> Self {
+        if !exempt && current::refuses() {
+            current::refuse();
+        }
+        Leaf { future }
+    }
+}
+
+/// What a leaf gives in place of a value of type `T`: that the current context has ended. Why is asked where it is
+/// needed, so that no leaf carries an error about.
+pub struct Ended<T> {
+    why: Why,
+    value: PhantomData<fn() -> T>,
+}
+
+/// How a leaf came to give no value of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// It did not begin.
+    Refused,
+    /// It did not begin, and neither did another part of the same join, which was counted.
+    RefusedToo,
+    /// It was pending, and was dropped.
+    GivenUp,
+}
+
+impl<T> Ended<T> {
+    #[inline]
+    pub(crate) fn new(why: Why) -> Self {
+        Ended { why, value: PhantomData }
+    }
+
+    /// The same for a value of another type.
+    pub fn of_type<U>(self) -> Ended<U> {
+        Ended::new(self.why)
+    }
+
+    /// Whether it counts as a leaf that was refused.
+    pub(crate) fn counts(&self) -> bool {
+        self.why == Why::Refused
+    }
+
+    /// Why the current context ended.
+    #[cold]
+    pub(crate) fn cancelled(&self) -> Cancelled {
+        // It was recorded when this was made, and the same context is current.
+        current::recorded_end().unwrap_or_else(|| Cancelled::new(Cause::Cancelled))
+    }
+}
+
+impl<T> fmt::Debug for Ended<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Ended").field(&self.why).finish()
+    }
+}
+
+/// Whether what stays pending is given up: the poll knew of the end, and nothing holds.
+#[inline]
+fn gives_up(waker: &Waker) -> bool {
+    current::seen() && !current::may_go_on(None, None, Some(waker))
+}
+
+impl<F: Future> Future for Leaf<F> {
+    type Output = Result<F::Output, Ended<F::Output>>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let future = self.project().future;
+        if current::has_news() {
+            return poll_at_the_end(future, cx);
+        }
+        current::polls_a_leaf();
+        future.poll(cx).map(Ok)
+    }
+}
+
+#[cold]
+fn poll_at_the_end<F: Future>(
+    future: Pin<&mut F>,
+    cx: &mut Context<'_>,
+) -> Poll<Result<F::Output, Ended<F::Output>>> {
+    if current::is_refused() {
+        return Poll::Ready(Err(Ended::new(Why::Refused)));
+    }
+    match future.poll(cx) {
+        Poll::Ready(output) => Poll::Ready(Ok(output)),
+        Poll::Pending if gives_up(cx.waker()) => Poll::Ready(Err(Ended::new(Why::GivenUp))),
+        Poll::Pending => Poll::Pending,
+    }
+}
+
+pin_project! {
+    /// The leaf of a [`Run`](super::scope::Run), which is not polled where it is made.
+    #[derive(Debug)]
+    pub(crate) struct Backstop<F> {
+        begun: bool,
+        #[pin]
+        future: F,
+    }
+}
+
+impl<F> Backstop<F> {
+    pub(crate) fn new(future: F) -> Self {
+        Backstop { begun: false, future }
+    }
+}
+
+impl<F: Future> Future for Backstop<F> {
+    type Output = Result<F::Output, Why>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        if !std::mem::replace(this.begun, true) && current::refuses() {
+            return Poll::Ready(Err(Why::Refused));
+        }
+        match this.future.poll(cx) {
+            Poll::Ready(output) => Poll::Ready(Ok(output)),
+            Poll::Pending if gives_up(cx.waker()) => Poll::Ready(Err(Why::GivenUp)),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! Scopes: futures that run under a context.
+//!
+//! # Invariants
+//! 1. The context is current while the inner future is polled and while it is dropped, and at no other time.
+//! 2. While a scope is pending, the end of its context wakes it, whichever task polls it (`wait.rs`).
+//! 3. After the end the inner future is polled once more, so that its leaves unwind: also where it comes during a poll.
+//! 4. Before that poll all who wait for the end were told of it: what is inside and has a waker of its own is then polled
+//!    too, and not given up before it unwound.
+//! 5. A scope that never waits registers nothing.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use pin_project_lite::pin_project;
+
+use crate::cause::Cancelled;
+use crate::ctx::Ctx;
+use crate::needs_ctx::Awaitable;
+use crate::run::current::{self, Kept};
+use crate::run::frame::Kind;
+use crate::run::leaf::Backstop;
+use crate::run::wait;
+
+pin_project! {
+    /// A future that runs with a context current: see [`Ctx::scope`].
+    #[must_use = "futures do nothing unless awaited"]
+    pub struct Scope<F> {
+        ctx: Ctx,
+        kept: Kept,
+        #[pin]
+        future: Option<F>,
+    }
+
+    impl<F> PinnedDrop for Scope<F> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            if this.future.is_some() {
+                current::borrow(this.ctx, || this.future.set(None));
+            }
+        }
+    }
+}
+
+impl<F> Scope<F> {
+    pub(crate) fn new(ctx: Ctx, future: F) -> Self {
+        Scope { ctx, kept: Kept::default(), future: Some(future) }
+    }
+
+    pub(crate) fn ctx(&self) -> &Ctx {
+        &self.ctx
+    }
+
+    /// Takes `ctx` in place of its own. Only before it is first polled: nothing waits for its own yet.
+    pub(crate) fn begin_under(self: Pin<&mut Self>, ctx: Ctx) {
+        *self.project().ctx = ctx;
+    }
+}
+
+impl<F: Future> Scope<F> {
+    /// Polls it as a frame of this kind.
+    #[inline]
+    pub(crate) fn poll_as(
+        self: Pin<&mut Self>,
+        kind: Kind,
+        cx: &mut Context<'_>,
+    ) -> Poll<F::Output> {
+        let mut this = self.project();
+        let ctx = &*this.ctx;
+        wait::keep_for(&mut this.kept.registration, cx.waker());
+        loop {
+            let covered = current::covers(ctx, cx.waker());
+            let seen = if covered {
+                ctx.ended()
+            } else {
+                wait::has_ended(ctx, this.kept.registration.as_ref())
+            };
+            if seen {
+                ctx.tell(); // invariant 4
+            }
+            let polled =
+                current::poll_scope(ctx, cx.waker(), kind, covered, seen, this.kept, || {
+                    let polled = match this.future.as_mut().as_pin_mut() {
+                        Some(future) => future.poll(cx),
+                        // As an `async` block does: there is nothing left to give.
+                        None => panic!("a `Scope` was polled after it was ready"),
+                    };
+                    if polled.is_ready() {
+                        this.future.set(None);
+                    }
+                    polled
+                });
+            if polled.is_ready() {
+                *this.kept = Kept::default();
+                return polled;
+            }
+            // Invariant 3.
+            if seen || wait::poll_end(ctx, &mut this.kept.registration, cx).is_pending() {
+                return Poll::Pending;
+            }
+        }
+    }
+}
+
+impl<F: Future> Future for Scope<F> {
+    type Output = F::Output;
+
+    /// # Panics
+    ///
+    /// When polled after it was ready, as an `async` block does.
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        self.poll_as(Kind::Scope, cx)
+    }
+}
+
+impl<F> fmt::Debug for Scope<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scope").field("ctx", &self.ctx).finish_non_exhaustive()
+    }
+}
+
+pin_project! {
+    /// A future that runs under a context and ends with it: see [`Ctx::run`].
+    #[derive(Debug)]
+    #[must_use = "futures do nothing unless awaited"]
+    pub struct Run<F> {
+        #[pin]
+        scope: Scope<Backstop<F>>,
+    }
+}
+
+impl<F: Future> Run<F> {
+    pub(crate) fn poll_as(
+        self: Pin<&mut Self>,
+        kind: Kind,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<F::Output, Cancelled>> {
+        let mut scope = self.project().scope;
+        let polled = scope.as_mut().poll_as(kind, cx);
+        polled.map(|output| output.map_err(|_| scope.ctx().cancelled()))
+    }
+}
+
+impl<F: Future> Future for Run<F> {
+    type Output = Result<F::Output, Cancelled>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.poll_as(Kind::Scope, cx)
+    }
+}
+
+impl Ctx {
+    /// Runs `future` with this context current. The end of the context wakes it, and `#[propagate]` code inside
+    /// unwinds; anything else inside goes on. To stop that as well, use [`run`](Ctx::run).
+    ///
+    /// # Panics
+    ///
+    /// When it has to wait under a deadline in a runtime without timers (`enable_time`).
+    ///
+    /// # Cancel safety
+    ///
+    /// As cancel-safe as `future` is; what it drops, it drops inside the context.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// use ctxprop::{Background, Ctx};
+    ///
+    /// let ctx = Ctx::background().with_value(7_u8);
+    /// assert_eq!(ctx.scope(async { Ctx::current().value::<u8>().copied() }).await, Some(7));
+    /// assert!(Ctx::try_current().is_none());
+    /// # });
+    /// ```
+    pub fn scope<F: Awaitable>(&self, future: F) -> Scope<F::Future> {
+        Scope::new(self.clone(), future.into_awaited())
+    }
+
+    /// Runs `future` with this context current, until it is done or the context has ended.
+    ///
+    /// At the end `future` is polled once more so that it unwinds. What is pending after that is dropped,
+    /// inside the context, unless a [shield](Ctx::shield) is active in it.
+    ///
+    /// # Errors
+    ///
+    /// [`Cancelled`] where the context ended first. If it had ended before, `future` was never polled.
+    ///
+    /// # Panics
+    ///
+    /// When it has to wait under a deadline in a runtime without timers (`enable_time`).
+    ///
+    /// # Cancel safety
+    ///
+    /// As cancel-safe as `future` is.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+    /// use std::time::Duration;
+    /// use ctxprop::{Background, Ctx};
+    ///
+    /// let ctx = Ctx::background().with_timeout(Duration::from_millis(5));
+    /// let cancelled = ctx.run(std::future::pending::<()>()).await.unwrap_err();
+    /// assert!(cancelled.is_deadline());
+    /// # });
+    /// ```
+    pub fn run<F: Awaitable>(&self, future: F) -> Run<F::Future> {
+        Run { scope: Scope::new(self.clone(), Backstop::new(future.into_awaited())) }
+    }
+}

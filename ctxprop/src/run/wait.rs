@@ -1,0 +1,146 @@
+//! Waiting for the end: a waker left with the context, and a timer at its deadline.
+//!
+//! # Invariants
+//! 1. While a wait is pending its waker is registered, and its timer runs, if the end can come.
+//! 2. The same waker is registered once, not at every poll: polling again leaves nothing with the context.
+//! 3. A scope inside another that is polled with the same waker and ends with the same context shares its registration,
+//!    which lasts as long as one of the two waits.
+
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use tokio::runtime::{Handle, Id};
+use tokio::task::coop::unconstrained;
+use tokio::time::{Instant, Sleep};
+
+use crate::context::deadline::timer;
+use crate::ctx::Ctx;
+use crate::end::Keys;
+use crate::run::current;
+
+/// A waker that the end of a context wakes.
+#[derive(Debug)]
+pub(crate) struct Registration {
+    ctx: Ctx,
+    waker: Waker,
+    keys: Keys,
+    timer: Mutex<Option<Timer>>,
+}
+
+/// A timer at the deadline, and the runtime that drives it.
+#[derive(Debug)]
+struct Timer {
+    runtime: Id,
+    sleep: Pin<Box<Sleep>>,
+}
+
+impl Timer {
+    /// None outside of a runtime: the deadline is then noticed at some later poll.
+    fn at(deadline: Instant) -> Option<Timer> {
+        let runtime = Handle::try_current().ok()?.id();
+        Some(Timer { runtime, sleep: Box::pin(timer(deadline)?) })
+    }
+
+    fn runs(&self) -> bool {
+        !self.sleep.is_elapsed()
+            && Handle::try_current().is_ok_and(|here| here.id() == self.runtime)
+    }
+}
+
+impl Registration {
+    /// None where the end has come, or cannot.
+    fn new(ctx: &Ctx, waker: &Waker) -> Option<Arc<Registration>> {
+        let mut keys = Keys::new();
+        if !ctx.can_end() || !ctx.register(waker, &mut keys) {
+            return None;
+        }
+        let (ctx, waker) = (ctx.clone(), waker.clone());
+        Some(Arc::new(Registration { ctx, waker, keys, timer: Mutex::new(None) }))
+    }
+
+    /// Waits with another waker. False where the end has come.
+    fn change(&mut self, waker: &Waker) -> bool {
+        self.ctx.unregister(&mut self.keys);
+        *self.timer.get_mut().unwrap_or_else(PoisonError::into_inner) = None;
+        self.waker = waker.clone();
+        self.ctx.register(waker, &mut self.keys)
+    }
+
+    /// Whether the deadline may have passed: the clock is asked then.
+    fn timer_is_due(&self) -> bool {
+        let timer = self.timer.lock().unwrap_or_else(PoisonError::into_inner);
+        timer.as_ref().is_none_or(|timer| timer.sleep.is_elapsed())
+    }
+
+    /// Ready where the deadline of `ctx` has passed; else a timer runs.
+    fn poll_timer(&self, ctx: &Ctx, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(deadline) = ctx.deadline() else { return Poll::Pending };
+        let mut timer = self.timer.lock().unwrap_or_else(PoisonError::into_inner);
+        if timer.as_ref().is_some_and(Timer::runs) {
+            return Poll::Pending;
+        }
+        // None runs, or it fired. A runtime that shuts down fires all its timers: the clock tells.
+        let old = timer.take();
+        if let Some(mut new) = Timer::at(deadline) {
+            // Outside tokio's cooperative budget: a poll refused for lack of it would register nothing.
+            let _ = pin!(unconstrained(new.sleep.as_mut())).poll(cx);
+            *timer = Some(new);
+        }
+        drop(timer);
+        drop(old);
+        if ctx.expire_if_due() { Poll::Ready(()) } else { Poll::Pending }
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        self.ctx.unregister(&mut self.keys);
+    }
+}
+
+/// Whether `ctx` has ended. Looks at the timer, or at the clock where no timer runs.
+#[inline]
+pub(crate) fn has_ended(ctx: &Ctx, waiting: Option<&Arc<Registration>>) -> bool {
+    ctx.ended()
+        || (ctx.deadline().is_some()
+            && waiting.is_none_or(|waiting| waiting.timer_is_due())
+            && ctx.expire_if_due())
+}
+
+/// Has what waits with another waker than `waker` wait with that.
+#[inline]
+pub(crate) fn keep_for(waiting: &mut Option<Arc<Registration>>, waker: &Waker) {
+    if waiting.as_ref().is_some_and(|waiting| !waiting.waker.will_wake(waker)) {
+        change_waker(waiting, waker);
+    }
+}
+
+#[cold]
+fn change_waker(waiting: &mut Option<Arc<Registration>>, waker: &Waker) {
+    // One that others share is theirs, and one of an ended context is of no use.
+    let kept = waiting.as_mut().and_then(Arc::get_mut).is_some_and(|only| only.change(waker));
+    if !kept {
+        *waiting = None;
+    }
+}
+
+/// Ready when `ctx` has ended; else the waker of `cx` is woken when it does. What waits in `waiting` does so with that
+/// waker.
+pub(crate) fn poll_end(
+    ctx: &Ctx,
+    waiting: &mut Option<Arc<Registration>>,
+    cx: &mut Context<'_>,
+) -> Poll<()> {
+    if waiting.is_none() {
+        let make = || Registration::new(ctx, cx.waker());
+        *waiting = if current::covers(ctx, cx.waker()) { current::share(make) } else { make() };
+    }
+    if ctx.ended() {
+        return Poll::Ready(());
+    }
+    match waiting {
+        Some(waiting) => waiting.poll_timer(ctx, cx),
+        None => Poll::Pending,
+    }
+}
