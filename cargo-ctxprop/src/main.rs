@@ -9,6 +9,7 @@ mod annotate;
 mod args;
 mod check;
 mod copy;
+mod dirty;
 mod edit;
 mod error;
 mod imports;
@@ -17,21 +18,60 @@ mod manifest;
 mod mend;
 mod metadata;
 mod migrate;
+mod output;
 mod project;
 mod report;
 mod tokens;
 mod visit;
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 
+use crate::args::{Mode, Options};
+use crate::error::Error;
+
+/// 0 where nothing is left to do by hand, 1 where something is, 2 where it could not begin or go on.
 fn main() -> ExitCode {
-    let options = match args::parse(std::env::args_os().skip(1)) {
-        Ok(Some(options)) => options,
-        Ok(None) => { println!("{}", args::HELP); return ExitCode::SUCCESS }
-        Err(error) => { eprintln!("error: {error}"); return ExitCode::FAILURE }
-    };
-    match migrate::run(&options) {
-        Ok(m) => { println!("{:?} {:?}", m.report, m.metadata.target_directory); ExitCode::SUCCESS }
-        Err(error) => { eprintln!("error: {error}"); ExitCode::FAILURE }
+    let outcome = args::parse(std::env::args_os().skip(1)).and_then(|options| match options {
+        Some(options) => run(&options),
+        None => print(args::HELP).map(|()| true),
+    });
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Whether nothing is left.
+fn run(options: &Options) -> Result<bool, Error> {
+    if options.mode == Mode::Edit && !options.allow_dirty {
+        dirty::refuse(options)?;
+    }
+    let migration = migrate::run(options)?;
+    let report = output::report(&migration);
+    match options.mode {
+        Mode::Edit => {
+            output::write(&migration)?;
+            print(&report)?;
+        }
+        Mode::Check => print(&report)?,
+        // The diff alone goes to where it may be piped from.
+        Mode::DryRun => {
+            print(&output::diff(&migration))?;
+            eprint!("{report}");
+        }
+    }
+    Ok(migration.report.left.is_empty())
+}
+
+fn print(text: &str) -> Result<(), Error> {
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        // `| head` has seen enough
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        done => done.map_err(Error::file("stdout")),
     }
 }

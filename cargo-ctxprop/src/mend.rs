@@ -4,14 +4,16 @@
 //! 1. A place that was mended once is not mended in the same way again: what does not help is left and listed.
 //! 2. All edits of a round are made on the text that the compiler saw.
 
+mod back;
 mod call;
 mod context;
+mod rule;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::check::{Diagnostic, Said, Span};
-use crate::edit::{Edit, Edits, line};
+use crate::edit::{Edit, Edits};
 use crate::index::Index;
 use crate::project::{Project, Source};
 use crate::report::{Kind, Mark, Report};
@@ -68,51 +70,59 @@ impl Case<'_> {
 pub(crate) fn all(project: &mut Project, said: &Said, report: &mut Report) -> bool {
     let known = Known::of(project);
     let mut edits: BTreeMap<PathBuf, Edits> = BTreeMap::new();
-    let mut made = Vec::new();
+    let mut made: BTreeMap<PathBuf, Vec<Mend>> = BTreeMap::new();
     for error in &said.errors {
-        for mend in mends(project, error, &known) {
-            let Some(source) = project.sources.get_mut(&mend.path) else { continue };
-            let Some(first) = mend.edits.first().map(|edit| edit.range.start) else { continue };
-            if !edits.entry(mend.path.clone()).or_default().add(mend.edits.clone()) {
-                continue;
+        for mend in mends(project, error, &known, report) {
+            let edits = edits.entry(mend.path.clone()).or_default();
+            if !mend.edits.is_empty() && edits.add(mend.edits.clone()) {
+                made.entry(mend.path.clone()).or_default().push(mend);
             }
-            for name in &mend.names {
-                source.want(first, name);
-            }
-            made.push((mend, first));
         }
     }
     let mut changed = false;
     for (path, edits) in edits {
+        let made = made.remove(&path).unwrap_or_default();
         let Some(source) = project.sources.get_mut(&path) else { continue };
         if edits.is_empty() {
             continue;
         }
+        let before = report.marks.len();
+        for mend in &made {
+            let Some(at) = mend.edits.first().map(|edit| edit.range.start) else { continue };
+            for name in &mend.names {
+                source.want(at, name);
+            }
+            if let Some(text) = &mend.note {
+                let (path, text) = (path.clone(), text.clone());
+                report.marks.push(Mark { path, at, kind: mend.kind, text });
+            }
+        }
         if let Err(error) = source.apply(edits, report.marks(&path)) {
+            report.marks.truncate(before);
             report.left(&path, 1, format!("mended, the file is no Rust: {error}"));
-            made.retain(|(mend, _)| mend.path != path);
             continue;
         }
+        made.iter().for_each(|mend| report.count(mend.kind));
         changed = true;
-    }
-    for (mend, first) in made {
-        report.count(mend.kind);
-        if let Some(text) = mend.note {
-            report.marks.push(Mark { path: mend.path, at: first, kind: mend.kind, text });
-        }
     }
     changed
 }
 
-fn mends(project: &Project, error: &Diagnostic, known: &Known) -> Vec<Mend> {
+fn mends(project: &Project, error: &Diagnostic, known: &Known, report: &Report) -> Vec<Mend> {
     let mut mends = Vec::new();
     for span in error.primary() {
         let path = Path::new(&span.file_name);
         let Some(source) = project.sources.get(path) else { continue };
         let case = Case { error, path, source, span, known };
-        if let Some(mend) = call::mend(&case) {
-            mends.push(mend);
-        }
+        let found = rule::mend(&case).or_else(|| back::mend(&case)).or_else(|| call::mend(&case));
+        // Invariant 1: where it was of no use it does not come again.
+        mends.extend(found.filter(|mend| {
+            !report.marks.iter().any(|mark| {
+                mark.kind == Kind::TakenBack
+                    && mark.path == mend.path
+                    && mend.edits.iter().any(|edit| edit.range.start == mark.at)
+            })
+        }));
     }
     mends
 }

@@ -105,7 +105,8 @@ impl Report {
         for error in &said.errors {
             let place = error.primary().next();
             let (path, line) = place.map_or(("", 0), |span| (span.file_name.as_str(), span.line_start));
-            let code = if error.code().is_empty() { String::new() } else { format!("[{}]: ", error.code()) };
+            let code =
+                if error.code().is_empty() { String::new() } else { format!("{}: ", error.code()) };
             self.left(Path::new(path), line, format!("{code}{}", error.message));
         }
         if !said.success && said.errors.is_empty() {
