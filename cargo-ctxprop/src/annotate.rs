@@ -121,6 +121,7 @@ pub(crate) fn all(project: &mut Project, traits: &Traits, report: &mut Report) {
                 if takes_its_context {
                     source.want(function.place.start, "Ctx");
                     report.count(Kind::Handler);
+                    report.serving.insert(source.package);
                 }
                 counts.push(1);
             }
@@ -183,7 +184,11 @@ pub(crate) fn parameter(source: &Source, function: &Function) -> Edit {
     Edit::insert(
         at,
         match (others, receiver) {
-            (true, _) => format!("ctx: {ty}, "),
+            // on a line of its own, as the others are
+            (true, _) => match indent(&source.text, at) {
+                Some(indent) => format!("ctx: {ty},\n{indent}"),
+                None => format!("ctx: {ty}, "),
+            },
             (false, true) => format!(", ctx: {ty}"),
             (false, false) => format!("ctx: {ty}"),
         },
@@ -225,10 +230,12 @@ fn body_to_async(index: &Index, body: &Range<usize>) -> Vec<Edit> {
         let brace = if row[open + 2].ident() == Some("move") { open + 3 } else { open + 2 };
         if let TokenKind::Open(Delimiter::Brace, end) = row[brace].kind
             && end + 1 == close
+            && end > brace + 1
         {
+            // with the white space that stood inside of its braces
             return vec![
-                Edit::remove(row[open + 1].range.start..row[brace].range.end),
-                Edit::remove(row[end].range.clone()),
+                Edit::remove(row[open + 1].range.start..row[brace + 1].range.start),
+                Edit::remove(row[end - 1].range.end..row[end].range.end),
             ];
         }
     }

@@ -19,7 +19,7 @@ pub(crate) struct FeatureSet {
 }
 
 /// What one run said.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Said {
     pub(crate) errors: Vec<Diagnostic>,
     pub(crate) warnings: Vec<Diagnostic>,
@@ -52,6 +52,7 @@ pub(crate) struct Span {
     pub(crate) line_start: usize,
     pub(crate) is_primary: bool,
     pub(crate) label: Option<String>,
+    pub(crate) suggested_replacement: Option<String>,
     pub(crate) expansion: Option<Box<Expansion>>,
 }
 

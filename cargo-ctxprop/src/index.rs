@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use proc_macro2::{Delimiter, TokenStream};
 
+use crate::routers::Router;
 use crate::tokens::{self, Kind, Token};
 use crate::visit::Visitor;
 
@@ -18,6 +19,9 @@ pub(crate) struct Index {
     pub(crate) blocks: Vec<Block>,
     /// The file itself is the first one.
     pub(crate) modules: Vec<Module>,
+    /// Chains `Router::new().route(..)`, and the names of what is nested into them.
+    pub(crate) routers: Vec<Router>,
+    pub(crate) nested: Vec<String>,
     /// Statements, with their attributes.
     pub(crate) statements: Vec<Range<usize>>,
     /// `mod name;`

@@ -14,6 +14,7 @@ mod edit;
 mod error;
 mod imports;
 mod index;
+mod layers;
 mod manifest;
 mod mend;
 mod metadata;
@@ -21,6 +22,7 @@ mod migrate;
 mod output;
 mod project;
 mod report;
+mod routers;
 mod tokens;
 mod visit;
 

@@ -4,9 +4,12 @@
 //! 1. A place that was mended once is not mended in the same way again: what does not help is left and listed.
 //! 2. All edits of a round are made on the text that the compiler saw.
 
+mod argument;
 mod back;
 mod call;
 mod context;
+mod handler;
+mod import;
 mod rule;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -71,7 +74,7 @@ pub(crate) fn all(project: &mut Project, said: &Said, report: &mut Report) -> bo
     let known = Known::of(project);
     let mut edits: BTreeMap<PathBuf, Edits> = BTreeMap::new();
     let mut made: BTreeMap<PathBuf, Vec<Mend>> = BTreeMap::new();
-    for error in &said.errors {
+    for error in said.errors.iter().chain(&said.warnings) {
         for mend in mends(project, error, &known, report) {
             let edits = edits.entry(mend.path.clone()).or_default();
             if !mend.edits.is_empty() && edits.add(mend.edits.clone()) {
@@ -89,6 +92,12 @@ pub(crate) fn all(project: &mut Project, said: &Said, report: &mut Report) -> bo
         let before = report.marks.len();
         for mend in &made {
             let Some(at) = mend.edits.first().map(|edit| edit.range.start) else { continue };
+            if mend.kind == Kind::Handler {
+                report.serving.insert(source.package);
+            }
+            if mend.kind == Kind::ByPath {
+                source.unwant(at);
+            }
             for name in &mend.names {
                 source.want(at, name);
             }
@@ -114,7 +123,15 @@ fn mends(project: &Project, error: &Diagnostic, known: &Known, report: &Report) 
         let path = Path::new(&span.file_name);
         let Some(source) = project.sources.get(path) else { continue };
         let case = Case { error, path, source, span, known };
-        let found = rule::mend(&case).or_else(|| back::mend(&case)).or_else(|| call::mend(&case));
+        let found = if error.level == "warning" || error.code() == "unused_imports" {
+            import::mend(&case)
+        } else {
+            rule::mend(&case)
+                .or_else(|| back::mend(&case))
+                .or_else(|| handler::mend(&case, project))
+                .or_else(|| argument::mend(&case, project))
+                .or_else(|| call::mend(&case))
+        };
         // Invariant 1: where it was of no use it does not come again.
         mends.extend(found.filter(|mend| {
             !report.marks.iter().any(|mark| {

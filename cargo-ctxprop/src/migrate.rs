@@ -6,12 +6,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::args::Options;
-use crate::check::{self, Diagnostic, Said};
+use crate::check::{self, Diagnostic, FeatureSet, Said};
 use crate::error::Error;
 use crate::metadata::{self, Metadata, Package};
 use crate::project::Project;
 use crate::report::Report;
-use crate::{annotate, copy, manifest, mend};
+use crate::{annotate, copy, layers, manifest, mend};
 
 /// So many rounds see the deepest chain of mends that was met, twice over.
 const MOST_ROUNDS: usize = 40;
@@ -64,6 +64,9 @@ pub(crate) fn run(options: &Options) -> Result<Migration, Error> {
     for number in annotated {
         depend(&metadata, &copy, number, "ctxprop", options, &mut manifests)?;
     }
+    for number in report.serving.clone() {
+        depend(&metadata, &copy, number, "ctxprop-axum", options, &mut manifests)?;
+    }
     write(&project)?;
     let mut migration = Migration { report, project, manifests, metadata };
     migration.rounds(options)?;
@@ -73,33 +76,64 @@ pub(crate) fn run(options: &Options) -> Result<Migration, Error> {
 impl Migration {
     fn rounds(&mut self, options: &Options) -> Result<(), Error> {
         let root = self.project.root.clone();
-        let mut settled = BTreeSet::new();
-        while settled.len() < options.sets.len() && self.report.rounds < MOST_ROUNDS {
+        let mut settled = vec![None; options.sets.len()];
+        let mut layered = BTreeSet::new();
+        while self.report.rounds < MOST_ROUNDS {
             for (number, set) in options.sets.iter().enumerate() {
-                if settled.contains(&number) {
+                if settled[number].is_some() {
                     continue;
                 }
-                let said = check::run(&root, set, &options.packages)?;
-                self.report.rounds += 1;
-                if self.report.rounds == 1 {
-                    for error in &said.errors {
-                        *self.report.at_once.entry(error.code().to_owned()).or_default() += 1;
-                    }
+                // what mends one set may break another
+                while self.round(options, &root, set, &mut settled[number])? {
+                    settled.iter_mut().for_each(|other| *other = None);
                 }
-                let changed = mend::all(&mut self.project, &said, &mut self.report);
-                if changed {
-                    import(&mut self.project, &mut self.report);
-                    write(&self.project)?;
-                    // what mends one set may break another
-                    settled.clear();
-                    continue;
-                }
-                self.report.leave(&said);
-                self.report.warnings.1 += said.warnings.len();
-                settled.insert(number);
             }
+            if settled.iter().any(Option::is_none) {
+                continue;
+            }
+            let serving = self.report.serving.clone();
+            let new = serving.difference(&layered).copied().collect();
+            layered.extend(serving);
+            if !layers::add(&mut self.project, &new, &mut self.report) {
+                break;
+            }
+            write(&self.project)?;
+            settled.iter_mut().for_each(|set| *set = None);
+        }
+        for said in settled.into_iter().flatten() {
+            self.report.leave(&said);
+            self.report.warnings.1 += said.warnings.len();
         }
         Ok(())
+    }
+
+    /// One run with one set, and its mends. Whether there were any; if not, what remains is in `settled`.
+    fn round(
+        &mut self,
+        options: &Options,
+        root: &Path,
+        set: &FeatureSet,
+        settled: &mut Option<Said>,
+    ) -> Result<bool, Error> {
+        let said = check::run(root, set, &options.packages)?;
+        self.report.rounds += 1;
+        if self.report.rounds == 1 {
+            for error in &said.errors {
+                *self.report.at_once.entry(error.code().to_owned()).or_default() += 1;
+            }
+        }
+        let changed = self.report.rounds < MOST_ROUNDS
+            && mend::all(&mut self.project, &said, &mut self.report);
+        if !changed {
+            *settled = Some(said);
+            return Ok(false);
+        }
+        import(&mut self.project, &mut self.report);
+        write(&self.project)?;
+        for number in self.report.serving.clone() {
+            depend(&self.metadata, root, number, "ctxprop-axum", options, &mut self.manifests)?;
+        }
+        Ok(true)
     }
 }
 

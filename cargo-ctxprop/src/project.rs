@@ -169,6 +169,13 @@ impl Source {
         }
     }
 
+    /// From now on names of ctxprop are written with their path in the module around `at`.
+    pub(crate) fn unwant(&mut self, at: usize) {
+        let path = self.index.modules[self.index.module_at(at)].path.clone();
+        self.wanted.remove(&path);
+        self.by_path.insert(path);
+    }
+
     /// The edits that import what is wanted and not there yet.
     pub(crate) fn imports(&self) -> Edits {
         let mut edits = Edits::default();
@@ -181,19 +188,20 @@ impl Source {
                     continue;
                 }
                 names.extend(ours.iter().map(String::as_str));
-                edits.add(vec![Edit::replace(import.range.clone(), line(&names))]);
+                edits.add(vec![Edit::replace(import.range.clone(), line(names.iter().copied()))]);
             } else {
-                edits.add(vec![crate::imports::new(&self.text, module, &line(&names))]);
+                edits.add(vec![crate::imports::new(&self.text, module, &line(names.iter().copied()))]);
             }
         }
         edits
     }
 }
 
-fn line(names: &BTreeSet<&str>) -> String {
-    // As rustfmt sorts: types first, which begin with a capital letter.
-    match names.iter().copied().collect::<Vec<_>>().as_slice() {
+/// `use ctxprop::{..};`
+pub(crate) fn line<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    match names.into_iter().collect::<Vec<_>>().as_slice() {
         [one] => format!("use ctxprop::{one};"),
+        // as rustfmt sorts: types first, which begin with a capital letter
         all => format!("use ctxprop::{{{}}};", all.join(", ")),
     }
 }

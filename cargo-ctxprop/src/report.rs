@@ -1,6 +1,6 @@
 //! What a migration did and what it left, for whoever ran it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -27,8 +27,10 @@ pub(crate) enum Kind {
     Counterpart,
     /// A function that was passed as a value became a closure.
     Value,
-    /// An import that nothing uses any more went, or a name is written with its path.
+    /// An import that nothing uses any more went.
     Import,
+    /// Names are written with their path, since some features use none of them.
+    ByPath,
     /// A router got the layer that makes contexts.
     Layer,
 }
@@ -46,7 +48,8 @@ impl fmt::Display for Kind {
             Kind::TakenBack => "attribute taken back",
             Kind::Counterpart => "attribute for a counterpart",
             Kind::Value => "function value made a closure",
-            Kind::Import => "import tidied",
+            Kind::Import => "import that nothing uses any more",
+            Kind::ByPath => "module whose names of ctxprop are written with their path",
             Kind::Layer => "layer that makes contexts",
         })
     }
@@ -74,6 +77,8 @@ pub(crate) struct Report {
     pub(crate) annotated: usize,
     /// Errors of the first check after annotating, by code.
     pub(crate) at_once: BTreeMap<String, usize>,
+    /// Packages with handlers that take their context.
+    pub(crate) serving: BTreeSet<usize>,
     pub(crate) counts: BTreeMap<Kind, usize>,
     pub(crate) marks: Vec<Mark>,
     pub(crate) left: Vec<Left>,

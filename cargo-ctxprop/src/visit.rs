@@ -15,7 +15,7 @@ use syn::{
 use crate::index::{
     Attr, Block, BlockKind, Function, Import, Index, ModFile, Module, Named, Place,
 };
-use crate::tokens;
+use crate::{routers, tokens};
 
 pub(crate) struct Visitor<'a> {
     index: &'a mut Index,
@@ -25,11 +25,13 @@ pub(crate) struct Visitor<'a> {
     block: Option<usize>,
     module: usize,
     inside: Vec<String>,
+    /// In the arguments of a router's `nest` or `merge`.
+    nested: bool,
 }
 
 impl<'a> Visitor<'a> {
     pub(crate) fn new(index: &'a mut Index, before: usize, end: usize) -> Self {
-        Visitor { index, before, end, test: false, block: None, module: 0, inside: Vec::new() }
+        Visitor { index, before, end, test: false, block: None, module: 0, inside: Vec::new(), nested: false }
     }
 
     pub(crate) fn file(&mut self, file: &syn::File) {
@@ -180,6 +182,37 @@ impl<'ast> Visit<'ast> for Visitor<'_> {
         let range = self.range(statement.span());
         self.index.statements.push(range);
         syn::visit::visit_stmt(self, statement);
+    }
+
+    fn visit_local(&mut self, local: &'ast syn::Local) {
+        let known = self.index.routers.len();
+        syn::visit::visit_local(self, local);
+        if let Pat::Ident(name) = &local.pat
+            && let Some(router) = self.index.routers.get_mut(known)
+        {
+            router.name = Some(name.ident.to_string());
+        }
+    }
+
+    fn visit_expr_method_call(&mut self, call: &'ast syn::ExprMethodCall) {
+        if let Some(mut router) = routers::chain(call, |span| self.range(span))
+            && self.index.routers.iter().all(|known| known.start != router.start)
+        {
+            router.nested = self.nested;
+            self.index.routers.push(router);
+        }
+        let was = self.nested;
+        syn::visit::visit_expr(self, &call.receiver);
+        if routers::NEST.iter().any(|name| call.method == name) {
+            self.nested = true;
+            for argument in &call.args {
+                routers::names(argument, &mut self.index.nested);
+            }
+        }
+        for argument in &call.args {
+            syn::visit::visit_expr(self, argument);
+        }
+        self.nested = was;
     }
 
     fn visit_item_fn(&mut self, item: &'ast ItemFn) {

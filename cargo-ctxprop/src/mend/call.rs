@@ -15,12 +15,17 @@ pub(crate) fn mend(case: &Case<'_>) -> Option<Mend> {
     }
     let places = places(case);
     let first = *places.first()?;
-    let context = context::at(case.source, first);
+    let mut context = context::at(case.source, first);
+    let mut edits = Vec::new();
+    if context.kind == crate::report::Kind::InCurrent {
+        edits.extend(context::outlives(case.source, first, &mut context));
+    }
     let text = format!(".with({})", context.borrowed);
+    edits.extend(places.into_iter().map(|at| Edit::insert(at, text.clone())));
     Some(Mend {
         path: case.path.to_owned(),
         kind: context.kind,
-        edits: places.into_iter().map(|at| Edit::insert(at, text.clone())).collect(),
+        edits,
         names: context.names,
         note: context.note.map(str::to_owned),
     })
@@ -34,12 +39,7 @@ fn places(case: &Case<'_>) -> Vec<usize> {
     let behind = tokens::first_from(row, end);
     // rustc underlines the `await`, and means what stands before it
     if row.get(first).and_then(Token::ident) == Some("await") && behind == first + 1 {
-        return match first.checked_sub(2).map(|before| &row[before]) {
-            Some(before) if row[first - 1].is_punct('.') && !has_context(row, first - 1) => {
-                vec![before.range.end]
-            }
-            _ => Vec::new(),
-        };
+        return awaited(case, first);
     }
     // the name of a function that takes futures: it means one of its arguments
     if behind == first + 1
@@ -59,6 +59,28 @@ fn places(case: &Case<'_>) -> Vec<usize> {
         return vec![end];
     }
     calls
+}
+
+/// What stands before `.await`, the `await` being token `at`.
+fn awaited(case: &Case<'_>, at: usize) -> Vec<usize> {
+    let row = &case.index().tokens;
+    let Some(last) = at.checked_sub(2).filter(|_| row[at - 1].is_punct('.')) else {
+        return Vec::new();
+    };
+    if has_context(row, at - 1) {
+        return Vec::new();
+    }
+    // `timeout(wait, load(1)).await`: what was given to it
+    if let TokenKind::Close(Delimiter::Parenthesis, open) = row[last].kind
+        && open > 0
+        && row[open - 1].ident().is_some_and(|name| !case.known.needing.contains(name))
+    {
+        let inside = calls(case, open + 1, last);
+        if !inside.is_empty() {
+            return inside;
+        }
+    }
+    vec![row[last].range.end]
 }
 
 /// The ends of the outermost calls between two tokens that need a context and are not given one there.

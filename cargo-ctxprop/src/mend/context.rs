@@ -1,5 +1,6 @@
 //! Which context a call gets, by where it stands.
 
+use crate::edit::{Edit, indent};
 use crate::index::{BlockKind, Function, is_entry};
 use crate::project::Source;
 use crate::report::Kind;
@@ -81,4 +82,32 @@ fn moves(source: &Source, function: &Function, at: usize) -> bool {
         // a block that moves, with statements of its own
         token.ident() == Some("move") && (body.start..from).contains(&token.range.start)
     })
+}
+
+/// Macros that make streams. A stream is polled by somebody else, later, where another context or none is current: so the
+/// context that is current where it is made goes into it.
+const STREAMS: &[&str] = &["stream", "try_stream", "stream_block", "try_stream_block"];
+
+/// Inside of such a macro: names the context before the statement, and has `context` be that.
+pub(crate) fn outlives(source: &Source, at: usize, context: &mut Context) -> Option<Edit> {
+    let index = &source.index;
+    let name = index.macro_around(at).filter(|name| STREAMS.contains(name))?;
+    let function = &index.functions[index.function_around(at)?];
+    if function.context.is_some() {
+        return None;
+    }
+    let body = function.body.clone()?;
+    let called = index.tokens.iter().position(|token| {
+        token.ident() == Some(name) && body.contains(&token.range.start) && token.range.start <= at
+    })?;
+    let statement = index.statement_at(index.tokens[called].range.start)?;
+    let let_it = format!("let ctx = {};", context.owned);
+    let there = source.text.get(body.start..statement.start)?.contains(&let_it);
+    context.borrowed = "&ctx".to_owned();
+    context.note = None;
+    if there {
+        return None;
+    }
+    let indent = indent(&source.text, statement.start).unwrap_or_default();
+    Some(Edit::insert(statement.start, format!("{let_it}\n{indent}")))
 }
