@@ -49,7 +49,8 @@ pub(crate) fn traits(project: &Project) -> Traits {
         for (number, block) in source.index.blocks.iter().enumerate() {
             let BlockKind::Trait(name) = &block.kind else { continue };
             let meant = source.index.functions.iter().any(|function| {
-                function.block == Some(number) && (function.is_async || function.future_of.is_some())
+                function.block == Some(number)
+                    && (function.is_async || function.future_of.is_some())
             });
             if meant && !is_for_tests(source, &block.place) {
                 traits.insert(name.clone(), form(&block.place));
@@ -93,7 +94,10 @@ pub(crate) fn all(project: &mut Project, traits: &Traits, report: &mut Report) {
             for method in methods.iter().filter(becomes_async) {
                 new.extend(to_async(&source.index, &source.text, method));
             }
-            let (start, functions) = (block.place.start, methods.iter().filter(|f| f.is_async || becomes_async(f)).count());
+            let (start, functions) = (
+                block.place.start,
+                methods.iter().filter(|f| f.is_async || becomes_async(f)).count(),
+            );
             if edits.add(new) {
                 source.want(start, "propagate");
                 counts.push(functions);
@@ -152,9 +156,9 @@ fn block_form(source: &Source, block: &Block, traits: &Traits) -> Option<Form> {
 
 /// Whether a function gets an attribute of its own.
 fn is_meant(source: &Source, function: &Function) -> bool {
-    let of_a_trait = function.block.is_some_and(|block| {
-        !matches!(source.index.blocks[block].kind, BlockKind::Inherent)
-    });
+    let of_a_trait = function
+        .block
+        .is_some_and(|block| !matches!(source.index.blocks[block].kind, BlockKind::Inherent));
     function.is_async
         && !of_a_trait
         && !function.foreign_abi

@@ -79,7 +79,11 @@ pub(crate) fn parse(
     }
     match command.as_deref() {
         Some("migrate") => {}
-        Some(other) => return Err(lexopt::Error::from(format!("no command `{other}`: there is `migrate`")).into()),
+        Some(other) => {
+            return Err(
+                lexopt::Error::from(format!("no command `{other}`: there is `migrate`")).into()
+            );
+        }
         None => return Ok(None),
     }
     if options.sets.is_empty() {
@@ -100,7 +104,10 @@ mod tests {
 
     #[test]
     fn sets_are_cargos_own_options() {
-        let options = parse(["ctxprop", "migrate", "--set", "--features a,b", "--check", "-p", "x"].map(OsString::from));
+        let options = parse(
+            ["ctxprop", "migrate", "--set", "--features a,b", "--check", "-p", "x"]
+                .map(OsString::from),
+        );
         let options = options.expect("understood").expect("no help");
         assert_eq!(options.mode, Mode::Check);
         assert_eq!(options.sets.len(), 1);

@@ -87,9 +87,10 @@ impl Diagnostic {
 
     /// What tells it from another; targets that share a file report twice.
     fn key(&self) -> (String, Option<(String, usize, usize)>) {
-        let place = self.primary().next().map(|span| {
-            (span.file_name.clone(), span.byte_start, span.byte_end)
-        });
+        let place = self
+            .primary()
+            .next()
+            .map(|span| (span.file_name.clone(), span.byte_start, span.byte_end));
         (self.message.clone(), place)
     }
 }
@@ -168,6 +169,12 @@ pub(crate) fn run(folder: &Path, set: &FeatureSet, packages: &[String]) -> Resul
 }
 
 impl Diagnostic {
+    /// Its file and what it says, which stay when lines move.
+    pub(crate) fn named(&self) -> (String, String) {
+        let path = self.primary().next().map(|span| span.file_name.clone());
+        (path.unwrap_or_default(), self.message.clone())
+    }
+
     /// As rustc writes it.
     pub(crate) fn text(&self) -> Option<&str> {
         self.rendered.as_deref()

@@ -5,6 +5,7 @@
 //! folders and toolchain files above the workspace count as they do for it.
 
 use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Component, Path, PathBuf};
 
 use crate::error::Error;
@@ -18,7 +19,11 @@ const NOT_COPIED: &[&str] = &[".git", ".hg", ".jj", ".svn", "node_modules"];
 /// # Errors
 /// A file cannot be read or written.
 pub(crate) fn make(metadata: &Metadata) -> Result<PathBuf, Error> {
-    let copy = metadata.target_directory.join("ctxprop-migrate");
+    // workspaces may share a target directory
+    let mut hasher = DefaultHasher::new();
+    metadata.workspace_root.hash(&mut hasher);
+    let copies = metadata.target_directory.join("ctxprop-migrate");
+    let copy = copies.join(format!("{:016x}", hasher.finish()));
     if copy.exists() {
         fs::remove_dir_all(&copy).map_err(Error::file(&copy))?;
     }

@@ -15,7 +15,9 @@ pub(crate) enum Error {
     NotMetadata(#[source] serde_json::Error),
     #[error("{path}: {error}")]
     File { path: PathBuf, error: io::Error },
-    #[error("the workspace does not compile as it is, so what the migration breaks cannot be told apart:\n\n{0}")]
+    #[error(
+        "the workspace does not compile as it is, so what the migration breaks cannot be told apart:\n\n{0}"
+    )]
     NotPlain(String),
     #[error("no package is named `{0}`")]
     NoPackage(String),

@@ -12,9 +12,9 @@ pub(crate) fn new(text: &str, module: &Module, line: &str) -> Edit {
         .iter()
         .find(|group| group.iter().any(|import| !NOT_CRATES.contains(&import.root.as_str())));
     if let Some(group) = of_crates {
-        let before = group
-            .iter()
-            .find(|import| import.root.as_str() > "ctxprop" && !NOT_CRATES.contains(&import.root.as_str()));
+        let before = group.iter().find(|import| {
+            import.root.as_str() > "ctxprop" && !NOT_CRATES.contains(&import.root.as_str())
+        });
         return match (before, group.last()) {
             (Some(next), _) => beside(text, next.range.start, line),
             (None, Some(last)) => {
@@ -55,8 +55,9 @@ fn groups<'a>(text: &str, imports: &'a [Import]) -> Vec<Vec<&'a Import>> {
     let mut end = None;
     for import in imports {
         let together = end.is_some_and(|end: usize| {
-            text.get(end..import.range.start)
-                .is_some_and(|between| between.trim().is_empty() && between.matches('\n').count() == 1)
+            text.get(end..import.range.start).is_some_and(|between| {
+                between.trim().is_empty() && between.matches('\n').count() == 1
+            })
         });
         if import.plain {
             match groups.last_mut().filter(|_| together) {

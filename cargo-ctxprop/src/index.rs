@@ -134,7 +134,11 @@ pub(crate) struct ModFile {
 impl Module {
     /// Whether it imports `name` of ctxprop.
     pub(crate) fn imports(&self, name: &str) -> bool {
-        self.imports.iter().filter_map(|import| import.ours.as_ref()).flatten().any(|ours| ours == name)
+        self.imports
+            .iter()
+            .filter_map(|import| import.ours.as_ref())
+            .flatten()
+            .any(|ours| ours == name)
     }
 }
 
@@ -176,15 +180,6 @@ impl Index {
     pub(crate) fn statement_at(&self, at: usize) -> Option<Range<usize>> {
         let around = self.statements.iter().filter(|statement| statement.contains(&at));
         around.min_by_key(|statement| statement.len()).cloned()
-    }
-
-    pub(crate) fn block_at(&self, at: usize) -> Option<usize> {
-        self.blocks
-            .iter()
-            .enumerate()
-            .filter(|(_, block)| block.place.whole.contains(&at))
-            .min_by_key(|(_, block)| block.place.whole.len())
-            .map(|(found, _)| found)
     }
 
     /// The innermost module around `at`.

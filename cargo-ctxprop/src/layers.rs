@@ -14,11 +14,8 @@ const NOTE: &str = "strangers call, this says: where peers do, it is `CtxLayer::
 
 /// Adds them in the files of `packages`. Whether there was one.
 pub(crate) fn add(project: &mut Project, packages: &BTreeSet<usize>, report: &mut Report) -> bool {
-    let nested: BTreeSet<_> = project
-        .sources
-        .values()
-        .flat_map(|source| source.index.nested.iter().cloned())
-        .collect();
+    let nested: BTreeSet<_> =
+        project.sources.values().flat_map(|source| source.index.nested.iter().cloned()).collect();
     let mut changed = false;
     let paths: Vec<PathBuf> = project.sources.keys().cloned().collect();
     for path in paths {
@@ -45,7 +42,12 @@ pub(crate) fn add(project: &mut Project, packages: &BTreeSet<usize>, report: &mu
             if edits.add(vec![Edit::insert(chain.end, text)]) {
                 report.count(Kind::Layer);
                 let text = NOTE.to_owned();
-                report.marks.push(Mark { path: path.clone(), at: chain.end, kind: Kind::Layer, text });
+                report.marks.push(Mark {
+                    path: path.clone(),
+                    at: chain.end,
+                    kind: Kind::Layer,
+                    text,
+                });
             }
         }
         if edits.is_empty() {

@@ -92,7 +92,10 @@ mod tests {
     #[test]
     fn a_table_is_made_where_there_is_none() {
         let changed = with_dependency("[package]\nname = \"a\"", "ctxprop", "\"0.1\"");
-        assert_eq!(changed.as_deref(), Some("[package]\nname = \"a\"\n\n[dependencies]\nctxprop = \"0.1\"\n"));
+        assert_eq!(
+            changed.as_deref(),
+            Some("[package]\nname = \"a\"\n\n[dependencies]\nctxprop = \"0.1\"\n")
+        );
         let there = "[dependencies.ctxprop]\nversion = \"0.1\"\n";
         assert_eq!(with_dependency(there, "ctxprop", "\"0.1\""), None);
     }

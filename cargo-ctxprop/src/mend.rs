@@ -7,10 +7,12 @@
 mod argument;
 mod back;
 mod call;
+mod closure;
 mod context;
 mod handler;
 mod import;
 mod rule;
+mod value;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -130,7 +132,9 @@ fn mends(project: &Project, error: &Diagnostic, known: &Known, report: &Report) 
                 .or_else(|| back::mend(&case))
                 .or_else(|| handler::mend(&case, project))
                 .or_else(|| argument::mend(&case, project))
+                .or_else(|| closure::mend(&case))
                 .or_else(|| call::mend(&case))
+                .or_else(|| value::mend(&case, project))
         };
         // Invariant 1: where it was of no use it does not come again.
         mends.extend(found.filter(|mend| {

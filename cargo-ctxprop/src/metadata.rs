@@ -19,21 +19,12 @@ pub(crate) struct Package {
     pub(crate) name: String,
     pub(crate) manifest_path: PathBuf,
     pub(crate) targets: Vec<Target>,
-    pub(crate) dependencies: Vec<Dependency>,
 }
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct Target {
     pub(crate) kind: Vec<String>,
     pub(crate) src_path: PathBuf,
-}
-
-#[derive(Debug, Deserialize)]
-pub(crate) struct Dependency {
-    pub(crate) name: String,
-    /// `dev`, `build`, or nothing.
-    pub(crate) kind: Option<String>,
-    pub(crate) path: Option<PathBuf>,
 }
 
 impl Target {
@@ -47,14 +38,6 @@ impl Target {
 
     pub(crate) fn is_proc_macro(&self) -> bool {
         self.kind.iter().any(|kind| kind == "proc-macro")
-    }
-}
-
-impl Package {
-    pub(crate) fn depends_on(&self, name: &str) -> bool {
-        self.dependencies.iter().any(|dependency| {
-            dependency.name == name && dependency.kind.as_deref() != Some("build")
-        })
     }
 }
 

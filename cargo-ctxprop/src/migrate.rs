@@ -46,6 +46,7 @@ pub(crate) fn run(options: &Options) -> Result<Migration, Error> {
             return Err(Error::NotPlain(first_errors(&said)));
         }
         report.warnings.0 += said.warnings.len();
+        report.known_warnings.extend(said.warnings.iter().map(Diagnostic::named));
     }
     let mut project = Project::read(&metadata, &copy, is_meant)?;
     for (path, error) in std::mem::take(&mut project.unreadable) {
@@ -102,7 +103,6 @@ impl Migration {
         }
         for said in settled.into_iter().flatten() {
             self.report.leave(&said);
-            self.report.warnings.1 += said.warnings.len();
         }
         Ok(())
     }
@@ -201,7 +201,6 @@ fn depend(
 }
 
 fn first_errors(said: &Said) -> String {
-    let errors: Vec<_> =
-        said.errors.iter().filter_map(Diagnostic::text).take(3).collect();
+    let errors: Vec<_> = said.errors.iter().filter_map(Diagnostic::text).take(3).collect();
     if errors.is_empty() { said.stderr.clone() } else { errors.join("\n") }
 }

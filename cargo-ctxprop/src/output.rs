@@ -43,9 +43,11 @@ fn changes(migration: &Migration) -> impl Iterator<Item = (&Path, &str, &str)> {
     let sources = migration.project.sources.iter();
     manifests
         .map(|(path, (before, after))| (path.as_path(), before.as_str(), after.as_str()))
-        .chain(sources.map(|(path, source)| {
-            (path.as_path(), source.original.as_str(), source.text.as_str())
-        }))
+        .chain(
+            sources.map(|(path, source)| {
+                (path.as_path(), source.original.as_str(), source.text.as_str())
+            }),
+        )
 }
 
 /// What was done, what is to be looked at, what is left.
@@ -66,6 +68,10 @@ pub(crate) fn report(migration: &Migration) -> String {
     line_of(&mut text, report.left.len(), "places left");
     section(&mut text, "To decide", places(migration, |kind| kind == Kind::Rule));
     section(&mut text, "To look at", places(migration, |kind| kind != Kind::Rule));
+    let new = report.new_warnings.iter().map(|left| {
+        (left.path.display().to_string(), left.line, left.text.lines().next().unwrap_or_default())
+    });
+    section(&mut text, "Warnings that are new", new.collect());
     let left = report.left.iter().map(|left| {
         (left.path.display().to_string(), left.line, left.text.lines().next().unwrap_or_default())
     });

@@ -67,7 +67,13 @@ impl Project {
         Ok(project)
     }
 
-    fn file(&mut self, path: PathBuf, package: usize, test: bool, is_root: bool) -> Result<(), Error> {
+    fn file(
+        &mut self,
+        path: PathBuf,
+        package: usize,
+        test: bool,
+        is_root: bool,
+    ) -> Result<(), Error> {
         if self.sources.get(&path).is_some_and(|known| test || !known.test) {
             return Ok(());
         }
@@ -93,8 +99,7 @@ impl Project {
             .collect();
         let original = text.clone();
         let (wanted, by_path) = Default::default();
-        self.sources
-            .insert(path, Source { original, text, index, package, test, wanted, by_path });
+        self.sources.insert(path, Source { original, text, index, package, test, wanted, by_path });
         for (child, test) in children {
             self.file(child, package, test, false)?;
         }
@@ -181,7 +186,8 @@ impl Source {
         let mut edits = Edits::default();
         for module in &self.index.modules {
             let Some(wanted) = self.wanted.get(&module.path) else { continue };
-            let there = module.imports.iter().find_map(|import| Some((import, import.ours.as_ref()?)));
+            let there =
+                module.imports.iter().find_map(|import| Some((import, import.ours.as_ref()?)));
             let mut names: BTreeSet<&str> = wanted.iter().copied().collect();
             if let Some((import, ours)) = there {
                 if names.iter().all(|name| ours.iter().any(|ours| ours == name)) {
@@ -190,7 +196,11 @@ impl Source {
                 names.extend(ours.iter().map(String::as_str));
                 edits.add(vec![Edit::replace(import.range.clone(), line(names.iter().copied()))]);
             } else {
-                edits.add(vec![crate::imports::new(&self.text, module, &line(names.iter().copied()))]);
+                edits.add(vec![crate::imports::new(
+                    &self.text,
+                    module,
+                    &line(names.iter().copied()),
+                )]);
             }
         }
         edits

@@ -23,10 +23,10 @@ pub(crate) enum Kind {
     Rule,
     /// The attribute was taken away again.
     TakenBack,
-    /// An `impl` or a trait got the attribute because its counterpart has it.
-    Counterpart,
     /// A function that was passed as a value became a closure.
     Value,
+    /// A closure took what it captures, and so the context.
+    Moved,
     /// An import that nothing uses any more went.
     Import,
     /// Names are written with their path, since some features use none of them.
@@ -46,8 +46,8 @@ impl fmt::Display for Kind {
             Kind::Argument => "context as an argument",
             Kind::Rule => "rule switched off, to be decided",
             Kind::TakenBack => "attribute taken back",
-            Kind::Counterpart => "attribute for a counterpart",
             Kind::Value => "function value made a closure",
+            Kind::Moved => "closure made `move`",
             Kind::Import => "import that nothing uses any more",
             Kind::ByPath => "module whose names of ctxprop are written with their path",
             Kind::Layer => "layer that makes contexts",
@@ -83,6 +83,9 @@ pub(crate) struct Report {
     pub(crate) marks: Vec<Mark>,
     pub(crate) left: Vec<Left>,
     pub(crate) warnings: (usize, usize),
+    /// Warnings that the code had, by file and text: what is not among them is new.
+    pub(crate) known_warnings: BTreeSet<(String, String)>,
+    pub(crate) new_warnings: Vec<Left>,
     pub(crate) rounds: usize,
 }
 
@@ -109,10 +112,21 @@ impl Report {
     pub(crate) fn leave(&mut self, said: &crate::check::Said) {
         for error in &said.errors {
             let place = error.primary().next();
-            let (path, line) = place.map_or(("", 0), |span| (span.file_name.as_str(), span.line_start));
+            let (path, line) =
+                place.map_or(("", 0), |span| (span.file_name.as_str(), span.line_start));
             let code =
                 if error.code().is_empty() { String::new() } else { format!("{}: ", error.code()) };
             self.left(Path::new(path), line, format!("{code}{}", error.message));
+        }
+        self.warnings.1 += said.warnings.len();
+        for warning in &said.warnings {
+            if !self.known_warnings.contains(&warning.named()) {
+                let place = warning.primary().next();
+                let (path, line) =
+                    place.map_or(("", 0), |span| (span.file_name.as_str(), span.line_start));
+                let text = warning.message.clone();
+                self.new_warnings.push(Left { path: path.into(), line, text });
+            }
         }
         if !said.success && said.errors.is_empty() {
             self.left(Path::new("Cargo.toml"), 1, said.stderr.trim().to_owned());

@@ -42,7 +42,10 @@ const HAVE_ROUTES: &[&str] = &["route", "nest", "merge", "fallback"];
 pub(crate) const NEST: &[&str] = &["nest", "merge", "nest_service", "fallback_service"];
 
 /// The chain that `call` is the end of, if it is one.
-pub(crate) fn chain(call: &ExprMethodCall, range: impl Fn(proc_macro2::Span) -> Range<usize>) -> Option<Router> {
+pub(crate) fn chain(
+    call: &ExprMethodCall,
+    range: impl Fn(proc_macro2::Span) -> Range<usize>,
+) -> Option<Router> {
     let mut links = vec![call];
     let mut base = &*call.receiver;
     while let Expr::MethodCall(inner) = base {

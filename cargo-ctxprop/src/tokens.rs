@@ -30,6 +30,14 @@ impl Token {
         }
     }
 
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self.kind, Kind::Open(..))
+    }
+
+    pub(crate) fn is_close(&self) -> bool {
+        matches!(self.kind, Kind::Close(..))
+    }
+
     pub(crate) fn is_punct(&self, c: char) -> bool {
         self.kind == Kind::Punct(c)
     }
@@ -52,7 +60,9 @@ fn extend(row: &mut Vec<Token>, stream: TokenStream, before: usize) {
                 let name = name.strip_prefix("r#").unwrap_or(&name).to_owned();
                 row.push(Token { range, kind: Kind::Ident(name) });
             }
-            TokenTree::Punct(punct) => row.push(Token { range, kind: Kind::Punct(punct.as_char()) }),
+            TokenTree::Punct(punct) => {
+                row.push(Token { range, kind: Kind::Punct(punct.as_char()) });
+            }
             TokenTree::Literal(_) => row.push(Token { range, kind: Kind::Literal }),
             TokenTree::Group(group) => {
                 let open = row.len();
@@ -78,7 +88,9 @@ pub(crate) fn first_from(row: &[Token], at: usize) -> usize {
 pub(crate) fn arguments(row: &[Token], name: usize) -> Option<(usize, usize)> {
     let mut at = name + 1;
     // `name::<T>(..)`
-    if row.get(at)?.is_punct(':') && row.get(at + 1)?.is_punct(':') && row.get(at + 2)?.is_punct('<')
+    if row.get(at)?.is_punct(':')
+        && row.get(at + 1)?.is_punct(':')
+        && row.get(at + 2)?.is_punct('<')
     {
         let mut depth = 0_usize;
         at += 2;
@@ -113,7 +125,10 @@ mod tests {
         let row = flatten(&text.parse().expect("tokens"), 0);
         let name = row.iter().position(|token| token.ident() == Some("load")).expect("there");
         let (_, close) = arguments(&row, name).expect("a call");
-        assert_eq!(&text[row[name].range.start..row[close].range.end], "load::<Vec<fn() -> u8>>(1, (2))");
-        assert_eq!(row[first_from(&row, 6)].ident(), Some("load"));
+        assert_eq!(
+            &text[row[name].range.start..row[close].range.end],
+            "load::<Vec<fn() -> u8>>(1, (2))"
+        );
+        assert_eq!(row[first_from(&row, 7)].ident(), Some("load"));
     }
 }

@@ -31,7 +31,16 @@ pub(crate) struct Visitor<'a> {
 
 impl<'a> Visitor<'a> {
     pub(crate) fn new(index: &'a mut Index, before: usize, end: usize) -> Self {
-        Visitor { index, before, end, test: false, block: None, module: 0, inside: Vec::new(), nested: false }
+        Visitor {
+            index,
+            before,
+            end,
+            test: false,
+            block: None,
+            module: 0,
+            inside: Vec::new(),
+            nested: false,
+        }
     }
 
     pub(crate) fn file(&mut self, file: &syn::File) {
@@ -99,7 +108,12 @@ impl<'a> Visitor<'a> {
             None => whole.start,
         };
         let attrs = outer.iter().map(|attr| Attr {
-            name: attr.path().segments.last().map(|last| last.ident.to_string()).unwrap_or_default(),
+            name: attr
+                .path()
+                .segments
+                .last()
+                .map(|last| last.ident.to_string())
+                .unwrap_or_default(),
             range: self.range(attr.span()),
             args: match &attr.meta {
                 Meta::List(list) => list.tokens.to_string().replace(' ', ""),

@@ -16,7 +16,9 @@ pub(crate) fn mend(case: &Case<'_>) -> Option<Mend> {
 
 /// `.with(..)` that we wrote, where there is no such method.
 fn superfluous_context(case: &Case<'_>) -> Option<Mend> {
-    if !case.error.message.contains("method named `with`") && !case.error.message.contains("method `with`") {
+    if !case.error.message.contains("method named `with`")
+        && !case.error.message.contains("method `with`")
+    {
         return None;
     }
     let row = &case.index().tokens;
@@ -25,7 +27,9 @@ fn superfluous_context(case: &Case<'_>) -> Option<Mend> {
     let (_, close) = tokens::arguments(row, name)?;
     let whole = row[dot].range.start..row[close].range.end;
     let text = case.source.text.get(whole.clone())?;
-    if !text.starts_with(".with(") || !text.contains("Ctx::") && !text.contains("&ctx)") && !text.contains("(ctx)") {
+    if !text.starts_with(".with(")
+        || !text.contains("Ctx::") && !text.contains("&ctx)") && !text.contains("(ctx)")
+    {
         return None;
     }
     Some(back(case, vec![Edit::remove(whole)], "a context was of no use here"))
@@ -39,7 +43,10 @@ fn another_macros(case: &Case<'_>) -> Option<Mend> {
     let index = case.index();
     let function = &index.functions[index.function_at(case.span.byte_start)?];
     let attr = function.place.attr("propagate")?;
-    let note = format!("`{}` is what another attribute makes of it, so no context reaches it", function.name);
+    let note = format!(
+        "`{}` is what another attribute makes of it, so no context reaches it",
+        function.name
+    );
     Some(back(case, vec![Edit::remove(with_its_line(case, &attr.range))], &note))
 }
 

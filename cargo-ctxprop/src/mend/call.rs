@@ -52,10 +52,16 @@ fn places(case: &Case<'_>) -> Vec<usize> {
             return calls;
         }
         // a variable that holds a call
-        return arguments(row, open, close).filter(|range| range.len() == 1).map(|range| row[range.start].range.end).collect();
+        let names = arguments(row, open, close).filter(|range| range.len() == 1).filter(|range| {
+            row[range.start].ident().is_some_and(|name| !case.known.needing.contains(name))
+        });
+        let ends: Vec<_> = names.map(|range| row[range.start].range.end).collect();
+        return if ends.len() == 1 { ends } else { Vec::new() };
     }
     let calls = calls(case, first, behind);
-    if calls.is_empty() && behind > first && behind - first == 1 {
+    let one = row.get(first).filter(|_| behind == first + 1).and_then(Token::ident);
+    // a variable, and no function that is passed on
+    if calls.is_empty() && one.is_some_and(|name| !case.known.needing.contains(name)) {
         return vec![end];
     }
     calls
@@ -92,7 +98,7 @@ fn calls(case: &Case<'_>, from: usize, to: usize) -> Vec<usize> {
         if let Some(name) = row[at].ident()
             && case.known.needing.contains(name)
             && let Some((_, close)) = tokens::arguments(row, at)
-            && !row.get(at.wrapping_sub(1)).is_some_and(|before| before.ident() == Some("fn"))
+            && row.get(at.wrapping_sub(1)).is_none_or(|before| before.ident() != Some("fn"))
         {
             let next = row.get(close + 1);
             let goes_on = next.is_some_and(|next| next.is_punct('.') || next.is_punct('?'));
@@ -107,7 +113,11 @@ fn calls(case: &Case<'_>, from: usize, to: usize) -> Vec<usize> {
 }
 
 /// The arguments of a call, each as a range of tokens.
-fn arguments(row: &[Token], open: usize, close: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
+fn arguments(
+    row: &[Token],
+    open: usize,
+    close: usize,
+) -> impl Iterator<Item = std::ops::Range<usize>> {
     let mut ranges = Vec::new();
     let (mut from, mut at) = (open + 1, open + 1);
     while at < close {

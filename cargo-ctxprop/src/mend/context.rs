@@ -26,7 +26,11 @@ pub(crate) fn at(source: &Source, at: usize) -> Context {
     if index.ours(function).is_some() {
         return match &function.context {
             Some(named) if !moves(source, function, at) => Context {
-                borrowed: if named.by_reference { named.name.clone() } else { format!("&{}", named.name) },
+                borrowed: if named.by_reference {
+                    named.name.clone()
+                } else {
+                    format!("&{}", named.name)
+                },
                 owned: format!("{}.clone()", named.name),
                 kind: Kind::InCurrent,
                 names: Vec::new(),
@@ -38,9 +42,8 @@ pub(crate) fn at(source: &Source, at: usize) -> Context {
     if is_entry(&function.place) || function.place.test || source.is_test(function.place.module) {
         return root(source, at, Kind::RootInEntry);
     }
-    let of_a_trait = function
-        .block
-        .is_some_and(|block| matches!(index.blocks[block].kind, BlockKind::Of(_)));
+    let of_a_trait =
+        function.block.is_some_and(|block| matches!(index.blocks[block].kind, BlockKind::Of(_)));
     if of_a_trait && function.is_async {
         return current(source, at, Kind::InForeign);
     }
@@ -61,7 +64,8 @@ fn root(source: &Source, at: usize, kind: Kind) -> Context {
     } else {
         format!("<{ctx} as {background}>::background()")
     };
-    let note = (kind == Kind::RootInPlain).then_some("nobody gives this function a context: should it take one?");
+    let note = (kind == Kind::RootInPlain)
+        .then_some("nobody gives this function a context: should it take one?");
     Context {
         borrowed: format!("&{text}"),
         owned: text,
@@ -77,7 +81,9 @@ fn moves(source: &Source, function: &Function, at: usize) -> bool {
     let Some(body) = &function.body else { return false };
     let from = source.index.statement_at(at).map_or(body.start, |statement| statement.start);
     source.index.tokens.iter().any(|token| {
-        token.ident() == Some("move") && (body.start..at).contains(&token.range.start) && token.range.start >= from.min(body.end)
+        token.ident() == Some("move")
+            && (body.start..at).contains(&token.range.start)
+            && token.range.start >= from.min(body.end)
     }) || source.index.tokens.iter().any(|token| {
         // a block that moves, with statements of its own
         token.ident() == Some("move") && (body.start..from).contains(&token.range.start)

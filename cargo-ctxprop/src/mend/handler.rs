@@ -11,28 +11,15 @@ use crate::report::Kind;
 use crate::tokens;
 
 /// What takes functions whose parameters are extractors.
-const FRAMEWORK: &[&str] = &["Handler<", "FromFn<", "MapRequest<", "FromExtractor<", "HandleError<"];
+const FRAMEWORK: &[&str] =
+    &["Handler<", "FromFn<", "MapRequest<", "FromExtractor<", "HandleError<"];
+
+/// Methods that a function has by being a handler.
+const METHODS: &[&str] = &["layer", "with_state", "into_service", "into_make_service"];
 
 pub(crate) fn mend(case: &Case<'_>, project: &Project) -> Option<Mend> {
     let name = passed_on(case)?;
-    let mut found = definitions(project, &name).filter(|(path, source, function)| {
-        // with a path before it, such as `handlers::show`, the one in that module
-        let module = before_it(case, &name);
-        module.is_none_or(|module| is_of(path, source, function, &module))
-    });
-    let one = found.next()?;
-    // of two that it may be, the one of this file
-    let (path, source, function) = match found.next() {
-        None => one,
-        Some(second) => {
-            let mut here = [one, second].into_iter().chain(found).filter(|(path, ..)| *path == case.path);
-            let only = here.next()?;
-            if here.next().is_some() {
-                return None;
-            }
-            only
-        }
-    };
+    let (path, source, function) = definition(case, project, &name)?;
     Some(Mend {
         path: path.to_owned(),
         kind: Kind::Handler,
@@ -42,19 +29,55 @@ pub(crate) fn mend(case: &Case<'_>, project: &Project) -> Option<Mend> {
     })
 }
 
+/// The one definition that is meant.
+fn definition<'a>(
+    case: &Case<'_>,
+    project: &'a Project,
+    name: &str,
+) -> Option<(&'a Path, &'a Source, &'a Function)> {
+    let module = before_it(case, name);
+    let mut found: Vec<_> = definitions(project, name)
+        // with a path before it, such as `handlers::show`, the one in that module
+        .filter(|(path, source, function)| {
+            module.as_ref().is_none_or(|module| is_of(path, source, function, module))
+        })
+        .collect();
+    if found.len() > 1 {
+        found.retain(|(path, ..)| *path == case.path);
+    }
+    if found.len() > 1 {
+        // of several in this file, the one in the function that passes it on
+        let around = case.index().function_around(case.span.byte_start)?;
+        let whole = &case.index().functions[around].place.whole;
+        found.retain(|(_, _, function)| whole.contains(&function.place.start));
+    }
+    found.pop().filter(|_| found.is_empty())
+}
+
 /// The name of the function that is passed to the framework, as rustc shows it: `fn(..) -> NeedsCtx<..> {name}`. Where the
-/// type is long, rustc leaves `NeedsCtx` out.
+/// type is long, rustc leaves `NeedsCtx` out, and where it is longer also the name.
 fn passed_on(case: &Case<'_>) -> Option<String> {
     let texts = || case.error.texts();
-    if !texts().any(|text| FRAMEWORK.iter().any(|name| text.contains(name))) {
+    let wanted = texts().any(|text| FRAMEWORK.iter().any(|name| text.contains(name)));
+    let asked = case.error.code() == "E0599"
+        && METHODS.iter().any(|name| case.error.message.contains(&format!("`{name}`")));
+    if !wanted && !asked {
         return None;
     }
-    texts().find_map(|text| {
+    let shown = texts().find_map(|text| {
         let (_, behind) = text.split_once("fn(")?;
         let (_, behind) = behind.split_once(" {")?;
         let (path, _) = behind.split_once('}')?;
         let name = path.split("::<").next()?.rsplit("::").next()?;
         case.known.needing.contains(name).then(|| name.to_owned())
+    });
+    shown.or_else(|| {
+        let row = &case.index().tokens;
+        let from = tokens::first_from(row, case.span.byte_start);
+        let to = tokens::first_from(row, case.span.byte_end);
+        let mut names = (from..to).filter(|at| super::value::is_value(case, row, *at));
+        let only = row[names.next()?].ident()?.to_owned();
+        names.next().is_none().then_some(only)
     })
 }
 
@@ -65,8 +88,10 @@ fn before_it(case: &Case<'_>, name: &str) -> Option<String> {
     let to = tokens::first_from(row, case.span.byte_end);
     let at = (from..to).find(|at| row[*at].ident() == Some(name))?;
     let part = row.get(at.checked_sub(3)?)?.ident()?;
-    (row[at - 1].is_punct(':') && row[at - 2].is_punct(':') && !["self", "crate", "super", "Self"].contains(&part))
-        .then(|| part.to_owned())
+    (row[at - 1].is_punct(':')
+        && row[at - 2].is_punct(':')
+        && !["self", "crate", "super", "Self"].contains(&part))
+    .then(|| part.to_owned())
 }
 
 pub(crate) fn definitions<'a>(

@@ -14,7 +14,8 @@ pub(crate) fn mend(case: &Case<'_>) -> Option<Mend> {
     }
     let index = case.index();
     let module = &index.modules[index.module_at(case.span.byte_start)];
-    let import = module.imports.iter().find(|import| import.range.contains(&case.span.byte_start))?;
+    let import =
+        module.imports.iter().find(|import| import.range.contains(&case.span.byte_start))?;
     let edits = match &import.ours {
         Some(ours) => {
             let unused: Vec<_> =
@@ -69,12 +70,16 @@ fn by_path(
     let text = &case.source.text;
     let mut edits = Vec::new();
     if left.is_empty() {
-        let line_end = text.get(import.end..).and_then(|rest| rest.find('\n')).map_or(0, |at| at + 1);
+        let line_end =
+            text.get(import.end..).and_then(|rest| rest.find('\n')).map_or(0, |at| at + 1);
         // and the empty line that came with it
         let blank = text.get(import.end + line_end..).is_some_and(|rest| rest.starts_with('\n'));
         edits.push(Edit::remove(import.start..import.end + line_end + usize::from(blank)));
     } else {
-        edits.push(Edit::replace(import.clone(), crate::project::line(left.iter().map(String::as_str))));
+        edits.push(Edit::replace(
+            import.clone(),
+            crate::project::line(left.iter().map(String::as_str)),
+        ));
     }
     let row = &index.tokens;
     for (at, token) in row.iter().enumerate() {
