@@ -9,6 +9,7 @@ use std::thread;
 
 use serde::Deserialize;
 
+use crate::copy::Copy;
 use crate::error::Error;
 use crate::metadata;
 
@@ -113,11 +114,11 @@ struct Message {
     message: Option<Diagnostic>,
 }
 
-/// Runs it in `folder`, over all targets.
+/// Runs it in the copy, over all targets.
 ///
 /// # Errors
 /// Cargo cannot be run.
-pub(crate) fn run(folder: &Path, set: &FeatureSet, packages: &[String]) -> Result<Said, Error> {
+pub(crate) fn run(copy: &Copy, set: &FeatureSet, packages: &[String]) -> Result<Said, Error> {
     let mut command = metadata::cargo();
     command.args(["check", "--all-targets", "--keep-going", "--message-format=json"]);
     if packages.is_empty() {
@@ -126,7 +127,8 @@ pub(crate) fn run(folder: &Path, set: &FeatureSet, packages: &[String]) -> Resul
     let mut child = command
         .args(packages.iter().flat_map(|name| ["-p", name]))
         .args(&set.options)
-        .current_dir(folder)
+        .current_dir(&copy.root)
+        .env("CARGO_TARGET_DIR", &copy.target)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -1,8 +1,9 @@
 //! The copy of a workspace that a migration works in: nothing of the user's changes before all is done, and nothing at all
 //! with `--check` and `--dry-run`.
 //!
-//! It lies in the target directory, so that cargo takes what is built already of the dependencies, and so that `.cargo`
-//! folders and toolchain files above the workspace count as they do for it.
+//! It lies in the target directory, so that `.cargo` folders and toolchain files above the workspace count as they do for
+//! it. It is built into a folder of its own: cargo tells packages of a workspace apart by their place below its root, so in
+//! the user's own folder it would take what was built of the copy for what is built of the original.
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -14,16 +15,24 @@ use crate::metadata::Metadata;
 /// Folders that no build needs and that may be large.
 const NOT_COPIED: &[&str] = &[".git", ".hg", ".jj", ".svn", "node_modules"];
 
-/// Makes the copy anew and returns where it is.
+/// Where the copy is, and where it is built.
+#[derive(Debug)]
+pub(crate) struct Copy {
+    pub(crate) root: PathBuf,
+    pub(crate) target: PathBuf,
+}
+
+/// Makes the copy anew.
 ///
 /// # Errors
 /// A file cannot be read or written.
-pub(crate) fn make(metadata: &Metadata) -> Result<PathBuf, Error> {
+pub(crate) fn make(metadata: &Metadata) -> Result<Copy, Error> {
     // workspaces may share a target directory
     let mut hasher = DefaultHasher::new();
     metadata.workspace_root.hash(&mut hasher);
     let copies = metadata.target_directory.join("ctxprop-migrate");
-    let copy = copies.join(format!("{:016x}", hasher.finish()));
+    let own = copies.join(format!("{:016x}", hasher.finish()));
+    let (copy, target) = (own.join("workspace"), own.join("target"));
     if copy.exists() {
         fs::remove_dir_all(&copy).map_err(Error::file(&copy))?;
     }
@@ -35,7 +44,7 @@ pub(crate) fn make(metadata: &Metadata) -> Result<PathBuf, Error> {
     if metadata.packages.iter().all(|package| package.manifest_path != root) {
         outside_paths(&root, &copy, metadata)?;
     }
-    Ok(copy)
+    Ok(Copy { root: copy, target })
 }
 
 fn folder(from: &Path, to: &Path, metadata: &Metadata) -> Result<(), Error> {

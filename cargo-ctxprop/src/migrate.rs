@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 
 use crate::args::Options;
 use crate::check::{self, Diagnostic, FeatureSet, Said};
+use crate::copy::{self, Copy};
 use crate::error::Error;
 use crate::metadata::{self, Metadata, Package};
 use crate::project::Project;
 use crate::report::Report;
-use crate::{annotate, copy, layers, manifest, mend};
+use crate::{annotate, layers, manifest, mend};
 
 /// So many rounds see the deepest chain of mends that was met, twice over.
 const MOST_ROUNDS: usize = 40;
@@ -23,6 +24,7 @@ pub(crate) struct Migration {
     /// Manifests that changed, by their path below the root: before and after.
     pub(crate) manifests: BTreeMap<PathBuf, (String, String)>,
     pub(crate) metadata: Metadata,
+    copy: Copy,
 }
 
 /// Migrates a copy.
@@ -48,7 +50,7 @@ pub(crate) fn run(options: &Options) -> Result<Migration, Error> {
         report.warnings.0 += said.warnings.len();
         report.known_warnings.extend(said.warnings.iter().map(Diagnostic::named));
     }
-    let mut project = Project::read(&metadata, &copy, is_meant)?;
+    let mut project = Project::read(&metadata, &copy.root, is_meant)?;
     for (path, error) in std::mem::take(&mut project.unreadable) {
         report.left(&path, 1, format!("not read: {error}"));
     }
@@ -63,20 +65,19 @@ pub(crate) fn run(options: &Options) -> Result<Migration, Error> {
         .map(|source| source.package)
         .collect();
     for number in annotated {
-        depend(&metadata, &copy, number, "ctxprop", options, &mut manifests)?;
+        depend(&metadata, &copy.root, number, "ctxprop", options, &mut manifests)?;
     }
     for number in report.serving.clone() {
-        depend(&metadata, &copy, number, "ctxprop-axum", options, &mut manifests)?;
+        depend(&metadata, &copy.root, number, "ctxprop-axum", options, &mut manifests)?;
     }
     write(&project)?;
-    let mut migration = Migration { report, project, manifests, metadata };
+    let mut migration = Migration { report, project, manifests, metadata, copy };
     migration.rounds(options)?;
     Ok(migration)
 }
 
 impl Migration {
     fn rounds(&mut self, options: &Options) -> Result<(), Error> {
-        let root = self.project.root.clone();
         let mut settled = vec![None; options.sets.len()];
         let mut layered = BTreeSet::new();
         while self.report.rounds < MOST_ROUNDS {
@@ -85,7 +86,7 @@ impl Migration {
                     continue;
                 }
                 // what mends one set may break another
-                while self.round(options, &root, set, &mut settled[number])? {
+                while self.round(options, set, &mut settled[number])? {
                     settled.iter_mut().for_each(|other| *other = None);
                 }
             }
@@ -111,11 +112,10 @@ impl Migration {
     fn round(
         &mut self,
         options: &Options,
-        root: &Path,
         set: &FeatureSet,
         settled: &mut Option<Said>,
     ) -> Result<bool, Error> {
-        let said = check::run(root, set, &options.packages)?;
+        let said = check::run(&self.copy, set, &options.packages)?;
         self.report.rounds += 1;
         if self.report.rounds == 1 {
             for error in &said.errors {
@@ -131,7 +131,14 @@ impl Migration {
         import(&mut self.project, &mut self.report);
         write(&self.project)?;
         for number in self.report.serving.clone() {
-            depend(&self.metadata, root, number, "ctxprop-axum", options, &mut self.manifests)?;
+            depend(
+                &self.metadata,
+                &self.copy.root,
+                number,
+                "ctxprop-axum",
+                options,
+                &mut self.manifests,
+            )?;
         }
         Ok(true)
     }

@@ -162,39 +162,56 @@ fn what_became_of_it(service: &Service) {
     assert_eq!(lines(&manifest, "ctxprop").len(), 2, "{manifest}");
 }
 
+/// A package without dependencies.
+fn small(name: &str, lib: &str) -> Service {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    if folder.exists() {
+        fs::remove_dir_all(&folder).unwrap();
+    }
+    fs::create_dir_all(folder.join("src")).unwrap();
+    let manifest = "[package]\nname = \"small\"\nedition = \"2024\"\n\n[features]\naudit = []\n\n[workspace]\n";
+    fs::write(folder.join("Cargo.toml"), manifest).unwrap();
+    fs::write(folder.join("src/lib.rs"), lib).unwrap();
+    fs::copy(
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.lock"),
+        folder.join("Cargo.lock"),
+    )
+    .unwrap();
+    Service { folder }
+}
+
 #[test]
 fn what_does_not_compile_is_not_begun() {
-    let service = Service::new("broken");
-    fs::write(service.folder.join("src/audit.rs"), "pub async fn record(_: &str) { nothing() }")
-        .unwrap();
+    let service =
+        small("broken", "#[cfg(feature = \"audit\")]\npub async fn record() {\n    nothing()\n}\n");
     let output = service.migrate(&[]);
     assert_eq!(output.status.code(), Some(2));
     let says = text(&output.stderr);
     assert!(says.contains("does not compile as it is"), "{says}");
     assert!(says.contains("cannot find function `nothing`"), "{says}");
+    assert!(!service.read("src/lib.rs").contains("propagate"));
 }
 
 #[test]
 fn what_is_not_understood_is_left_and_listed() {
-    let service = Service::new("left");
-    // an implementation that a macro of the crate writes: the attributes of its trait are no longer those in it
-    let lib = service.read("src/lib.rs");
-    let more = r"
+    // An implementation that a macro of the crate writes: nobody sees it by syntax, and its trait has the attribute.
+    let lib = "pub trait Store {
+    fn load(&self) -> impl Future<Output = u8> + Send;
+}
+
 macro_rules! empty {
     ($name:ident) => {
         pub struct $name;
-        #[async_trait::async_trait]
         impl Store for $name {
-            async fn load(&self, _: u64) -> Option<String> {
-                None
+            async fn load(&self) -> u8 {
+                0
             }
-            async fn save(&self, _: u64, _: String) {}
         }
     };
 }
 empty!(Nothing);
 ";
-    fs::write(service.folder.join("src/lib.rs"), lib + more).unwrap();
+    let service = small("left", lib);
     let output = service.migrate(&["--dry-run"]);
     let says = text(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{says}");
