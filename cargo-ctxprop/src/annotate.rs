@@ -245,3 +245,6 @@ fn body_to_async(index: &Index, body: &Range<usize>) -> Vec<Edit> {
     }
     vec![Edit::insert(row[close - 1].range.end, ".await")]
 }
+
+#[cfg(test)]
+mod tests;

@@ -62,6 +62,12 @@ impl Edits {
         text: &str,
         marks: impl Iterator<Item = &'a mut usize>,
     ) -> String {
+        // lines end as the others of the file do
+        if text.contains("\r\n") {
+            for edit in &mut self.edits {
+                edit.text = edit.text.replace("\r\n", "\n").replace('\n', "\r\n");
+            }
+        }
         self.edits.sort_by_key(|edit| (edit.range.start, edit.range.end));
         let mut result = String::with_capacity(text.len());
         let mut done = 0;

@@ -9,13 +9,14 @@ use syn::visit::Visit;
 use syn::{
     AttrStyle, Attribute, FnArg, GenericArgument, ImplItemFn, Item, ItemFn, ItemImpl, ItemMod,
     ItemTrait, Meta, Pat, PathArguments, ReturnType, Signature, TraitItemFn, Type, TypeParamBound,
-    UseTree,
 };
 
 use crate::index::{
     Attr, Block, BlockKind, Function, Import, Index, ModFile, Module, Named, Place,
 };
 use crate::{routers, tokens};
+
+mod uses;
 
 pub(crate) struct Visitor<'a> {
     index: &'a mut Index,
@@ -70,12 +71,12 @@ impl<'a> Visitor<'a> {
         for item in items {
             match item {
                 Item::Use(item) => {
-                    bound(&item.tree, &mut module.names);
+                    uses::bound(&item.tree, &mut module.names);
                     module.imports.push(Import {
                         range: self.range(item.span()),
-                        root: root(&item.tree),
+                        root: uses::root(&item.tree),
                         plain: item.attrs.is_empty(),
-                        ours: ours(item),
+                        ours: uses::ours(item),
                     });
                 }
                 Item::Fn(item) => {
@@ -323,46 +324,4 @@ fn future_of(ty: &Type) -> Option<&Type> {
             _ => None,
         })
     })
-}
-
-fn root(tree: &UseTree) -> String {
-    match tree {
-        UseTree::Path(path) => path.ident.to_string(),
-        UseTree::Name(name) => name.ident.to_string(),
-        UseTree::Rename(rename) => rename.ident.to_string(),
-        UseTree::Glob(_) | UseTree::Group(_) => String::new(),
-    }
-}
-
-fn bound(tree: &UseTree, names: &mut std::collections::BTreeSet<String>) {
-    match tree {
-        UseTree::Path(path) => bound(&path.tree, names),
-        UseTree::Name(name) => drop(names.insert(name.ident.to_string())),
-        UseTree::Rename(rename) => drop(names.insert(rename.rename.to_string())),
-        UseTree::Group(group) => group.items.iter().for_each(|tree| bound(tree, names)),
-        UseTree::Glob(_) => {}
-    }
-}
-
-/// What a plain `use ctxprop::..;` imports.
-fn ours(item: &syn::ItemUse) -> Option<Vec<String>> {
-    if !item.attrs.is_empty() || !matches!(item.vis, syn::Visibility::Inherited) {
-        return None;
-    }
-    let UseTree::Path(path) = &item.tree else { return None };
-    if path.ident != "ctxprop" {
-        return None;
-    }
-    match &*path.tree {
-        UseTree::Name(name) => Some(vec![name.ident.to_string()]),
-        UseTree::Group(group) => group
-            .items
-            .iter()
-            .map(|tree| match tree {
-                UseTree::Name(name) => Some(name.ident.to_string()),
-                _ => None,
-            })
-            .collect(),
-        _ => None,
-    }
 }
