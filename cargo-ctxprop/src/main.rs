@@ -10,6 +10,7 @@ mod args;
 mod check;
 mod copy;
 mod dirty;
+mod docs;
 mod edit;
 mod error;
 mod imports;

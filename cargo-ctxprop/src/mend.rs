@@ -18,6 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::check::{Diagnostic, Said, Span};
+use crate::docs;
 use crate::edit::{Edit, Edits};
 use crate::index::Index;
 use crate::project::{Project, Source};
@@ -42,20 +43,6 @@ pub(crate) struct Known {
     pub(crate) needing: BTreeSet<String>,
 }
 
-impl Known {
-    fn of(project: &Project) -> Known {
-        let mut known = Known::default();
-        for source in project.sources.values() {
-            for function in &source.index.functions {
-                if function.context.is_none() && source.index.ours(function).is_some() {
-                    known.needing.insert(function.name.clone());
-                }
-            }
-        }
-        known
-    }
-}
-
 /// One error in one file of the project.
 pub(crate) struct Case<'a> {
     pub(crate) error: &'a Diagnostic,
@@ -73,7 +60,7 @@ impl Case<'_> {
 
 /// Does what can be done about the errors of a run. Whether anything was.
 pub(crate) fn all(project: &mut Project, said: &Said, report: &mut Report) -> bool {
-    let known = Known::of(project);
+    let known = Known { needing: docs::needing(project) };
     let mut edits: BTreeMap<PathBuf, Edits> = BTreeMap::new();
     let mut made: BTreeMap<PathBuf, Vec<Mend>> = BTreeMap::new();
     for error in said.errors.iter().chain(&said.warnings) {

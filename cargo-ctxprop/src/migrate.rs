@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::metadata::{self, Metadata, Package};
 use crate::project::Project;
 use crate::report::Report;
-use crate::{annotate, layers, manifest, mend};
+use crate::{annotate, docs, layers, manifest, mend};
 
 /// So many rounds see the deepest chain of mends that was met, twice over.
 const MOST_ROUNDS: usize = 40;
@@ -73,6 +73,8 @@ pub(crate) fn run(options: &Options) -> Result<Migration, Error> {
     write(&project)?;
     let mut migration = Migration { report, project, manifests, metadata, copy };
     migration.rounds(options)?;
+    let needing = docs::needing(&migration.project);
+    docs::list(&migration.project, &needing, &mut migration.report);
     Ok(migration)
 }
 

@@ -31,6 +31,8 @@ pub(crate) enum Kind {
     Import,
     /// Names are written with their path, since some features use none of them.
     ByPath,
+    /// An example in docs that needs a context. It is not mended.
+    Example,
     /// A router got the layer that makes contexts.
     Layer,
 }
@@ -50,6 +52,7 @@ impl fmt::Display for Kind {
             Kind::Moved => "closure made `move`",
             Kind::Import => "import that nothing uses any more",
             Kind::ByPath => "module whose names of ctxprop are written with their path",
+            Kind::Example => "example in docs that needs a context",
             Kind::Layer => "layer that makes contexts",
         })
     }
