@@ -25,12 +25,14 @@ pub(crate) fn mend(case: &Case<'_>, project: &Project) -> Option<Mend> {
         let call = tokens::arguments(row, at)?;
         takes_one.then_some((at, call))
     })?;
-    let context = context::at(case.source, row[at].range.start);
+    let mut context = context::at(case.source, row[at].range.start);
     let comma = if close > open + 1 { ", " } else { "" };
+    let mut edits: Vec<_> = context.first.take().into_iter().collect();
+    edits.push(Edit::insert(row[open].range.end, format!("{}{comma}", context.owned)));
     Some(Mend {
         path: case.path.to_owned(),
         kind: Kind::Argument,
-        edits: vec![Edit::insert(row[open].range.end, format!("{}{comma}", context.owned))],
+        edits,
         names: context.names,
         note: context.note.map(str::to_owned),
     })

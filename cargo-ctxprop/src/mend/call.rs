@@ -16,7 +16,7 @@ pub(crate) fn mend(case: &Case<'_>) -> Option<Mend> {
     let places = places(case);
     let first = *places.first()?;
     let mut context = context::at(case.source, first);
-    let mut edits = Vec::new();
+    let mut edits: Vec<_> = context.first.take().into_iter().collect();
     if context.kind == crate::report::Kind::InCurrent {
         edits.extend(context::outlives(case.source, first, &mut context));
     }

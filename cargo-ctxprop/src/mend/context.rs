@@ -4,6 +4,7 @@ use crate::edit::{Edit, indent};
 use crate::index::{BlockKind, Function, is_entry};
 use crate::project::Source;
 use crate::report::Kind;
+use crate::tokens;
 
 /// A context for a place.
 #[derive(Debug)]
@@ -15,6 +16,8 @@ pub(crate) struct Context {
     pub(crate) kind: Kind,
     pub(crate) names: Vec<&'static str>,
     pub(crate) note: Option<&'static str>,
+    /// The edit that gives it its name, where that is not there yet.
+    pub(crate) first: Option<Edit>,
 }
 
 /// The context that is there at `at`, or a root where nobody gives one.
@@ -35,12 +38,19 @@ pub(crate) fn at(source: &Source, at: usize) -> Context {
                 kind: Kind::InCurrent,
                 names: Vec::new(),
                 note: None,
+                first: None,
             },
             _ => current(source, at, Kind::InCurrent),
         };
     }
     if is_entry(&function.place) || function.place.test || source.is_test(function.place.module) {
-        return root(source, at, Kind::RootInEntry);
+        let mut context = root(source, at, Kind::RootInEntry);
+        if let Some(edit) = one_root(source, function, &context) {
+            context.borrowed = "&ctx".to_owned();
+            context.owned = "ctx.clone()".to_owned();
+            context.first = edit;
+        }
+        return context;
     }
     let of_a_trait =
         function.block.is_some_and(|block| matches!(index.blocks[block].kind, BlockKind::Of(_)));
@@ -54,7 +64,14 @@ fn current(source: &Source, at: usize, kind: Kind) -> Context {
     let text = format!("{}::current()", source.written(at, "Ctx"));
     let note = (kind == Kind::InForeign)
         .then_some("it panics where nothing is current: is it always called under a context?");
-    Context { borrowed: format!("&{text}"), owned: text, kind, names: vec!["Ctx"], note }
+    Context {
+        borrowed: format!("&{text}"),
+        owned: text,
+        kind,
+        names: vec!["Ctx"],
+        note,
+        first: None,
+    }
 }
 
 fn root(source: &Source, at: usize, kind: Kind) -> Context {
@@ -72,7 +89,29 @@ fn root(source: &Source, at: usize, kind: Kind) -> Context {
         kind,
         names: vec!["Ctx", "Background"],
         note,
+        first: None,
     }
+}
+
+/// A root with a name, for all calls of a test or of `main`: the edit that makes it, or nothing if that is there. Only where
+/// nothing could take the name away, and nothing else has it.
+fn one_root(source: &Source, function: &Function, root: &Context) -> Option<Option<Edit>> {
+    let body = function.body.clone()?;
+    let row = &source.index.tokens;
+    let inside = tokens::first_from(row, body.start)..tokens::first_from(row, body.end);
+    let made = format!("let ctx = {};", root.owned);
+    let is_there = source.text.get(body.clone())?.contains(&made);
+    let taken =
+        |name: &str| ["move", "spawn", "async"].contains(&name) || name == "ctx" && !is_there;
+    if row[inside.clone()].iter().filter_map(tokens::Token::ident).any(taken) {
+        return None;
+    }
+    if is_there {
+        return Some(None);
+    }
+    let first = row.get(inside.start + 1)?.range.start;
+    let indent = indent(&source.text, first)?;
+    Some(Some(Edit::insert(first, format!("{made}\n{indent}"))))
 }
 
 /// Whether something that moves what it captures begins between the start of the body and `at`, in the same statement:

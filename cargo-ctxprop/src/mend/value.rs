@@ -32,7 +32,7 @@ pub(crate) fn mend(case: &Case<'_>, project: &Project) -> Option<Mend> {
     let parameters = parameters(project, name)?;
     let whole = row[start].range.start..row[last].range.end;
     let path = case.source.text.get(whole.clone())?;
-    let context = context::at(case.source, whole.start);
+    let mut context = context::at(case.source, whole.start);
     let call = format!("{path}({parameters})");
     let text = if context.kind == Kind::InCurrent {
         // It may be called where another context or none is current.
@@ -40,10 +40,12 @@ pub(crate) fn mend(case: &Case<'_>, project: &Project) -> Option<Mend> {
     } else {
         format!("|{parameters}| {call}.with({})", context.borrowed)
     };
+    let mut edits: Vec<_> = context.first.take().into_iter().collect();
+    edits.push(Edit::replace(whole, text));
     Some(Mend {
         path: case.path.to_owned(),
         kind: Kind::Value,
-        edits: vec![Edit::replace(whole, text)],
+        edits,
         names: context.names,
         note: Some(format!(
             "`{name}` runs under the context that is current here: should what calls it later give one?"
