@@ -126,6 +126,15 @@ impl Migration {
         }
         let changed = self.report.rounds < MOST_ROUNDS
             && mend::all(&mut self.project, &said, &mut self.report);
+        // It takes a while, and whoever waits wants to see that it gets on.
+        let with = set.options.join(std::ffi::OsStr::new(" "));
+        eprintln!(
+            "check {} [{}]: {} errors{}",
+            self.report.rounds,
+            with.to_string_lossy(),
+            said.errors.len(),
+            if changed { ", some of them mended" } else { "" },
+        );
         if !changed {
             *settled = Some(said);
             return Ok(false);
