@@ -139,12 +139,14 @@ pub(crate) fn all(project: &mut Project, traits: &Traits, report: &mut Report) {
 
 /// The form of the attribute that a block gets, if it gets one.
 fn block_form(source: &Source, block: &Block, traits: &Traits) -> Option<Form> {
-    if is_for_tests(source, &block.place) || block.place.attr("propagate").is_some() {
+    if block.place.attr("propagate").is_some() {
         return None;
     }
     match &block.kind {
         BlockKind::Inherent => None,
+        BlockKind::Trait(_) if is_for_tests(source, &block.place) => None,
         BlockKind::Trait(name) => traits.get(name).copied(),
+        // also in tests: a fake has the form of its trait
         BlockKind::Of(name) => {
             let form = *traits.get(name)?;
             // a foreign trait of the same name

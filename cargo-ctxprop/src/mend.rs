@@ -23,6 +23,7 @@ use crate::edit::{Edit, Edits};
 use crate::index::Index;
 use crate::project::{Project, Source};
 use crate::report::{Kind, Mark, Report};
+use crate::tokens;
 
 /// What one error leads to, in one file.
 #[derive(Debug)]
@@ -56,6 +57,16 @@ impl Case<'_> {
     pub(crate) fn index(&self) -> &Index {
         &self.source.index
     }
+}
+
+/// Whether a token names a variable of the function around it.
+fn is_local(case: &Case<'_>, at: usize) -> bool {
+    let index = case.index();
+    let Some(token) = index.tokens.get(at) else { return false };
+    let body = index
+        .function_around(token.range.start)
+        .and_then(|found| index.functions[found].body.clone());
+    body.is_some_and(|body| tokens::is_local(&index.tokens, body.start, at))
 }
 
 /// Does what can be done about the errors of a run. Whether anything was.

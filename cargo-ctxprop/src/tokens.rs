@@ -115,9 +115,30 @@ pub(crate) fn arguments(row: &[Token], name: usize) -> Option<(usize, usize)> {
     }
 }
 
+/// Whether a token names a variable that a `let` between `from` and it binds.
+pub(crate) fn is_local(row: &[Token], from: usize, at: usize) -> bool {
+    let name = row[at].ident();
+    let from = first_from(row, from);
+    (from..at).any(|before| {
+        let mutable = row[before].ident() == Some("mut");
+        let bound = row.get(before + 1).and_then(Token::ident) == name;
+        bound
+            && (row[before].ident() == Some("let")
+                || mutable && before > 0 && row[before - 1].ident() == Some("let"))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn variables_are_no_functions() {
+        let row = flatten(&"{ let mut send = a(); b(send); c(load) }".parse().expect("tokens"), 0);
+        let last = |name| row.iter().rposition(|token| token.ident() == Some(name)).expect("there");
+        assert!(is_local(&row, 0, last("send")));
+        assert!(!is_local(&row, 0, last("load")));
+    }
 
     #[test]
     fn calls_are_found_in_macros_too() {

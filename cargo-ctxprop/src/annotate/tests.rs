@@ -122,6 +122,23 @@ impl Iterator for U {
 }
 
 #[test]
+fn fakes_in_tests_have_the_form_of_their_trait() {
+    let text = "trait Store {
+    async fn get(&self);
+}
+
+#[cfg(test)]
+mod tests {
+    impl super::Store for u8 {
+        async fn get(&self) {}
+    }
+}
+";
+    let changed = annotated(text);
+    assert!(changed.contains("    #[propagate]\n    impl super::Store for u8"), "{changed}");
+}
+
+#[test]
 fn futures_of_traits_become_async() {
     let text = "trait Store {
     fn get(&self, key: &str) -> impl Future<Output = Option<u8>> + Send + '_;

@@ -9,6 +9,30 @@ use crate::tokens::{self, Kind as TokenKind, Token};
 /// What the core says wherever a future is asked for and a call of ours is given.
 const HEADLINE: &str = "`NeedsCtx` is not a future";
 
+/// Methods that futures have by the extensions of futures, tokio and tracing.
+const OF_FUTURES: &[&str] = &[
+    "and_then",
+    "boxed",
+    "boxed_local",
+    "catch_unwind",
+    "fuse",
+    "in_current_span",
+    "inspect",
+    "instrument",
+    "into_future",
+    "left_future",
+    "map",
+    "map_err",
+    "map_ok",
+    "or_else",
+    "remote_handle",
+    "right_future",
+    "shared",
+    "then",
+    "timeout",
+    "with_subscriber",
+];
+
 pub(crate) fn mend(case: &Case<'_>) -> Option<Mend> {
     if !case.error.texts().any(|text| text.contains(HEADLINE)) {
         return None;
@@ -41,6 +65,15 @@ fn places(case: &Case<'_>) -> Vec<usize> {
     if row.get(first).and_then(Token::ident) == Some("await") && behind == first + 1 {
         return awaited(case, first);
     }
+    // `load(1).instrument(span)`: what the method is called on
+    let method = row.get(first).filter(|_| behind == first + 1).and_then(Token::ident);
+    if method.is_some_and(|name| OF_FUTURES.contains(&name))
+        && first >= 2
+        && row[first - 1].is_punct('.')
+        && !has_context(row, first - 1)
+    {
+        return vec![row[first - 2].range.end];
+    }
     // the name of a function that takes futures: it means one of its arguments
     if behind == first + 1
         && row.get(first).and_then(Token::ident).is_some()
@@ -53,7 +86,9 @@ fn places(case: &Case<'_>) -> Vec<usize> {
         }
         // a variable that holds a call
         let names = arguments(row, open, close).filter(|range| range.len() == 1).filter(|range| {
-            row[range.start].ident().is_some_and(|name| !case.known.needing.contains(name))
+            let name = row[range.start].ident();
+            name.is_some_and(|name| !case.known.needing.contains(name))
+                || super::is_local(case, range.start)
         });
         let ends: Vec<_> = names.map(|range| row[range.start].range.end).collect();
         return if ends.len() == 1 { ends } else { Vec::new() };
@@ -61,7 +96,10 @@ fn places(case: &Case<'_>) -> Vec<usize> {
     let calls = calls(case, first, behind);
     let one = row.get(first).filter(|_| behind == first + 1).and_then(Token::ident);
     // a variable, and no function that is passed on
-    if calls.is_empty() && one.is_some_and(|name| !case.known.needing.contains(name)) {
+    if calls.is_empty()
+        && one
+            .is_some_and(|name| !case.known.needing.contains(name) || super::is_local(case, first))
+    {
         return vec![end];
     }
     calls

@@ -20,7 +20,9 @@ pub(crate) fn mend(case: &Case<'_>) -> Option<Mend> {
         Some(ours) => {
             let unused: Vec<_> =
                 ours.iter().filter(|name| message.contains(&format!("{name}`"))).collect();
-            if unused.iter().any(|name| *name == "Background") {
+            // a trait is used without its name
+            let called = index.tokens.iter().any(|token| token.ident() == Some("background"));
+            if called && unused.iter().any(|name| *name == "Background") {
                 return None;
             }
             by_path(case, &import.range, ours, &unused)

@@ -56,7 +56,7 @@ pub(crate) fn mend(case: &Case<'_>, project: &Project) -> Option<Mend> {
 /// Whether a token names a function of ours that is passed on: an argument that is nothing but a path.
 pub(super) fn is_value(case: &Case<'_>, row: &[Token], at: usize) -> bool {
     let Some(name) = row[at].ident() else { return false };
-    if !case.known.needing.contains(name) {
+    if !case.known.needing.contains(name) || super::is_local(case, at) {
         return false;
     }
     let ends = row.get(at + 1).is_some_and(|next| next.is_punct(',') || next.is_close());
