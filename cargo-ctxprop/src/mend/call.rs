@@ -1,0 +1,186 @@
+//! A call of an annotated function that was given no context: `.with(..)`, where it is made.
+
+use proc_macro2::Delimiter;
+
+use super::{Case, Mend, context};
+use crate::edit::Edit;
+use crate::tokens::{self, Kind as TokenKind, Token};
+
+/// What the core says wherever a future is asked for and a call of ours is given.
+const HEADLINE: &str = "`NeedsCtx` is not a future";
+
+/// Methods that futures have by the extensions of futures, tokio and tracing.
+const OF_FUTURES: &[&str] = &[
+    "and_then",
+    "boxed",
+    "boxed_local",
+    "catch_unwind",
+    "fuse",
+    "in_current_span",
+    "inspect",
+    "instrument",
+    "into_future",
+    "left_future",
+    "map",
+    "map_err",
+    "map_ok",
+    "or_else",
+    "remote_handle",
+    "right_future",
+    "shared",
+    "then",
+    "timeout",
+    "with_subscriber",
+];
+
+pub(crate) fn mend(case: &Case<'_>) -> Option<Mend> {
+    if !case.error.texts().any(|text| text.contains(HEADLINE)) {
+        return None;
+    }
+    let places = places(case);
+    let first = *places.first()?;
+    let mut context = context::at(case.source, first);
+    let mut edits: Vec<_> = context.first.take().into_iter().collect();
+    if context.kind == crate::report::Kind::InCurrent {
+        edits.extend(context::outlives(case.source, first, &mut context));
+    }
+    let text = format!(".with({})", context.borrowed);
+    edits.extend(places.into_iter().map(|at| Edit::insert(at, text.clone())));
+    Some(Mend {
+        path: case.path.to_owned(),
+        kind: context.kind,
+        edits,
+        names: context.names,
+        note: context.note.map(str::to_owned),
+    })
+}
+
+/// Where `.with(..)` goes.
+fn places(case: &Case<'_>) -> Vec<usize> {
+    let row = &case.index().tokens;
+    let (start, end) = (case.span.byte_start, case.span.byte_end);
+    let first = tokens::first_from(row, start);
+    let behind = tokens::first_from(row, end);
+    // rustc underlines the `await`, and means what stands before it
+    if row.get(first).and_then(Token::ident) == Some("await") && behind == first + 1 {
+        return awaited(case, first);
+    }
+    // `load(1).instrument(span)`: what the method is called on
+    let method = row.get(first).filter(|_| behind == first + 1).and_then(Token::ident);
+    if method.is_some_and(|name| OF_FUTURES.contains(&name))
+        && first >= 2
+        && row[first - 1].is_punct('.')
+        && !has_context(row, first - 1)
+    {
+        return vec![row[first - 2].range.end];
+    }
+    // the name of a function that takes futures: it means one of its arguments
+    if behind == first + 1
+        && row.get(first).and_then(Token::ident).is_some()
+        && let Some((open, close)) = tokens::arguments(row, first)
+        && !case.known.needing.contains(row[first].ident().unwrap_or_default())
+    {
+        let calls = calls(case, open + 1, close);
+        if !calls.is_empty() {
+            return calls;
+        }
+        // a variable that holds a call
+        let names = arguments(row, open, close).filter(|range| range.len() == 1).filter(|range| {
+            let name = row[range.start].ident();
+            name.is_some_and(|name| !case.known.needing.contains(name))
+                || super::is_local(case, range.start)
+        });
+        let ends: Vec<_> = names.map(|range| row[range.start].range.end).collect();
+        return if ends.len() == 1 { ends } else { Vec::new() };
+    }
+    let calls = calls(case, first, behind);
+    let one = row.get(first).filter(|_| behind == first + 1).and_then(Token::ident);
+    // a variable, and no function that is passed on
+    if calls.is_empty()
+        && one
+            .is_some_and(|name| !case.known.needing.contains(name) || super::is_local(case, first))
+    {
+        return vec![end];
+    }
+    calls
+}
+
+/// What stands before `.await`, the `await` being token `at`.
+fn awaited(case: &Case<'_>, at: usize) -> Vec<usize> {
+    let row = &case.index().tokens;
+    let Some(last) = at.checked_sub(2).filter(|_| row[at - 1].is_punct('.')) else {
+        return Vec::new();
+    };
+    if has_context(row, at - 1) {
+        return Vec::new();
+    }
+    // `timeout(wait, load(1)).await`: what was given to it
+    if let TokenKind::Close(Delimiter::Parenthesis, open) = row[last].kind
+        && open > 0
+        && row[open - 1].ident().is_some_and(|name| !case.known.needing.contains(name))
+    {
+        let inside = calls(case, open + 1, last);
+        if !inside.is_empty() {
+            return inside;
+        }
+    }
+    vec![row[last].range.end]
+}
+
+/// The ends of the outermost calls between two tokens that need a context and are not given one there.
+fn calls(case: &Case<'_>, from: usize, to: usize) -> Vec<usize> {
+    let row = &case.index().tokens;
+    let mut found = Vec::new();
+    let mut at = from;
+    while at < to {
+        if let Some(name) = row[at].ident()
+            && case.known.needing.contains(name)
+            && let Some((_, close)) = tokens::arguments(row, at)
+            && row.get(at.wrapping_sub(1)).is_none_or(|before| before.ident() != Some("fn"))
+        {
+            let next = row.get(close + 1);
+            let goes_on = next.is_some_and(|next| next.is_punct('.') || next.is_punct('?'));
+            if !goes_on {
+                found.push(row[close].range.end);
+                at = close;
+            }
+        }
+        at += 1;
+    }
+    found
+}
+
+/// The arguments of a call, each as a range of tokens.
+fn arguments(
+    row: &[Token],
+    open: usize,
+    close: usize,
+) -> impl Iterator<Item = std::ops::Range<usize>> {
+    let mut ranges = Vec::new();
+    let (mut from, mut at) = (open + 1, open + 1);
+    while at < close {
+        match row[at].kind {
+            TokenKind::Open(_, end) => at = end,
+            TokenKind::Punct(',') => {
+                ranges.push(from..at);
+                from = at + 1;
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    if from < close {
+        ranges.push(from..close);
+    }
+    ranges.into_iter()
+}
+
+/// Whether what ends before token `dot` is `.with(..)` already.
+fn has_context(row: &[Token], dot: usize) -> bool {
+    let Some(TokenKind::Close(Delimiter::Parenthesis, open)) =
+        dot.checked_sub(1).map(|last| row[last].kind.clone())
+    else {
+        return false;
+    };
+    open >= 2 && row[open - 1].ident() == Some("with") && row[open - 2].is_punct('.')
+}

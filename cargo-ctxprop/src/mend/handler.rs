@@ -1,0 +1,120 @@
+//! A function that a framework calls: a handler, a middleware. It is an entry point, so it names its context, which the
+//! framework hands over; the parameter goes to where the function is defined, not to where it is passed on.
+
+use std::path::Path;
+
+use super::{Case, Mend};
+use crate::annotate;
+use crate::index::Function;
+use crate::project::{Project, Source};
+use crate::report::Kind;
+use crate::tokens;
+
+/// What takes functions whose parameters are extractors.
+const FRAMEWORK: &[&str] =
+    &["Handler<", "FromFn<", "MapRequest<", "FromExtractor<", "HandleError<"];
+
+/// Methods that a function has by being a handler.
+const METHODS: &[&str] = &["layer", "with_state", "into_service", "into_make_service"];
+
+pub(crate) fn mend(case: &Case<'_>, project: &Project) -> Option<Mend> {
+    let name = passed_on(case)?;
+    let (path, source, function) = definition(case, project, &name)?;
+    Some(Mend {
+        path: path.to_owned(),
+        kind: Kind::Handler,
+        edits: vec![annotate::parameter(source, function)],
+        names: vec!["Ctx"],
+        note: None,
+    })
+}
+
+/// The one definition that is meant.
+fn definition<'a>(
+    case: &Case<'_>,
+    project: &'a Project,
+    name: &str,
+) -> Option<(&'a Path, &'a Source, &'a Function)> {
+    let module = before_it(case, name);
+    let mut found: Vec<_> = definitions(project, name)
+        // with a path before it, such as `handlers::show`, the one in that module
+        .filter(|(path, source, function)| {
+            module.as_ref().is_none_or(|module| is_of(path, source, function, module))
+        })
+        .collect();
+    if found.len() > 1 {
+        found.retain(|(path, ..)| *path == case.path);
+    }
+    if found.len() > 1 {
+        // of several in this file, the one in the function that passes it on
+        let around = case.index().function_around(case.span.byte_start)?;
+        let whole = &case.index().functions[around].place.whole;
+        found.retain(|(_, _, function)| whole.contains(&function.place.start));
+    }
+    found.pop().filter(|_| found.is_empty())
+}
+
+/// The name of the function that is passed to the framework, as rustc shows it: `fn(..) -> NeedsCtx<..> {name}`. Where the
+/// type is long, rustc leaves `NeedsCtx` out, and where it is longer also the name.
+fn passed_on(case: &Case<'_>) -> Option<String> {
+    let texts = || case.error.texts();
+    let wanted = texts().any(|text| FRAMEWORK.iter().any(|name| text.contains(name)));
+    let asked = case.error.code() == "E0599"
+        && METHODS.iter().any(|name| case.error.message.contains(&format!("`{name}`")));
+    if !wanted && !asked {
+        return None;
+    }
+    let shown = texts().find_map(|text| {
+        let (_, behind) = text.split_once("fn(")?;
+        let (_, behind) = behind.split_once(" {")?;
+        let (path, _) = behind.split_once('}')?;
+        let name = path.split("::<").next()?.rsplit("::").next()?;
+        case.known.needing.contains(name).then(|| name.to_owned())
+    });
+    shown.or_else(|| {
+        let row = &case.index().tokens;
+        let from = tokens::first_from(row, case.span.byte_start);
+        let to = tokens::first_from(row, case.span.byte_end);
+        let mut names = (from..to).filter(|at| super::value::is_value(case, row, *at));
+        let only = row[names.next()?].ident()?.to_owned();
+        names.next().is_none().then_some(only)
+    })
+}
+
+/// The part of the path before the function's name, where it was passed on.
+fn before_it(case: &Case<'_>, name: &str) -> Option<String> {
+    let row = &case.index().tokens;
+    let from = tokens::first_from(row, case.span.byte_start);
+    let to = tokens::first_from(row, case.span.byte_end);
+    let at = (from..to).find(|at| row[*at].ident() == Some(name))?;
+    let part = row.get(at.checked_sub(3)?)?.ident()?;
+    (row[at - 1].is_punct(':')
+        && row[at - 2].is_punct(':')
+        && !["self", "crate", "super", "Self"].contains(&part))
+    .then(|| part.to_owned())
+}
+
+pub(crate) fn definitions<'a>(
+    project: &'a Project,
+    name: &str,
+) -> impl Iterator<Item = (&'a Path, &'a Source, &'a Function)> {
+    let name = name.to_owned();
+    project.sources.iter().flat_map(move |(path, source)| {
+        let name = name.clone();
+        source.index.functions.iter().filter_map(move |function| {
+            let meant = function.name == name
+                && function.context.is_none()
+                && source.index.ours(function).is_some();
+            meant.then_some((path.as_path(), source, function))
+        })
+    })
+}
+
+/// Whether a function is in the module `module`, or a method of the type of that name.
+fn is_of(path: &Path, source: &Source, function: &Function, module: &str) -> bool {
+    let inline = &source.index.modules[function.place.module].path;
+    let stem = path.file_stem().is_some_and(|stem| stem == module);
+    let folder = path.file_name().is_some_and(|name| name == "mod.rs")
+        && path.parent().and_then(Path::file_name).is_some_and(|name| name == module);
+    stem || folder || inline.ends_with(module) || function.block.is_some()
+}

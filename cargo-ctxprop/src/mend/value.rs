@@ -1,0 +1,89 @@
+//! A function that is passed on by its name: what takes it wants a function that gives a future. It becomes a closure that
+//! gives the call its context.
+
+use super::{Case, Mend, context, handler};
+use crate::edit::Edit;
+use crate::project::Project;
+use crate::report::Kind;
+use crate::tokens::{self, Token};
+
+pub(crate) fn mend(case: &Case<'_>, project: &Project) -> Option<Mend> {
+    if !case.error.texts().any(|text| text.contains("NeedsCtx")) {
+        return None;
+    }
+    let row = &case.index().tokens;
+    let first = tokens::first_from(row, case.span.byte_start);
+    let mut behind = tokens::first_from(row, case.span.byte_end);
+    // rustc may underline the method that takes it
+    if let Some((_, close)) = tokens::arguments(row, first).filter(|_| behind == first + 1) {
+        behind = close;
+    }
+    let mut values: Vec<_> = (first..behind).filter(|at| is_value(case, row, *at)).collect();
+    if values.is_empty() {
+        // `ids.map(load).collect::<JoinSet<_>>()`: rustc underlines what comes of it
+        let statement = case.index().statement_at(case.span.byte_start)?;
+        let from = tokens::first_from(row, statement.start);
+        let to = tokens::first_from(row, statement.end);
+        values = (from..to).filter(|at| is_value(case, row, *at)).collect();
+    }
+    let last = values.pop().filter(|_| values.is_empty())?;
+    let start = start_of_path(row, last);
+    let name = row[last].ident()?;
+    let parameters = parameters(project, name)?;
+    let whole = row[start].range.start..row[last].range.end;
+    let path = case.source.text.get(whole.clone())?;
+    let mut context = context::at(case.source, whole.start);
+    let call = format!("{path}({parameters})");
+    let text = if context.kind == Kind::InCurrent {
+        // It may be called where another context or none is current.
+        format!("{{ let ctx = {}; move |{parameters}| {call}.with(&ctx) }}", context.owned)
+    } else {
+        format!("|{parameters}| {call}.with({})", context.borrowed)
+    };
+    let mut edits: Vec<_> = context.first.take().into_iter().collect();
+    edits.push(Edit::replace(whole, text));
+    Some(Mend {
+        path: case.path.to_owned(),
+        kind: Kind::Value,
+        edits,
+        names: context.names,
+        note: Some(format!(
+            "`{name}` runs under the context that is current here: should what calls it later give one?"
+        )),
+    })
+}
+
+/// Whether a token names a function of ours that is passed on: an argument that is nothing but a path.
+pub(super) fn is_value(case: &Case<'_>, row: &[Token], at: usize) -> bool {
+    let Some(name) = row[at].ident() else { return false };
+    if !case.known.needing.contains(name) || super::is_local(case, at) {
+        return false;
+    }
+    let ends = row.get(at + 1).is_some_and(|next| next.is_punct(',') || next.is_close());
+    let start = start_of_path(row, at);
+    let begins = start
+        .checked_sub(1)
+        .is_some_and(|before| row[before].is_punct(',') || row[before].is_open());
+    ends && begins
+}
+
+fn start_of_path(row: &[Token], last: usize) -> usize {
+    let mut start = last;
+    while start >= 3
+        && row[start - 1].is_punct(':')
+        && row[start - 2].is_punct(':')
+        && row[start - 3].ident().is_some()
+    {
+        start -= 3;
+    }
+    start
+}
+
+/// `a, b`, as many as every function of that name has.
+fn parameters(project: &Project, name: &str) -> Option<String> {
+    let mut counts =
+        handler::definitions(project, name).map(|(_, _, function)| function.types.len());
+    let count = counts.next()?;
+    let names = ["a", "b", "c", "d", "e", "f"].get(..count)?;
+    counts.all(|other| other == count).then(|| names.join(", "))
+}
