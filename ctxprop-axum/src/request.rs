@@ -55,7 +55,11 @@ impl InFlight {
     /// The request that was `admitted`. Under another layer that one's span and event are enough.
     pub(crate) fn new<B>(admitted: Admitted, request: &Request<B>) -> Self {
         let Admitted { ctx, canceller, granted, budget, nested } = admitted;
-        let span = if nested { Span::none() } else { request_span(&ctx, request, budget) };
+        // Made with its context current, which tells whoever exports it more than its fields do.
+        let span = match nested {
+            true => Span::none(),
+            false => ctx.sync_scope(|| request_span(&ctx, request, budget)),
+        };
         let told = !nested && tracing::enabled!(target: "ctxprop", Level::WARN);
         let report = told.then(|| {
             Box::new(Report {

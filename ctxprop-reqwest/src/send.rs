@@ -107,8 +107,8 @@ impl<'a> Sender<'a> {
         rules.add_default_headers(request.headers_mut());
         let timeout = request.timeout().copied().or(rules.timeout);
         // Without a trace one begins here.
-        let trace = match ctx.span() {
-            span if span.is_valid() => span.clone(),
+        let trace = match ctx.active_span() {
+            span if span.is_valid() => span,
             _ => SpanContext::root(),
         };
         let timeout = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
