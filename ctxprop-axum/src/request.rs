@@ -194,6 +194,8 @@ fn request_span<B>(ctx: &Ctx, request: &Request<B>, budget: Option<Duration>) ->
         "request",
         method = %request.method(),
         route,
+        scheme = request.uri().scheme_str(),
+        path = request.uri().path(),
         trace_id = %ctx.span().trace_id(),
         span_id = %ctx.span().span_id(),
         parent_id = ctx.span().parent_id().map(field::display),

@@ -17,7 +17,7 @@ pub struct Faults {
     pub other_ids: u64,
     /// Batches that an exporter failed to hand over: the collector is down, hangs or refuses them.
     pub exports_failed: u64,
-    /// The spans in those batches, which are lost.
+    /// Spans that were lost: those in such batches, and what a full queue dropped. `CountedBatch` counts both.
     pub spans_lost: u64,
 }
 
@@ -79,6 +79,12 @@ pub(crate) fn other_id() -> bool {
 #[cold]
 pub(crate) fn export_failed(spans: u64) {
     EXPORTS_FAILED.fetch_add(1, Ordering::Relaxed);
+    spans_lost(spans);
+}
+
+#[cfg(feature = "sdk")]
+#[cold]
+pub(crate) fn spans_lost(spans: u64) {
     SPANS_LOST.fetch_add(spans, Ordering::Relaxed);
     tracing::warn!(target: "ctxprop::otel", spans, "spans were not exported");
 }

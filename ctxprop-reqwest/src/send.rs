@@ -83,12 +83,15 @@ fn hop_span(hop: &Request, span: &SpanContext) -> Span {
         target: "ctxprop",
         "send",
         method = %hop.method(),
+        scheme = hop.url().scheme(),
         host = hop.url().host_str(),
+        port = hop.url().port(),
         path = hop.url().path(),
         trace_id = %span.trace_id(),
         span_id = %span.span_id(),
         parent_id = span.parent_id().map(field::display),
         status = field::Empty,
+        failed = field::Empty,
     )
 }
 
@@ -148,7 +151,10 @@ impl<'a> Sender<'a> {
                 *hop.timeout_mut() = left.timer;
             }
             let seen = hop_span(&hop, &span);
-            let response = transport.execute(hop).instrument(seen.clone()).await?;
+            let sent = transport.execute(hop).instrument(seen.clone()).await;
+            let response = sent.inspect_err(|_| {
+                seen.record("failed", true);
+            })?;
             seen.record("status", response.status().as_u16());
             if says_our_budget_ran_out(&response) && self.may_say_so(&journey, &left) {
                 return Err(left.over(ctx).into());

@@ -1,0 +1,98 @@
+//! [`CtxSpan`]: a span that says how it went as the semantic conventions have it.
+
+use std::borrow::Cow;
+use std::time::SystemTime;
+
+use ctxprop::Ctx;
+use opentelemetry::KeyValue;
+use opentelemetry::trace::{Span, SpanContext, Status};
+
+use super::conventions::{Outcome, Told};
+use super::own::Own;
+
+/// A span that was started by a [`CtxTracer`](crate::CtxTracer).
+///
+/// It is the SDK's, with two things added: what ctxprop's own spans record at their end, status and cause, has the names of the
+/// semantic conventions; and a span during which its context ended says why. Where that was a deadline its status is an
+/// error; where the client left, or the caller took the work back, it is not.
+#[derive(Debug)]
+pub struct CtxSpan<S: Span> {
+    span: S,
+    own: Option<Own>,
+    /// The context it was started under, as long as it is recorded.
+    ctx: Option<Ctx>,
+    outcome: Outcome,
+}
+
+impl<S: Span> CtxSpan<S> {
+    pub(super) fn new(span: S, mut own: Option<Own>, ctx: Option<Ctx>) -> Self {
+        let recorded = span.is_recording();
+        if let Some(own) = own.as_mut().filter(|_| !recorded) {
+            own.claim = None;
+        }
+        CtxSpan { span, own, ctx: ctx.filter(|_| recorded), outcome: Outcome::default() }
+    }
+
+    fn tell(&mut self, told: Told) {
+        for attribute in told.attributes {
+            self.span.set_attribute(attribute);
+        }
+        if let Some(status) = told.status {
+            self.span.set_status(status);
+        }
+    }
+}
+
+impl<S: Span> Span for CtxSpan<S> {
+    fn add_event_with_timestamp<T: Into<Cow<'static, str>>>(
+        &mut self,
+        name: T,
+        timestamp: SystemTime,
+        attributes: Vec<KeyValue>,
+    ) {
+        self.span.add_event_with_timestamp(name, timestamp, attributes);
+    }
+
+    fn span_context(&self) -> &SpanContext {
+        self.span.span_context()
+    }
+
+    fn is_recording(&self) -> bool {
+        self.span.is_recording()
+    }
+
+    fn set_attribute(&mut self, attribute: KeyValue) {
+        let told = match &self.own {
+            Some(own) => self.outcome.translate(own.hop, &attribute),
+            None => None,
+        };
+        match told {
+            Some(told) => self.tell(told),
+            None => self.span.set_attribute(attribute),
+        }
+    }
+
+    fn set_status(&mut self, status: Status) {
+        self.span.set_status(status);
+    }
+
+    fn update_name<T: Into<Cow<'static, str>>>(&mut self, new_name: T) {
+        self.span.update_name(new_name);
+    }
+
+    fn add_link(&mut self, span_context: SpanContext, attributes: Vec<KeyValue>) {
+        self.span.add_link(span_context, attributes);
+    }
+
+    fn end_with_timestamp(&mut self, timestamp: SystemTime) {
+        if let Some(cause) = self.ctx.take().and_then(|ctx| ctx.cause())
+            && let Some(told) = self.outcome.ended(&cause)
+        {
+            self.tell(told);
+        }
+        self.span.end_with_timestamp(timestamp);
+        if let Some(own) = &mut self.own {
+            own.claim = None;
+        }
+    }
+}
