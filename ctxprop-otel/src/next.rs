@@ -2,7 +2,6 @@
 
 use std::cell::Cell;
 
-use ctxprop::{SpanId, TraceId};
 use opentelemetry::trace as otel;
 use opentelemetry_sdk::trace::{IdGenerator, RandomIdGenerator};
 
@@ -19,7 +18,10 @@ struct Next {
 
 /// Has the span that `start` starts get these ids, if the provider has [`CtxIds`].
 #[cfg(feature = "tracing")]
-pub(crate) fn with<R>((trace_id, span_id): (TraceId, SpanId), start: impl FnOnce() -> R) -> R {
+pub(crate) fn with<R>(
+    (trace_id, span_id): (ctxprop::TraceId, ctxprop::SpanId),
+    start: impl FnOnce() -> R,
+) -> R {
     struct Outer(Next);
     impl Drop for Outer {
         fn drop(&mut self) {
