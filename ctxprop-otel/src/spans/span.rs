@@ -19,7 +19,7 @@ use super::own::Own;
 pub struct CtxSpan<S: Span> {
     span: S,
     own: Option<Own>,
-    /// The context it was started under, as long as it is recorded.
+    /// The context it was started under, as long as it is recorded and where that had not ended.
     ctx: Option<Ctx>,
     outcome: Outcome,
 }
@@ -30,7 +30,9 @@ impl<S: Span> CtxSpan<S> {
         if let Some(own) = own.as_mut().filter(|_| !recorded) {
             own.claim = None;
         }
-        CtxSpan { span, own, ctx: ctx.filter(|_| recorded), outcome: Outcome::default() }
+        // What begins after the end, such as cleanup, is not cut short by it.
+        let ctx = ctx.filter(|ctx| recorded && !ctx.is_done());
+        CtxSpan { span, own, ctx, outcome: Outcome::default() }
     }
 
     fn tell(&mut self, told: Told) {

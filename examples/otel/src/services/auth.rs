@@ -19,7 +19,7 @@ async fn authorize(
     State(peers): State<Peers>,
     Json(order): Json<Order>,
 ) -> Result<Json<Receipt>, Failure> {
-    let caller = Caller { user_id: 7, tenant: Some("acme & sons".to_owned()) };
+    let caller = Caller { user_id: 7, tenant: Some("acme".to_owned()) };
     // From here on every hop knows who asks.
     Ok(Json(fulfil(&peers, &order).with(&ctx.with_baggage(&caller)?).await?))
 }
