@@ -1,10 +1,12 @@
-//! OpenTelemetry's semantic conventions: what ctxprop's fields are called there, and which outcomes are errors.
-//!
-//! [HTTP spans](https://opentelemetry.io/docs/specs/semconv/http/http-spans/), version 1.41. Their own names, where the
-//! conventions have none, begin with `ctxprop.`.
+//! OpenTelemetry's semantic conventions, version 1.42: what ctxprop's fields are called there, and which outcomes are
+//! errors. What they have no name for begins with `ctxprop.`.
+
+mod http;
+mod rpc;
 
 use std::borrow::Cow;
 
+use ctxprop::Cause;
 use opentelemetry::trace::{SpanKind, Status};
 use opentelemetry::{KeyValue, Value};
 
@@ -14,12 +16,11 @@ pub(super) const BUDGET: &str = "ctxprop.budget_ms";
 pub(super) const CAUSE: &str = "ctxprop.cause";
 
 const ERROR_TYPE: &str = "error.type";
-const STATUS_CODE: &str = "http.response.status_code";
 
 /// Which of ctxprop's spans one is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Hop {
-    /// The server layer's `request`.
+    /// A server layer's: `request` over HTTP, `call` over gRPC.
     Server,
     /// A client's `send`.
     Client,
@@ -31,7 +32,7 @@ impl Hop {
     /// The span of target `ctxprop` with this name.
     pub(super) fn named(name: &str) -> Option<Hop> {
         match name {
-            "request" => Some(Hop::Server),
+            "request" | "call" => Some(Hop::Server),
             "send" => Some(Hop::Client),
             _ => None,
         }
@@ -44,33 +45,9 @@ impl Hop {
             Hop::Function => SpanKind::Internal,
         }
     }
-
-    /// Renames the attributes that the span begins with, and gives its name, where it has a better one.
-    pub(super) fn begin(self, attributes: &mut Vec<KeyValue>) -> Option<Cow<'static, str>> {
-        if self == Hop::Function {
-            return None;
-        }
-        let mut said = Said::default();
-        let all = std::mem::take(attributes);
-        attributes.reserve(all.len() + 2);
-        for attribute in all {
-            let value = attribute.value;
-            match attribute.key.as_str() {
-                "method" => said.method = Some(text(value)),
-                "route" => said.route = Some(text(value)),
-                "path" => said.path = Some(text(value)),
-                "host" => said.host = Some(text(value)),
-                "scheme" => said.scheme = Some(text(value)),
-                "port" => said.port = number(&value),
-                "budget" | "target" => {}
-                _ => attributes.push(KeyValue::new(attribute.key, value)),
-            }
-        }
-        Some(said.tell(self, attributes))
-    }
 }
 
-/// What a hop's span says of its request.
+/// What the fields of a hop's span say of its request.
 #[derive(Default)]
 struct Said {
     method: Option<String>,
@@ -81,75 +58,67 @@ struct Said {
     port: Option<i64>,
 }
 
-impl Said {
-    /// Writes it as the conventions have it, and gives the span's name.
-    fn tell(self, hop: Hop, attributes: &mut Vec<KeyValue>) -> Cow<'static, str> {
-        let mut put = |key: &'static str, value: Value| attributes.push(KeyValue::new(key, value));
-        let method = self.method.unwrap_or_default();
-        // A method that nobody knows would make a name and a value of each that a stranger thinks of.
-        let known = known_method(&method);
-        match known {
-            Some(known) => put("http.request.method", known.into()),
-            None => {
-                put("http.request.method", "_OTHER".into());
-                put("http.request.method_original", method.into());
-            }
-        }
-        let known = known.unwrap_or("HTTP");
-        if hop == Hop::Client {
-            if let (Some(scheme), Some(host), Some(path)) = (&self.scheme, &self.host, &self.path) {
-                let port = self.port.map(|port| format!(":{port}")).unwrap_or_default();
-                put("url.full", format!("{scheme}://{host}{port}{path}").into());
-            }
-            let port = self.port.or_else(|| self.scheme.as_deref().and_then(usual_port));
-            if let Some(host) = self.host {
-                put("server.address", host.into());
-            }
-            if let Some(port) = port {
-                put("server.port", port.into());
-            }
-            return known.into();
-        }
-        if let Some(path) = self.path {
-            put("url.path", path.into());
-        }
-        put("url.scheme", self.scheme.unwrap_or_else(|| "http".to_owned()).into());
-        match self.route {
-            Some(route) => {
-                let name = format!("{known} {route}");
-                put("http.route", route.into());
-                name.into()
-            }
-            None => known.into(),
-        }
-    }
-}
-
-/// How a span went, as far as it said so until now.
-#[derive(Debug, Default)]
+/// How a span of ctxprop's goes, as far as it has said so until now.
+#[derive(Debug)]
 pub(super) struct Outcome {
+    hop: Hop,
+    rpc: bool,
     error: bool,
     caused: bool,
     answered: bool,
 }
 
 impl Outcome {
-    /// What an attribute that is set later is called, where it is one of ours, and what status follows.
-    pub(super) fn translate(&mut self, hop: Hop, attribute: &KeyValue) -> Option<Told> {
-        match attribute.key.as_str() {
-            "status" => {
-                let code = number(&attribute.value)?;
-                self.answered = true;
-                let least = if hop == Hop::Server { 500 } else { 400 };
-                let mut told = Told::one(KeyValue::new(STATUS_CODE, code));
-                if code >= least {
-                    self.fail(&mut told, code.to_string(), "");
-                }
-                Some(told)
+    /// Of a span that is no hop.
+    pub(super) fn of_function() -> Self {
+        Outcome { hop: Hop::Function, rpc: false, error: false, caused: false, answered: false }
+    }
+
+    /// Renames the attributes that the span begins with, and gives its name, where the conventions have one.
+    pub(super) fn begin(
+        hop: Hop,
+        attributes: &mut Vec<KeyValue>,
+    ) -> (Outcome, Option<Cow<'static, str>>) {
+        let mut outcome = Outcome::of_function();
+        if hop == Hop::Function {
+            return (outcome, None);
+        }
+        outcome.hop = hop;
+        let (mut said, mut service) = (Said::default(), None);
+        let all = std::mem::take(attributes);
+        attributes.reserve(all.len() + 2);
+        for attribute in all {
+            let value = attribute.value;
+            match attribute.key.as_str() {
+                "service" => service = Some(text(value)),
+                "method" => said.method = Some(text(value)),
+                "route" => said.route = Some(text(value)),
+                "path" => said.path = Some(text(value)),
+                "host" => said.host = Some(text(value)),
+                "scheme" => said.scheme = Some(text(value)),
+                "port" => said.port = number(&value),
+                "budget" | "target" => {}
+                _ => attributes.push(KeyValue::new(attribute.key, value)),
             }
+        }
+        outcome.rpc = service.is_some();
+        let name = match service {
+            Some(service) => rpc::tell(said, &service, attributes),
+            None => http::tell(said, hop, attributes),
+        };
+        (outcome, Some(name))
+    }
+
+    /// What an attribute that is set later is called, where it is one of ours, and what status follows.
+    pub(super) fn translate(&mut self, attribute: &KeyValue) -> Option<Told> {
+        if self.hop == Hop::Function {
+            return None;
+        }
+        match attribute.key.as_str() {
+            "status" => Some(self.answer(number(&attribute.value)?)),
             "failed" => {
                 let mut told = Told::default();
-                self.fail(&mut told, "_OTHER".to_owned(), "");
+                self.fail(&mut told, "_OTHER".into(), "");
                 Some(told)
             }
             "cause" => Some(self.cause(&text(attribute.value.clone()))),
@@ -157,15 +126,32 @@ impl Outcome {
         }
     }
 
-    /// The end of the context, told by what it displays, where nobody has told it before.
-    pub(super) fn ended(&mut self, cause: &ctxprop::Cause) -> Option<Told> {
+    fn answer(&mut self, code: i64) -> Told {
+        let (key, value, error): (_, Value, _) = if self.rpc {
+            // A status may be the client's own word for the end of its context, which has yet to be told.
+            self.answered = code == 0;
+            (rpc::STATUS_CODE, rpc::name(code).into(), rpc::is_error(self.hop, code))
+        } else {
+            self.answered = true;
+            (http::STATUS_CODE, code.into(), code >= http::least_error(self.hop))
+        };
+        let kind = value.as_str().into_owned();
+        let mut told = Told { attributes: vec![KeyValue::new(key, value)], status: None };
+        if error {
+            self.fail(&mut told, kind.into(), "");
+        }
+        told
+    }
+
+    /// What follows of the end of the context that the span was in.
+    pub(super) fn ended(&mut self, cause: &Cause) -> Option<Told> {
         // A span that outlives its request has nothing to do with that being over, nor one that has its answer.
-        let apart = self.caused || self.answered || *cause == ctxprop::Cause::Finished;
+        let apart = self.caused || self.answered || *cause == Cause::Finished;
         (!apart).then(|| self.cause(&cause.to_string()))
     }
 
+    /// A cause as it is displayed.
     fn cause(&mut self, said: &str) -> Told {
-        use ctxprop::Cause;
         self.caused = true;
         let is = |cause: Cause| cause.to_string() == said;
         let name = match () {
@@ -177,15 +163,15 @@ impl Outcome {
             // The text of any other is the application's own.
             () => "custom",
         };
-        let mut told = Told::one(KeyValue::new(CAUSE, name));
+        let mut told = Told { attributes: vec![KeyValue::new(CAUSE, name)], status: None };
         // A client that left, or a caller that needs it no more, is no error of ours.
         if name == "deadline_exceeded" {
-            self.fail(&mut told, name.to_owned(), "the deadline passed");
+            self.fail(&mut told, name.into(), "the deadline passed");
         }
         told
     }
 
-    fn fail(&mut self, told: &mut Told, kind: String, description: &'static str) {
+    fn fail(&mut self, told: &mut Told, kind: Cow<'static, str>, description: &'static str) {
         if !std::mem::replace(&mut self.error, true) {
             told.attributes.push(KeyValue::new(ERROR_TYPE, kind));
             told.status = Some(Status::error(description));
@@ -194,16 +180,10 @@ impl Outcome {
 }
 
 /// What follows of something that was said.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 pub(super) struct Told {
     pub(super) attributes: Vec<KeyValue>,
     pub(super) status: Option<Status>,
-}
-
-impl Told {
-    fn one(attribute: KeyValue) -> Told {
-        Told { attributes: vec![attribute], status: None }
-    }
 }
 
 /// The attribute with this key, taken out.
@@ -228,16 +208,5 @@ fn number(value: &Value) -> Option<i64> {
     }
 }
 
-fn usual_port(scheme: &str) -> Option<i64> {
-    match scheme {
-        "http" => Some(80),
-        "https" => Some(443),
-        _ => None,
-    }
-}
-
-fn known_method(method: &str) -> Option<&'static str> {
-    const KNOWN: [&str; 10] =
-        ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY"];
-    KNOWN.into_iter().find(|known| *known == method)
-}
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,7 @@ use opentelemetry::KeyValue;
 use opentelemetry::trace::{Span, SpanContext, Status};
 
 use super::conventions::{Outcome, Told};
-use super::own::Own;
+use super::live::Claim;
 
 /// A span that was started by a [`CtxTracer`](crate::CtxTracer).
 ///
@@ -18,21 +18,21 @@ use super::own::Own;
 #[derive(Debug)]
 pub struct CtxSpan<S: Span> {
     span: S,
-    own: Option<Own>,
+    outcome: Outcome,
+    /// Holds the id of a span of ctxprop's as long as it is recorded.
+    claim: Option<Claim>,
     /// The context it was started under, as long as it is recorded and where that had not ended.
     ctx: Option<Ctx>,
-    outcome: Outcome,
 }
 
 impl<S: Span> CtxSpan<S> {
-    pub(super) fn new(span: S, mut own: Option<Own>, ctx: Option<Ctx>) -> Self {
-        let recorded = span.is_recording();
-        if let Some(own) = own.as_mut().filter(|_| !recorded) {
-            own.claim = None;
+    pub(super) fn new(span: S, outcome: Outcome, claim: Option<Claim>, ctx: Option<Ctx>) -> Self {
+        if !span.is_recording() {
+            return CtxSpan { span, outcome, claim: None, ctx: None };
         }
         // What begins after the end, such as cleanup, is not cut short by it.
-        let ctx = ctx.filter(|ctx| recorded && !ctx.is_done());
-        CtxSpan { span, own, ctx, outcome: Outcome::default() }
+        let ctx = ctx.filter(|ctx| !ctx.is_done());
+        CtxSpan { span, outcome, claim, ctx }
     }
 
     fn tell(&mut self, told: Told) {
@@ -64,10 +64,7 @@ impl<S: Span> Span for CtxSpan<S> {
     }
 
     fn set_attribute(&mut self, attribute: KeyValue) {
-        let told = match &self.own {
-            Some(own) => self.outcome.translate(own.hop, &attribute),
-            None => None,
-        };
+        let told = self.outcome.translate(&attribute);
         match told {
             Some(told) => self.tell(told),
             None => self.span.set_attribute(attribute),
@@ -93,8 +90,6 @@ impl<S: Span> Span for CtxSpan<S> {
             self.tell(told);
         }
         self.span.end_with_timestamp(timestamp);
-        if let Some(own) = &mut self.own {
-            own.claim = None;
-        }
+        self.claim = None;
     }
 }

@@ -6,7 +6,7 @@ use ctxprop::Ctx;
 use opentelemetry::Context;
 use opentelemetry::trace::{Span, SpanBuilder, SpanContext, Tracer};
 
-use super::conventions::Hop;
+use super::conventions::{Hop, Outcome};
 use super::own::{Own, Remembered, budget, parent_of_another, remember};
 use super::span::CtxSpan;
 use crate::faults;
@@ -56,12 +56,14 @@ impl<T: Tracer> Tracer for CtxTracer<T> {
             builder.attributes = Some(attributes);
             let moved = parent_of_another(parent_cx, here);
             let Some((parent, link)) = moved else {
-                return CtxSpan::new(self.tracer.build_with_context(builder, parent_cx), None, ctx);
+                let span = self.tracer.build_with_context(builder, parent_cx);
+                return CtxSpan::new(span, Outcome::of_function(), None, ctx);
             };
             if let Some(link) = link {
                 builder.links.get_or_insert_default().push(link);
             }
-            return CtxSpan::new(self.tracer.build_with_context(builder, &parent), None, ctx);
+            let span = self.tracer.build_with_context(builder, &parent);
+            return CtxSpan::new(span, Outcome::of_function(), None, ctx);
         };
         if own.hop == Hop::Function && own.parent_id.is_none() {
             own.parent_id = here.and_then(ctxprop::SpanContext::parent_id).filter(|_| {
@@ -75,7 +77,8 @@ impl<T: Tracer> Tracer for CtxTracer<T> {
         };
         let parent = own.parent(parent_cx, &[known, here.map(to_span_context)]);
         builder.span_kind.get_or_insert(own.hop.kind());
-        if let Some(name) = own.hop.begin(&mut attributes) {
+        let (outcome, name) = Outcome::begin(own.hop, &mut attributes);
+        if let Some(name) = name {
             builder.name = name;
         }
         attributes.extend(left);
@@ -85,7 +88,7 @@ impl<T: Tracer> Tracer for CtxTracer<T> {
         check(span.span_context(), &own);
         // A server's span tells its end itself.
         let ctx = ctx.filter(|_| own.hop != Hop::Server);
-        CtxSpan::new(span, Some(own), ctx)
+        CtxSpan::new(span, outcome, own.claim, ctx)
     }
 }
 

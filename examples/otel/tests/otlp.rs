@@ -1,7 +1,7 @@
 //! The three services, each a process, and a real collector: one trace, with the right parents, kinds and statuses. And
 //! a service in the middle that nobody here wrote: trace and baggage pass through it.
 //!
-//! What is needed of PyPI is installed into virtual environments below `target/tmp`; where it cannot be had, the tests
+//! What is needed of `PyPI` is installed into virtual environments below `target/tmp`; where it cannot be had, the tests
 //! are skipped and say so. `CTXPROP_PYTHON=required` has them fail.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic")]

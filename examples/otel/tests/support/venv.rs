@@ -1,4 +1,4 @@
-//! Virtual environments with packages of PyPI: the peers of the tests that nobody here wrote.
+//! Virtual environments with packages of `PyPI`: the peers of the tests that nobody here wrote.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
