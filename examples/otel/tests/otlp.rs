@@ -118,7 +118,7 @@ fn a_deadline_is_an_error_in_each_of_them() {
     let (orders, orders_url) = service(&sink, "orders", None);
     let (auth, auth_url) = service(&sink, "auth", Some(&orders_url));
     let (gateway, gateway_url) = service(&sink, "gateway", Some(&auth_url));
-    let (status, _) = answer(order(&gateway_url, "piano", "x-timeout-ms: 1500\r\n"));
+    let (status, _) = answer(order(&gateway_url, "piano", "x-timeout-ms: 3000\r\n"));
     assert_eq!(status, 504);
     let logs = [gateway.stop(), auth.stop(), orders.stop()];
     assert!(logs[2].iter().any(|line| line.contains("given back")), "{logs:#?}");
