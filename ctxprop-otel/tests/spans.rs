@@ -238,11 +238,10 @@ async fn status_and_cause_of_each_outcome() {
     let exported = Exported::here();
     let (tell, mut told) = unbounded_channel();
     let (root, shutdown) = Ctx::background().with_cancel();
-    let app = Router::new()
-        .route("/{what}", get(ctxprop_axum::threaded(outcome)))
-        .with_state(tell)
-        .layer(CtxLayer::mesh().under(&root));
-    let url = serve(app).await;
+    let app = Router::new().route("/{what}", get(ctxprop_axum::threaded(outcome))).with_state(tell);
+    let short = CtxLayer::mesh().max_budget(Duration::from_millis(30));
+    let short_url = serve(app.clone().layer(short)).await;
+    let url = serve(app.layer(CtxLayer::mesh().under(&root))).await;
     let ctx = Ctx::background().child_span();
     let mut seen = 0;
     let mut next = |exported: &Exported| {
@@ -271,20 +270,28 @@ async fn status_and_cause_of_each_outcome() {
         assert_eq!(attribute(&from, "error.type"), kind(at_client));
     }
 
-    // the deadline
+    // the deadline of the server
+    let count = exported.spans().len();
+    let answer = client.get(format!("{short_url}/sleep")).send().with(&ctx).await.unwrap();
+    assert_eq!(answer.status().as_u16(), 504);
+    drop(answer);
+    told.recv().await.unwrap();
+    exported.until(count + 2).await;
+    let (at, from) = next(&exported);
+    for span in [at.as_ref().unwrap(), from.as_ref().unwrap()] {
+        assert!(matches!(span.status, Status::Error { .. }), "{span:?}");
+        assert_eq!(attribute(span, "error.type").as_deref(), Some("504"));
+    }
+    assert_eq!(attribute(&at.unwrap(), "ctxprop.cause").as_deref(), Some("deadline_exceeded"));
+
+    // that of the caller, which either of the two sees first
     let count = exported.spans().len();
     let short = ctx.with_timeout(Duration::from_millis(30));
     client.get(format!("{url}/sleep")).send().with(&short).await.unwrap_err();
     told.recv().await.unwrap();
     exported.until(count + 2).await;
-    let (at, from) = next(&exported);
-    let (at, from) = (at.unwrap(), from.unwrap());
-    for span in [&at, &from] {
-        assert!(matches!(span.status, Status::Error { .. }), "{span:?}");
-        assert!(attribute(span, "error.type").is_some());
-    }
-    assert_eq!(attribute(&at, "ctxprop.cause").as_deref(), Some("deadline_exceeded"));
-    // Either the server says so or the client sees it first.
+    let from = next(&exported).1.unwrap();
+    assert!(matches!(from.status, Status::Error { .. }), "{from:?}");
     match attribute(&from, "http.response.status_code") {
         Some(code) => assert_eq!(code, "504"),
         None => assert_eq!(attribute(&from, "ctxprop.cause").as_deref(), Some("deadline_exceeded")),

@@ -109,6 +109,16 @@ impl Outcome {
         (outcome, Some(name))
     }
 
+    /// What a hop's span says of its end, taken out of what it begins with.
+    pub(super) fn take(hop: Hop, attributes: &mut Vec<KeyValue>) -> Vec<KeyValue> {
+        if hop == Hop::Function {
+            return Vec::new();
+        }
+        let is_of_the_end =
+            |it: &mut KeyValue| ["status", "failed", "cause"].contains(&it.key.as_str());
+        attributes.extract_if(.., is_of_the_end).collect()
+    }
+
     /// What an attribute that is set later is called, where it is one of ours, and what status follows.
     pub(super) fn translate(&mut self, attribute: &KeyValue) -> Option<Told> {
         if self.hop == Hop::Function {

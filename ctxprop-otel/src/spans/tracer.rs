@@ -77,6 +77,8 @@ impl<T: Tracer> Tracer for CtxTracer<T> {
         };
         let parent = own.parent(parent_cx, &[known, here.map(to_span_context)]);
         builder.span_kind.get_or_insert(own.hop.kind());
+        // Of a span that nobody ever entered, such as that of a request that was refused, all is known by now.
+        let known_by_now = Outcome::take(own.hop, &mut attributes);
         let (outcome, name) = Outcome::begin(own.hop, &mut attributes);
         if let Some(name) = name {
             builder.name = name;
@@ -88,7 +90,9 @@ impl<T: Tracer> Tracer for CtxTracer<T> {
         check(span.span_context(), &own);
         // A server's span tells its end itself.
         let ctx = ctx.filter(|_| own.hop != Hop::Server);
-        CtxSpan::new(span, outcome, own.claim, ctx)
+        let mut span = CtxSpan::new(span, outcome, own.claim, ctx);
+        span.set_attributes(known_by_now);
+        span
     }
 }
 

@@ -111,6 +111,8 @@ fn an_order_is_one_trace() {
     assert!(budgets[0] <= 10_000);
 }
 
+/// The deadline is that of the last hop's own: one that all share may be seen first by any of them, whose caller, or
+/// callee, then sees it leave.
 #[test]
 fn a_deadline_is_an_error_in_each_of_them() {
     let Some(python) = venv::of(&venv::SINK) else { return };
@@ -118,31 +120,46 @@ fn a_deadline_is_an_error_in_each_of_them() {
     let (orders, orders_url) = service(&sink, "orders", None);
     let (auth, auth_url) = service(&sink, "auth", Some(&orders_url));
     let (gateway, gateway_url) = service(&sink, "gateway", Some(&auth_url));
-    let (status, _) = answer(order(&gateway_url, "piano", "x-timeout-ms: 3000\r\n"));
-    assert_eq!(status, 504);
+    let (status, _) = answer(order(&gateway_url, "piano", ""));
+    assert_eq!(status, 502);
     let logs = [gateway.stop(), auth.stop(), orders.stop()];
     assert!(logs[2].iter().any(|line| line.contains("given back")), "{logs:#?}");
 
     let spans = sink.spans(8);
     let given_back = spans.named("give_back");
-    let servers =
+    let [gateway, auth, orders] =
         ["POST /checkout", "POST /authorize", "POST /orders"].map(|name| spans.named(name));
+    let pack = spans.named("pack");
     for span in &spans.0 {
-        assert_eq!(span.trace_id(), TRACE);
-        let attributes = span.attributes();
-        if span == given_back {
-            assert!(!span.failed(), "what is done after the end is not cut short by it: {span:?}");
-            continue;
-        }
-        assert!(span.failed(), "{span:?}");
-        assert!(attributes.contains_key("error.type"), "{span:?}");
-        if span.kind() != CLIENT {
-            assert_eq!(attributes["ctxprop.cause"], "deadline_exceeded", "{span:?}");
-        }
+        assert_eq!((span.trace_id(), span.trace_state()), (TRACE, "rojo=1,congo=2"));
+        // `fulfil` has no error: it got an answer.
+        let failed = ![given_back, spans.named("fulfil")].contains(&span);
+        assert_eq!(span.failed(), failed, "{span:?}");
+        assert_eq!(span.attributes().contains_key("error.type"), failed, "{span:?}");
     }
-    assert_eq!(servers[0].parent_id(), CALLER);
-    assert_eq!(spans.named("pack").parent_id(), servers[2].span_id());
-    assert_eq!(given_back.parent_id(), servers[2].span_id());
+    for span in [orders, pack] {
+        assert_eq!(span.attributes()["ctxprop.cause"], "deadline_exceeded", "{span:?}");
+    }
+    let codes = [gateway, auth, orders].map(|span| span.attributes()["http.response.status_code"]);
+    assert_eq!(codes, ["502", "502", "504"]);
+    assert_eq!(gateway.parent_id(), CALLER);
+    assert_eq!((pack.parent_id(), given_back.parent_id()), (orders.span_id(), orders.span_id()));
+}
+
+#[test]
+fn the_deadline_of_a_caller_is_an_error_where_it_came_in() {
+    let Some(python) = venv::of(&venv::SINK) else { return };
+    let mut sink = Sink::start(python);
+    // There is nobody behind it, and nobody is asked.
+    let (gateway, gateway_url) = service(&sink, "gateway", None);
+    let (status, _) = answer(order(&gateway_url, "piano", "x-timeout-ms: 0\r\n"));
+    assert_eq!(status, 504);
+    gateway.stop();
+    let spans = sink.spans(1);
+    let refused = spans.named("POST /checkout");
+    assert!(refused.failed());
+    assert_eq!(refused.attributes()["ctxprop.cause"], "deadline_exceeded");
+    assert_eq!(refused.attributes()["ctxprop.budget_ms"], "0");
 }
 
 #[test]
@@ -153,7 +170,7 @@ fn a_client_that_leaves_is_none() {
     let (mut auth, auth_url) = service(&sink, "auth", Some(&orders_url));
     let (mut gateway, gateway_url) = service(&sink, "gateway", Some(&auth_url));
     let socket = order(&gateway_url, "piano", "");
-    orders.says("reserved");
+    orders.says("reserved item=\"piano\"");
     drop(socket);
     for service in [&mut orders, &mut auth, &mut gateway] {
         let line = service.says("a request was cut short");

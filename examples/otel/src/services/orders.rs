@@ -9,8 +9,12 @@ use ctxprop_axum::CtxLayer;
 
 use super::{Caller, Failure, Order, Receipt};
 
+/// The most that an order takes.
+const BUDGET: Duration = Duration::from_secs(5);
+
 pub(crate) fn app(root: &Ctx) -> Router {
-    let layer = CtxLayer::mesh().under(root);
+    // Nobody waits for a piano, however much time they have.
+    let layer = CtxLayer::mesh().max_budget(BUDGET).under(root);
     Router::new().route("/orders", post(order)).layer(layer)
 }
 
