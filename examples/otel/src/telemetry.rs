@@ -41,11 +41,11 @@ impl Telemetry {
     /// Exports what is left, and tells what was lost.
     pub(crate) fn shutdown(self) {
         if let Err(error) = self.provider.shutdown() {
-            eprintln!("the last spans were not exported: {error}");
+            println!("the last spans were not exported: {error}");
         }
         let faults = faults();
         if faults.spans_lost > 0 {
-            eprintln!("{} spans were lost", faults.spans_lost);
+            println!("{} spans were lost", faults.spans_lost);
         }
     }
 }

@@ -7,7 +7,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic")]
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Command;
 
@@ -26,13 +26,17 @@ const CALLER: &str = "b7ad6b7169203331";
 
 /// A service that exports to `sink`, and where it is.
 fn service(sink: &Sink, name: &str, next: Option<&str>) -> (Process, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_otel"));
-    command.args(["serve", name]).args(next);
-    start(sink, &mut command)
+    start(&sink.endpoint(), &mut program(name, next))
 }
 
-fn start(sink: &Sink, command: &mut Command) -> (Process, String) {
-    command.env("OTEL_EXPORTER_OTLP_ENDPOINT", sink.endpoint());
+fn program(name: &str, next: Option<&str>) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_otel"));
+    command.args(["serve", name]).args(next);
+    command
+}
+
+fn start(collector: &str, command: &mut Command) -> (Process, String) {
+    command.env("OTEL_EXPORTER_OTLP_ENDPOINT", collector);
     let mut process = Process::start(command);
     let url = process.line();
     (process, url)
@@ -198,7 +202,8 @@ fn a_python_service_in_the_middle_passes_trace_and_baggage_on() {
     let (orders, orders_url) = service(&sink, "orders", None);
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python/middle.py");
     let mut command = Command::new(python);
-    let (mut middle, middle_url) = start(&sink, command.arg("-u").arg(script).arg(orders_url));
+    let (mut middle, middle_url) =
+        start(&sink.endpoint(), command.arg("-u").arg(script).arg(orders_url));
     let (auth, auth_url) = service(&sink, "auth", Some(&middle_url));
     let (gateway, gateway_url) = service(&sink, "gateway", Some(&auth_url));
     let (status, body) = answer(order(&gateway_url, "book", ""));
@@ -240,5 +245,33 @@ fn a_python_service_in_the_middle_passes_trace_and_baggage_on() {
     );
     for span in chain {
         assert_eq!((span.trace_id(), span.trace_state()), (TRACE, "rojo=1,congo=2"), "{span:?}");
+    }
+}
+
+/// Needs nothing of `PyPI`: the collectors are sockets.
+#[test]
+fn a_collector_that_is_down_or_hangs_holds_no_order_up_and_what_it_loses_is_told() {
+    // The one takes connections and says nothing, the other is not there.
+    let hangs = TcpListener::bind("127.0.0.1:0").unwrap();
+    let down = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    for collector in [hangs.local_addr().unwrap(), down] {
+        let collector = format!("http://{collector}");
+        let run = |name, next: Option<&str>| {
+            let mut command = program(name, next);
+            command.env("OTEL_BSP_SCHEDULE_DELAY", "1").env("OTEL_EXPORTER_OTLP_TIMEOUT", "300");
+            start(&collector, &mut command)
+        };
+        let (orders, orders_url) = run("orders", None);
+        let (auth, auth_url) = run("auth", Some(&orders_url));
+        let (gateway, gateway_url) = run("gateway", Some(&auth_url));
+        for _ in 0..3 {
+            let (status, body) = answer(order(&gateway_url, "book", ""));
+            assert_eq!(status, 200, "{body}");
+        }
+        for (service, spans) in [(gateway, 6), (auth, 9), (orders, 6)] {
+            let said = service.stop();
+            let told = format!("{spans} spans were lost");
+            assert!(said.iter().any(|line| *line == told), "{said:#?}");
+        }
     }
 }
