@@ -4,7 +4,7 @@
 //! 1. Exactly one value holds it: the future, then the response's body, or the task in which the handler
 //!    unwinds. Where that goes, by whatever way, also a panic, the request is over: its context has ended.
 //! 2. What happened is told once, as it goes: one event, and two fields of its span.
-//! 3. Nothing is kept for the event where nobody would see it.
+//! 3. Nothing is kept for the event and the span where nobody would see either.
 
 use std::time::Duration;
 
@@ -60,7 +60,8 @@ impl InFlight {
             true => Span::none(),
             false => ctx.sync_scope(|| request_span(&ctx, request, budget)),
         };
-        let told = !nested && tracing::enabled!(target: "ctxprop", Level::WARN);
+        let listens = || tracing::enabled!(target: "ctxprop", Level::WARN);
+        let told = !nested && (!span.is_disabled() || listens());
         let report = told.then(|| {
             Box::new(Report {
                 method: request.method().clone(),

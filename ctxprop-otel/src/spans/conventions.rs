@@ -5,6 +5,7 @@ mod http;
 mod rpc;
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use ctxprop::Cause;
 use opentelemetry::trace::{SpanKind, Status};
@@ -16,6 +17,18 @@ pub(super) const BUDGET: &str = "ctxprop.budget_ms";
 pub(super) const CAUSE: &str = "ctxprop.cause";
 
 const ERROR_TYPE: &str = "error.type";
+
+/// As a cause is displayed, and its name here.
+static CAUSES: LazyLock<[(String, &str); 5]> = LazyLock::new(|| {
+    [
+        (Cause::Finished, "finished"),
+        (Cause::DeadlineExceeded, "deadline_exceeded"),
+        (Cause::Disconnected, "disconnected"),
+        (Cause::Cancelled, "cancelled"),
+        (Cause::Shutdown, "shutdown"),
+    ]
+    .map(|(cause, name)| (cause.to_string(), name))
+});
 
 /// Which of ctxprop's spans one is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -163,16 +176,9 @@ impl Outcome {
     /// A cause as it is displayed.
     fn cause(&mut self, said: &str) -> Told {
         self.caused = true;
-        let is = |cause: Cause| cause.to_string() == said;
-        let name = match () {
-            () if is(Cause::DeadlineExceeded) => "deadline_exceeded",
-            () if is(Cause::Finished) => "finished",
-            () if is(Cause::Disconnected) => "disconnected",
-            () if is(Cause::Cancelled) => "cancelled",
-            () if is(Cause::Shutdown) => "shutdown",
-            // The text of any other is the application's own.
-            () => "custom",
-        };
+        // The text of any other is the application's own.
+        let known = CAUSES.iter().find(|(text, _)| text == said);
+        let name = known.map_or("custom", |(_, name)| name);
         let mut told = Told { attributes: vec![KeyValue::new(CAUSE, name)], status: None };
         // A client that left, or a caller that needs it no more, is no error of ours.
         if name == "deadline_exceeded" {
