@@ -30,8 +30,11 @@ impl<S: Span> CtxSpan<S> {
         if !span.is_recording() {
             return CtxSpan { span, outcome, claim: None, ctx: None };
         }
-        // What begins after the end, such as cleanup, is not cut short by it.
-        let ctx = ctx.filter(|ctx| !ctx.is_done());
+        // What begins after the end, such as cleanup, is not cut short by it. To ask a context whose time is up whether it
+        // is done would tell all that wait for it, with the span that is started here locked.
+        let lasts =
+            |ctx: &Ctx| !ctx.remaining().is_some_and(|left| left.is_zero()) && !ctx.is_done();
+        let ctx = ctx.filter(lasts);
         CtxSpan { span, outcome, claim, ctx }
     }
 
