@@ -89,7 +89,7 @@
 //!
 //! | level | what | fields |
 //! | --- | --- | --- |
-//! | info, a span | `request` | `method`, `route`, `trace_id`, `span_id`, `parent_id`, `budget`; at its end `status`, `cause` |
+//! | info, a span | `request` | `method`, `route`, `scheme`, `path`, `trace_id`, `span_id`, `parent_id`, `budget`; at its end `status`, `cause` |
 //! | info | a request is over | `method`, `route`, `status`, `cause`, `deadline` (`caller` or `server`, where one passed), `spent`, `left`, `trace_id` |
 //! | info | a request's connection was upgraded: under another server than [`serve`](fn@serve) | the same |
 //! | info | a session is over: what its connection was upgraded to | the same |

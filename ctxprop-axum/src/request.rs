@@ -5,7 +5,7 @@
 //!    to, or the task in which the handler unwinds. Where that goes, by whatever way, also a panic, the request is over:
 //!    its context has ended.
 //! 2. What happened is told once, as it goes: one event, and two fields of its span.
-//! 3. Nothing is kept for the event where nobody would see it.
+//! 3. Nothing is kept for the event and the span where nobody would see either.
 
 use std::time::Duration;
 
@@ -64,8 +64,13 @@ impl InFlight {
     /// The request that was `admitted`. Under another layer that one's span and event are enough.
     pub(crate) fn new<B>(admitted: Admitted, request: &Request<B>) -> Self {
         let Admitted { ctx, canceller, granted, budget, nested, .. } = admitted;
-        let span = if nested { Span::none() } else { request_span(&ctx, request, budget) };
-        let told = !nested && tracing::enabled!(target: "ctxprop", Level::WARN);
+        // Made with its context current, which tells whoever exports it more than its fields do.
+        let span = match nested {
+            true => Span::none(),
+            false => ctx.sync_scope(|| request_span(&ctx, request, budget)),
+        };
+        let listens = || tracing::enabled!(target: "ctxprop", Level::WARN);
+        let told = !nested && (!span.is_disabled() || listens());
         let report = told.then(|| {
             Box::new(Report {
                 method: request.method().clone(),
@@ -237,6 +242,8 @@ fn request_span<B>(ctx: &Ctx, request: &Request<B>, budget: Option<Duration>) ->
         "request",
         method = %request.method(),
         route,
+        scheme = request.uri().scheme_str(),
+        path = request.uri().path(),
         trace_id = %ctx.span().trace_id(),
         span_id = %ctx.span().span_id(),
         parent_id = ctx.span().parent_id().map(field::display),

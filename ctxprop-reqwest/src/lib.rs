@@ -23,7 +23,7 @@
 //! | when | then |
 //! | --- | --- |
 //! | the context has ended, or less than 1 ms is left | [`Error::Cancelled`]; no connection is opened |
-//! | it is sent | a span of its own below the context's, what remains of the budget, and baggage for peers; a `tracing` span `send` with the ids, method, host, path and status |
+//! | it is sent | a span of its own below the context's, what remains of the budget, and baggage for peers; a `tracing` span `send` with the ids, method, scheme, host, port, path and status, or `failed` |
 //! | the context ends | [`Error::Cancelled`] at once; the connection closes, over HTTP/2 the stream |
 //! | the context ends while the response's body is read | reading it fails with [`Error::Cancelled`], wherever that is |
 //! | its own, shorter timeout passes | reqwest's timeout error, as ever |

@@ -83,12 +83,15 @@ fn hop_span(hop: &Request, span: &SpanContext) -> Span {
         target: "ctxprop",
         "send",
         method = %hop.method(),
+        scheme = hop.url().scheme(),
         host = hop.url().host_str(),
+        port = hop.url().port(),
         path = hop.url().path(),
         trace_id = %span.trace_id(),
         span_id = %span.span_id(),
         parent_id = span.parent_id().map(field::display),
         status = field::Empty,
+        failed = field::Empty,
     )
 }
 
@@ -107,8 +110,8 @@ impl<'a> Sender<'a> {
         rules.add_default_headers(request.headers_mut());
         let timeout = request.timeout().copied().or(rules.timeout);
         // Without a trace one begins here.
-        let trace = match ctx.span() {
-            span if span.is_valid() => span.clone(),
+        let trace = match ctx.active_span() {
+            span if span.is_valid() => span,
             _ => SpanContext::root(),
         };
         metrics::bounded(timeout, ctx);
@@ -149,7 +152,10 @@ impl<'a> Sender<'a> {
                 *hop.timeout_mut() = left.timer;
             }
             let seen = hop_span(&hop, &span);
-            let response = transport.execute(hop).instrument(seen.clone()).await?;
+            let sent = transport.execute(hop).instrument(seen.clone()).await;
+            let response = sent.inspect_err(|_| {
+                seen.record("failed", true);
+            })?;
             seen.record("status", response.status().as_u16());
             if says_our_budget_ran_out(response.status(), response.headers())
                 && self.may_say_so(&journey, &left)

@@ -46,6 +46,7 @@ pub mod budget;
 mod carrier;
 mod environment;
 mod fields;
+mod foreign;
 mod formats;
 mod headers;
 mod http;
@@ -60,6 +61,8 @@ use crate::span::SpanContext;
 pub use crate::line::Line;
 pub use carrier::{Extract, Inject};
 pub use environment::Environment;
+use fields::Fields;
+pub use foreign::{Format, Found, set_active_span};
 pub use formats::Formats;
 pub use headers::{FIELDS, Group, HEADERS, Header};
 

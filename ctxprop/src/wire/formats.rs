@@ -4,9 +4,11 @@ use std::time::SystemTime;
 
 use super::carrier::{Extract, Inject};
 use super::fields::Fields;
+use super::foreign::{self, Foreign, Format, Found};
 use super::headers::{Field, FieldSet, Group};
 use super::{Dropped, Expired, Incoming, Outgoing, baggage, budget, trace_context};
 use crate::baggage::BaggageMap;
+use crate::span::SpanContext;
 
 /// Which formats to read and to write.
 ///
@@ -45,6 +47,7 @@ pub struct Formats {
     budget: bool,
     written: FieldSet,
     transit: budget::Transit,
+    foreign: Option<Foreign>,
 }
 
 impl Formats {
@@ -57,6 +60,7 @@ impl Formats {
             budget: true,
             written: FieldSet::BY_DEFAULT,
             transit: budget::Transit::Immediate,
+            foreign: None,
         }
     }
 
@@ -71,6 +75,16 @@ impl Formats {
         let mut formats = Self::new().send_timeout_ms(false);
         formats.transit = budget::Transit::Queued;
         formats
+    }
+
+    /// Reads and writes this format beside those of the table, in place of another that was given before. It follows
+    /// [`trace`](Formats::trace) and [`baggage`](Formats::baggage): what is off it neither reads nor writes.
+    ///
+    /// Of a message that has both, the valid `traceparent` counts, and the baggage of `baggage`.
+    #[must_use]
+    pub const fn with_format(mut self, format: &'static dyn Format) -> Self {
+        self.foreign = Some(Foreign(format));
+        self
     }
 
     /// Whether `traceparent` and `tracestate` are read and written, and `x-trace-id` read.
@@ -138,7 +152,7 @@ impl Formats {
     /// Reads what a caller sent. Never fails: see [`wire`](super).
     #[must_use]
     pub fn extract(&self, carrier: &(impl Extract + ?Sized)) -> Incoming {
-        self.read(carrier, baggage::read)
+        self.read(carrier, baggage::read, BaggageMap::clone)
     }
 
     /// Reads what a caller sent, and of its baggage only the members with these keys, compared exactly: for a service
@@ -152,7 +166,11 @@ impl Formats {
         carrier: &(impl Extract + ?Sized),
         keys: &[K],
     ) -> Incoming {
-        self.read(carrier, |fields, dropped| baggage::read_keys(fields, keys, dropped))
+        self.read(
+            carrier,
+            |fields, dropped| baggage::read_keys(fields, keys, dropped),
+            |found| found.retain_keys(keys),
+        )
     }
 
     #[inline]
@@ -160,12 +178,16 @@ impl Formats {
         &self,
         carrier: &(impl Extract + ?Sized),
         baggage: impl FnOnce(&Fields<'_>, &mut Dropped) -> BaggageMap,
+        believed: impl FnOnce(&BaggageMap) -> BaggageMap,
     ) -> Incoming {
         let mut fields = Fields::default();
         fields.collect(carrier);
         let mut dropped = Dropped::default();
-        Incoming {
-            span: if self.trace { trace_context::read(&fields, &mut dropped) } else { None },
+        let mut incoming = Incoming {
+            span: match (self.trace, self.foreign) {
+                (true, None) => trace_context::read(&fields, &mut dropped),
+                _ => None,
+            },
             baggage: match self.baggage {
                 true => baggage(&fields, &mut dropped),
                 false => BaggageMap::empty(),
@@ -174,7 +196,38 @@ impl Formats {
                 true => budget::read(&fields, self.transit, SystemTime::now, &mut dropped),
                 false => None,
             },
-            dropped: dropped.0,
+            dropped: 0,
+        };
+        if let Some(format) = self.foreign {
+            self.read_foreign(format, (carrier, &fields), &mut incoming, believed, &mut dropped);
+        }
+        incoming.dropped = dropped.0;
+        incoming
+    }
+
+    /// The trace, and the baggage where `incoming` has none.
+    fn read_foreign(
+        &self,
+        format: Foreign,
+        (carrier, fields): (&(impl Extract + ?Sized), &Fields<'_>),
+        incoming: &mut Incoming,
+        believed: impl FnOnce(&BaggageMap) -> BaggageMap,
+        dropped: &mut Dropped,
+    ) {
+        let lines = || carrier.lines().map(|(name, line)| (name, line.as_bytes()));
+        let mut found = None::<Found>;
+        if self.trace {
+            let span = || found.insert(format.extract(lines())).span.take();
+            incoming.span = foreign::span(fields, span, dropped);
+        }
+        if self.baggage && incoming.baggage.is_empty() {
+            let found = found.get_or_insert_with(|| format.extract(lines()));
+            if !found.baggage.is_empty() {
+                incoming.baggage = believed(&found.baggage);
+            }
+        }
+        if let Some(found) = found.filter(|found| found.dropped > 0) {
+            dropped.note("a foreign format", "malformed", found.dropped);
         }
     }
 
@@ -193,6 +246,16 @@ impl Formats {
             return Err(Expired);
         }
         carrier.clear(self.replaced());
+        if let Some(format) = self.foreign.filter(|_| self.trace || self.baggage) {
+            format.clear(carrier);
+            let nowhere = SpanContext::invalid();
+            let told = Outgoing {
+                span: if self.trace { outgoing.span } else { &nowhere },
+                baggage: outgoing.baggage.filter(|_| self.baggage),
+                remaining: outgoing.remaining,
+            };
+            format.inject(&told, carrier);
+        }
         if self.budget
             && let Some(remaining) = outgoing.remaining
         {

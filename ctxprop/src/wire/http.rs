@@ -50,9 +50,9 @@ impl Ctx {
         (ctx, canceller)
     }
 
-    /// Writes this context into the headers of a request, or any other carrier: its span, its baggage and what
-    /// remains of its budget, in place of whatever lines are there. For a span of its own, use
-    /// [`child_span`](Ctx::child_span) first: a context without a trace writes none.
+    /// Writes this context into the headers of a request, or any other carrier: its span, or the
+    /// [active](Ctx::active_span) one, its baggage and what remains of its budget, in place of whatever lines are there.
+    /// For a span of its own, use [`child_span`](Ctx::child_span) first: a context without a trace writes none.
     ///
     /// `formats` says which headers. The baggage goes to whoever receives the request: a client that talks
     /// to strangers leaves it out with [`Formats::baggage`].
@@ -78,8 +78,9 @@ impl Ctx {
     /// ```
     pub fn inject(&self, carrier: &mut impl Inject, formats: &Formats) -> Result<(), Cancelled> {
         self.check()?;
+        let span = self.active_span();
         let outgoing = Outgoing {
-            span: self.span(),
+            span: &span,
             baggage: Some(self.baggage_map()).filter(|baggage| !baggage.is_empty()),
             remaining: self.remaining(),
         };

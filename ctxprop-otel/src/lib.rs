@@ -1,0 +1,30 @@
+#![doc = include_str!("../README.md")]
+
+mod active;
+mod baggage;
+mod carried;
+mod context;
+#[cfg(feature = "sdk")]
+mod export;
+mod faults;
+mod format;
+#[cfg(feature = "sdk")]
+mod next;
+mod span_context;
+#[cfg(feature = "tracing")]
+mod spans;
+
+pub use active::install;
+pub use baggage::{from_baggage, to_baggage};
+pub use carried::{Captured, Carried, carried};
+pub use context::{CtxExt, ctx_of};
+#[cfg(feature = "sdk")]
+pub use export::CountedBatch;
+pub use faults::{Faults, faults};
+pub use format::PropagatorFormat;
+#[cfg(feature = "sdk")]
+pub use next::CtxIds;
+pub use opentelemetry;
+pub use span_context::{from_span_context, to_span_context};
+#[cfg(feature = "tracing")]
+pub use spans::{CtxSpan, CtxTracer, layer};
