@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Waker;
 
 use crate::cause::Cancelled;
-use crate::context::node::Header;
+use crate::context::header::Header;
 use crate::ctx::Ctx;
 use crate::shield;
 

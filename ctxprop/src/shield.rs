@@ -25,7 +25,7 @@ use pin_project_lite::pin_project;
 
 use crate::cause::{Cancelled, Cause};
 use crate::context::deadline::Deadline;
-use crate::context::node::Additions;
+use crate::context::header::Additions;
 use crate::ctx::Ctx;
 use crate::current;
 use crate::end::Keys;
