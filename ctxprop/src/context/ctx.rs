@@ -8,6 +8,7 @@ use tokio_util::task::TaskTracker;
 use super::header::{Additions, Header};
 use super::node::Node;
 use super::part::Part;
+use crate::baggage::{Baggage, BaggageError};
 use crate::detached;
 use crate::end::Keys;
 use crate::end::cause::{Cancelled, Cause};
@@ -102,6 +103,48 @@ impl Ctx {
     #[inline]
     pub(crate) fn child<P: Part>(&self, add: Additions, part: P) -> Ctx {
         Ctx::of(Node::below(&self.node, add, part, 0))
+    }
+
+    // Here, and not beside the span: rustc names a method by its file where that is not the type's, and the bounds of
+    // these two are in messages.
+
+    /// A child whose baggage also has what `baggage` holds, in place of entries with the same keys.
+    ///
+    /// # Errors
+    ///
+    /// Where a key or value cannot be sent, or all together would pass W3C's limits of 64 entries and
+    /// 8,192 bytes. The error names the key.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ctxprop::{Background, Baggage, Ctx};
+    ///
+    /// #[derive(Baggage, Debug, PartialEq)]
+    /// struct Caller {
+    ///     #[baggage(key = "user.id", max_len = 20)]
+    ///     user_id: u64,
+    /// }
+    ///
+    /// let ctx = Ctx::background().with_baggage(&Caller { user_id: 7 })?;
+    /// assert_eq!(ctx.baggage::<Caller>()?, Caller { user_id: 7 });
+    /// assert_eq!(ctx.baggage_map().get("user.id"), Some("7"));
+    /// # Ok::<(), ctxprop::BaggageError>(())
+    /// ```
+    pub fn with_baggage<B: Baggage>(&self, baggage: &B) -> Result<Ctx, BaggageError> {
+        let mut builder = self.baggage_map().to_builder();
+        baggage.to_baggage(&mut builder)?;
+        Ok(self.child(Additions::default(), builder.build()))
+    }
+
+    /// Reads the baggage as a `B`. It is parsed at each call, so keep what it gives.
+    ///
+    /// # Errors
+    ///
+    /// Where an entry is missing, does not parse or is longer than its `max_len`. The error names the key, never
+    /// the value.
+    pub fn baggage<B: Baggage>(&self) -> Result<B, BaggageError> {
+        B::from_baggage(self.baggage_map())
     }
 
     /// Whether this context has ended. Once true it stays true. It looks at the clock, so a deadline that nobody

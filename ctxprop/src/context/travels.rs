@@ -1,8 +1,8 @@
-//! What of a context travels to the next process: its span and its baggage.
+//! What of a context travels to the next process: its span and its baggage. Typed baggage is in `ctx.rs`.
 
 use super::ctx::Ctx;
 use super::header::Additions;
-use crate::baggage::{Baggage, BaggageError, BaggageMap};
+use crate::baggage::BaggageMap;
 use crate::span::SpanContext;
 
 impl Ctx {
@@ -46,45 +46,6 @@ impl Ctx {
     #[must_use = "contexts are immutable: the span is the new one's"]
     pub fn child_span(&self) -> Ctx {
         self.with_span(self.span().child())
-    }
-
-    /// A child whose baggage also has what `baggage` holds, in place of entries with the same keys.
-    ///
-    /// # Errors
-    ///
-    /// Where a key or value cannot be sent, or all together would pass W3C's limits of 64 entries and
-    /// 8,192 bytes. The error names the key.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use ctxprop::{Background, Baggage, Ctx};
-    ///
-    /// #[derive(Baggage, Debug, PartialEq)]
-    /// struct Caller {
-    ///     #[baggage(key = "user.id", max_len = 20)]
-    ///     user_id: u64,
-    /// }
-    ///
-    /// let ctx = Ctx::background().with_baggage(&Caller { user_id: 7 })?;
-    /// assert_eq!(ctx.baggage::<Caller>()?, Caller { user_id: 7 });
-    /// assert_eq!(ctx.baggage_map().get("user.id"), Some("7"));
-    /// # Ok::<(), ctxprop::BaggageError>(())
-    /// ```
-    pub fn with_baggage<B: Baggage>(&self, baggage: &B) -> Result<Ctx, BaggageError> {
-        let mut builder = self.baggage_map().to_builder();
-        baggage.to_baggage(&mut builder)?;
-        Ok(self.child(Additions::default(), builder.build()))
-    }
-
-    /// Reads the baggage as a `B`. It is parsed at each call, so keep what it gives.
-    ///
-    /// # Errors
-    ///
-    /// Where an entry is missing, does not parse or is longer than its `max_len`. The error names the key, never
-    /// the value.
-    pub fn baggage<B: Baggage>(&self) -> Result<B, BaggageError> {
-        B::from_baggage(self.baggage_map())
     }
 
     /// All baggage, untyped; empty where there is none.
