@@ -2,8 +2,10 @@
 //! count for a context is `context/ended.rs`.
 
 pub(crate) mod cause;
+mod keys;
 pub(crate) mod record;
 mod slab;
+mod telling;
 mod waiters;
 
-pub(crate) use waiters::Keys;
+pub(crate) use keys::Keys;

@@ -25,7 +25,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::deadline::timer;
 use super::dispatch::Callback;
-use super::node::{Header, Node};
+use super::header::Header;
+use super::node::Node;
 use crate::end::Keys;
 use crate::fault::{Fault, planted};
 use crate::sync::{Mutex, lock};

@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::ctx::Ctx;
-use super::node::{Additions, Node};
+use super::header::Additions;
+use super::node::Node;
 use crate::end::cause::Cause;
 
 /// Ends a context: the other half of [`Ctx::with_cancel`]. Clones end the same context.

@@ -1,19 +1,17 @@
 //! [`Ctx`]: the handle that code holds. Making one and looking at it; each other ability has its own file.
 
-use std::fmt;
 use std::sync::Arc;
 use std::task::Waker;
 
 use tokio_util::task::TaskTracker;
 
-use super::lineage::EndsWith;
-use super::node::{Additions, Header, Node};
-use super::part::{Detached, Part};
-use crate::baggage::{Baggage, BaggageError, BaggageMap};
+use super::header::{Additions, Header};
+use super::node::Node;
+use super::part::Part;
+use crate::baggage::{Baggage, BaggageError};
 use crate::detached;
 use crate::end::Keys;
 use crate::end::cause::{Cancelled, Cause};
-use crate::span::SpanContext;
 
 /// A request context: how long the caller will wait, whether they are still there, who they are and where
 /// in the trace we stand.
@@ -107,102 +105,8 @@ impl Ctx {
         Ctx::of(Node::below(&self.node, add, part, 0))
     }
 
-    /// The same, for work that outlives this context.
-    pub(crate) fn detached_child(&self, add: Additions, reason: &'static str) -> Ctx {
-        self.child(Additions { ends_with: EndsWith::Nothing, ..add }, Detached(reason))
-    }
-
-    /// A context that keeps the values, the span and the baggage, and leaves deadline and cancellation
-    /// behind: for work that must outlive the request. `reason` is for whoever reads the code, and for
-    /// `Debug`.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use std::time::Duration;
-    /// use ctxprop::{Background, Ctx};
-    ///
-    /// let (request, canceller) = Ctx::background().with_cancel();
-    /// let audit = request.detach("the audit log is written whatever happens").with_timeout(Duration::from_secs(30));
-    /// canceller.cancel();
-    /// assert!(request.is_done() && !audit.is_done());
-    /// ```
-    #[doc(alias = "WithoutCancel")]
-    #[must_use = "contexts are immutable: the new one is the detached one"]
-    pub fn detach(&self, reason: &'static str) -> Ctx {
-        self.detached_child(Additions::default(), reason)
-    }
-
-    /// As [`detach`](Ctx::detach), but it ends with the server: for what outlives the request and not the process, such as
-    /// a WebSocket session or work that several requests share.
-    ///
-    /// It ends when the outermost context above does that can end at all, and not later than that one's deadline: under a
-    /// server's root, when that is cancelled at shutdown. A request's own context, which
-    /// [`with_incoming`](Ctx::with_incoming) makes, is none of these, nor is anything below it: where nothing further out
-    /// can end, it is as `detach`.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use ctxprop::wire::Incoming;
-    /// use ctxprop::{Background, Cause, Ctx};
-    /// use http::HeaderMap;
-    ///
-    /// let (server, shutdown) = Ctx::background().with_cancel();
-    /// let (request, finish) = server.with_incoming(Incoming::from_headers(&HeaderMap::new()));
-    /// let session = request.detach_until_shutdown("the socket stays open");
-    /// finish.cancel_with(Cause::Finished);
-    /// assert!(!session.is_done() && session.span() == request.span());
-    /// shutdown.cancel_with(Cause::Shutdown);
-    /// assert_eq!(session.cause(), Some(Cause::Shutdown));
-    /// ```
-    #[must_use = "contexts are immutable: the new one is the detached one"]
-    pub fn detach_until_shutdown(&self, reason: &'static str) -> Ctx {
-        let add = Additions { ends_with: EndsWith::Server, ..Additions::default() };
-        self.child(add, Detached(reason))
-    }
-
-    /// A child in the span `span`: one that a tracing system made, or that came from elsewhere.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use ctxprop::{Background, Ctx, SpanContext};
-    ///
-    /// let span = SpanContext::root();
-    /// let ctx = Ctx::background().with_span(span.clone());
-    /// assert_eq!(ctx.span(), &span);
-    /// ```
-    #[must_use = "contexts are immutable: the span is the new one's"]
-    pub fn with_span(&self, span: SpanContext) -> Ctx {
-        self.child(Additions::default(), span)
-    }
-
-    /// The span this context is in; an invalid one where no trace has begun.
-    pub fn span(&self) -> &SpanContext {
-        static NONE: SpanContext = SpanContext::invalid();
-        self.node.span().unwrap_or(&NONE)
-    }
-
-    /// A child in a new span of the same trace. Without a trace a new one begins, sampled and with the random
-    /// flag (Trace Context Level 2).
-    ///
-    /// It is an id and records nothing. `#[propagate(span)]` makes a `tracing` span with it.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use ctxprop::{Background, Ctx};
-    ///
-    /// let request = Ctx::background().child_span();
-    /// let query = request.child_span();
-    /// assert_eq!(query.span().trace_id(), request.span().trace_id());
-    /// assert_eq!(query.span().parent_id(), Some(request.span().span_id()));
-    /// ```
-    #[must_use = "contexts are immutable: the span is the new one's"]
-    pub fn child_span(&self) -> Ctx {
-        self.with_span(self.span().child())
-    }
+    // Here, and not beside the span: rustc names a method by its file where that is not the type's, and the bounds of
+    // these two are in messages.
 
     /// A child whose baggage also has what `baggage` holds, in place of entries with the same keys.
     ///
@@ -241,12 +145,6 @@ impl Ctx {
     /// the value.
     pub fn baggage<B: Baggage>(&self) -> Result<B, BaggageError> {
         B::from_baggage(self.baggage_map())
-    }
-
-    /// All baggage, untyped; empty where there is none.
-    pub fn baggage_map(&self) -> &BaggageMap {
-        static NONE: BaggageMap = BaggageMap::empty();
-        self.node.baggage().unwrap_or(&NONE)
     }
 
     /// Whether this context has ended. Once true it stays true. It looks at the clock, so a deadline that nobody
@@ -400,67 +298,12 @@ impl Ctx {
     }
 }
 
-/// The chain of contexts from this one to its root, each with what it added. Values are told by their
-/// type, private baggage by its key.
-impl fmt::Debug for Ctx {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut out = f.debug_struct("Ctx");
-        match self.cause() {
-            Some(cause) => out.field("ended", &cause),
-            None => out.field("remaining", &self.remaining()),
-        };
-        out.field("span", self.span());
-        out.field("baggage", self.baggage_map());
-        out.field("chain", &Chain(&self.node));
-        out.finish()
-    }
-}
-
-struct Chain<'a>(&'a Node);
-
-impl fmt::Debug for Chain<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.0.chain().map(Added)).finish()
-    }
-}
-
-/// What one node added, in words.
-struct Added<'a>(&'a Node);
-
-impl fmt::Debug for Added<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Node { header, part } = self.0;
-        if self.0.parent().is_none() {
-            return f.write_str("root");
-        }
-        if let Some(value) = part.value_type() {
-            return write!(f, "value {value}");
-        }
-        let mut words = Vec::new();
-        if let Some(reason) = part.detached() {
-            words.push(format!("detached {reason:?}"));
-        }
-        if let Some(budget) = header.own_budget() {
-            words.push(format!("timeout {budget:?}"));
-        }
-        if let Some(span) = part.span() {
-            words.push(format!("span {}", span.span_id()));
-        }
-        if part.baggage().is_some() {
-            words.push("baggage".to_owned());
-        }
-        if words.is_empty() {
-            words.push("cancel".to_owned());
-        }
-        f.write_str(&words.join(", "))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::mem::size_of;
 
     use super::*;
+    use crate::{BaggageMap, SpanContext};
 
     /// What a request pays in memory, in bytes on 64 bits. A change here is a change for everybody.
     #[test]

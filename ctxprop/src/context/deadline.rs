@@ -8,7 +8,7 @@ use tokio::runtime::Handle;
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use super::ctx::Ctx;
-use super::node::Additions;
+use super::header::Additions;
 
 /// When a context ends by itself.
 #[derive(Clone, Copy, Debug)]

@@ -20,7 +20,7 @@ use std::task::Waker;
 
 use tokio::time::Instant;
 
-use super::node::Header;
+use super::header::Header;
 use crate::end::Keys;
 use crate::end::cause::Cause;
 use crate::end::record::Moment;

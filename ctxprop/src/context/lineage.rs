@@ -14,7 +14,8 @@
 use std::ptr::NonNull;
 use std::sync::Arc;
 
-use super::node::{Header, Node};
+use super::header::Header;
+use super::node::Node;
 use crate::baggage::BaggageMap;
 use crate::span::SpanContext;
 

@@ -15,7 +15,8 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use super::callbacks::Callbacks;
 use super::ctx::Ctx;
-use super::node::{Additions, Node};
+use super::header::Additions;
+use super::node::Node;
 use super::part::Part;
 use crate::end::cause::Cause;
 use crate::sync::{Mutex, lock};

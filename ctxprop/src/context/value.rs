@@ -6,7 +6,8 @@ use std::any::TypeId;
 use std::hash::{Hash, Hasher};
 
 use super::ctx::Ctx;
-use super::node::{Additions, Node};
+use super::header::Additions;
+use super::node::Node;
 use super::part::Value;
 
 /// A number for the type `T`, which only helps to pass others by: two types may have the same.

@@ -7,7 +7,7 @@ use super::{Formats, Incoming, Inject, Outgoing};
 use crate::cause::{Cancelled, Cause};
 use crate::context::canceller::Canceller;
 use crate::context::deadline::Deadline;
-use crate::context::node::Additions;
+use crate::context::header::Additions;
 use crate::ctx::Ctx;
 use crate::span::SpanContext;
 

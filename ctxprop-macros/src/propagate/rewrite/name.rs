@@ -146,7 +146,15 @@ impl Rewriter<'_> {
             return;
         };
         let (ctx, value) = self.renamed(&name);
-        *expr = parse_quote_spanned!(Span::mixed_site()=> { #expr; #ctx = #value; });
+        *expr = parse_quote_spanned! {Span::mixed_site()=>
+            {
+                #expr;
+                #[allow(unused_assignments)]
+                {
+                    #ctx = #value;
+                }
+            }
+        };
     }
 
     /// `call.in_current()` in a closure, which may be called where nothing is current.

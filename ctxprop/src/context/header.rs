@@ -1,0 +1,192 @@
+//! What every kind of node has: the way up, its deadline, and its own end. How ends count is `ended.rs`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::callbacks::Callbacks;
+use super::deadline::Deadline;
+use super::lineage::{EndsWith, Lineage};
+use super::node::Node;
+use crate::end::record::{End, Moment};
+use crate::sync::{AtomicU32, Ordering};
+
+/// What every kind of node has.
+pub(crate) struct Header {
+    pub(super) lineage: Lineage,
+    /// Of a value, the number of its type.
+    pub(super) value_type: u64,
+    /// The earlier of its own and that of what ends it from above (3.1.1).
+    pub(super) deadline: Option<Instant>,
+    /// What was granted as that deadline was set, in nanoseconds.
+    budget: u64,
+    pub(super) end: End<Arc<Callbacks>>,
+    /// How many live nodes that can end by themselves have this one as the nearest of its kind above.
+    members: AtomicU32,
+    /// How many nodes are above, up to what fits.
+    depth: u16,
+    pub(super) marks: Marks,
+}
+
+/// What is to be known of a node without asking its part, in one byte: six flags of a byte each would make every node a
+/// word longer.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Marks(u8);
+
+impl Marks {
+    /// It can end by itself, before whatever is above.
+    const ENDS: u8 = 1;
+    /// It has a deadline of its own.
+    const TIMED: u8 = 2;
+    /// It is the context of a request that came in.
+    pub(super) const REQUEST: u8 = 4;
+    /// Its part has a span.
+    pub(super) const SPAN: u8 = 8;
+    /// Its part has baggage.
+    pub(super) const BAGGAGE: u8 = 16;
+    /// Its part has a value.
+    pub(super) const VALUE: u8 = 32;
+
+    /// These, and `mark` where it `holds`.
+    #[inline]
+    pub(super) const fn and(self, mark: u8, holds: bool) -> Marks {
+        Marks(if holds { self.0 | mark } else { self.0 })
+    }
+
+    #[inline]
+    pub(super) const fn has(self, mark: u8) -> bool {
+        self.0 & mark != 0
+    }
+}
+
+/// What a new context adds to when and how its parent ends.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Additions {
+    /// It can be ended by itself, even where it has no deadline of its own.
+    pub(crate) cancellable: bool,
+    pub(crate) deadline: Option<Deadline>,
+    pub(crate) ends_with: EndsWith,
+    /// It is the context of a request that came in.
+    pub(crate) request: bool,
+}
+
+impl Header {
+    /// That of a root, which nothing can end.
+    pub(super) fn root() -> Header {
+        Header {
+            lineage: Lineage::default(),
+            value_type: 0,
+            deadline: None,
+            budget: 0,
+            end: End::new(),
+            members: AtomicU32::new(0),
+            depth: 0,
+            marks: Marks::default(),
+        }
+    }
+
+    /// That of a child of `parent` with a part that has these marks. Inlined, since most of it depends on what is added, which is known where it is called.
+    #[inline(always)]
+    pub(super) fn below(
+        parent: &Arc<Node>,
+        add: Additions,
+        part: Marks,
+        value_type: u64,
+    ) -> Header {
+        let lineage = Lineage::below(parent, add.ends_with);
+        let above = lineage.ender();
+        let (outer, outer_budget) = above.map_or((None, 0), |above| (above.deadline, above.budget));
+        let own = add.deadline.filter(|own| outer.is_none_or(|outer| own.at < outer));
+        let marks = part
+            .and(Marks::ENDS, add.cancellable || own.is_some())
+            .and(Marks::TIMED, own.is_some())
+            .and(Marks::REQUEST, add.request);
+        let (deadline, budget) = match own {
+            Some(own) => (Some(own.at), own.nanos()),
+            None => (outer, outer_budget),
+        };
+        if marks.has(Marks::ENDS)
+            && let Some(above) = above
+        {
+            above.members.fetch_add(1, Ordering::Relaxed);
+        }
+        let end = match own {
+            Some(own) if own.budget.is_zero() || above.is_some_and(Header::ended) => {
+                born(above, own)
+            }
+            _ => End::new(),
+        };
+        Header {
+            value_type,
+            deadline,
+            budget,
+            end,
+            members: AtomicU32::new(0),
+            depth: parent.header.depth.saturating_add(1),
+            marks,
+            lineage,
+        }
+    }
+
+    /// Whether it can end by itself.
+    #[inline]
+    pub(super) fn ends(&self) -> bool {
+        self.marks.has(Marks::ENDS)
+    }
+
+    /// The nearest that can end by itself, of those above whose end counts here.
+    #[inline]
+    pub(super) fn ender_above(&self) -> Option<&Header> {
+        self.lineage.ender()
+    }
+
+    /// The nearest that can end by itself: this one, or one above whose end counts here.
+    #[inline]
+    pub(crate) fn nearest_ender(&self) -> Option<&Header> {
+        if self.ends() { Some(self) } else { self.lineage.ender() }
+    }
+
+    /// What the deadline had granted when it was set, if there is one.
+    pub(super) fn budget(&self) -> Option<Duration> {
+        self.deadline.map(|_| Duration::from_nanos(self.budget))
+    }
+
+    pub(super) fn members(&self) -> usize {
+        self.members.load(Ordering::Relaxed) as usize
+    }
+
+    pub(super) fn depth(&self) -> u16 {
+        self.depth
+    }
+
+    /// What its own deadline had granted, if it has one of its own.
+    pub(super) fn own_budget(&self) -> Option<Duration> {
+        if self.marks.has(Marks::TIMED) { self.budget() } else { None }
+    }
+
+    /// Leaves those above, as it is dropped, and gives its parent up.
+    #[inline]
+    pub(super) fn leave(&mut self) -> Option<Arc<Node>> {
+        if self.ends()
+            && let Some(above) = self.lineage.ender()
+        {
+            above.members.fetch_sub(1, Ordering::Relaxed);
+            if let Some(callbacks) = self.end.kept() {
+                callbacks.leave(self);
+            }
+        }
+        self.lineage.take()
+    }
+}
+
+/// The end of a new node below `above` whose own deadline has passed, or which is born ended: there from the start, since
+/// later nobody could tell which of the two came first (3.1.4, 3.1.5).
+#[cold]
+fn born(above: Option<&Header>, own: Deadline) -> End<Arc<Callbacks>> {
+    match above.and_then(Header::settle) {
+        Some(moment) => End::ended(moment.inherited()),
+        None if own.budget.is_zero() => End::ended(Moment::of_deadline(own.at)),
+        None => End::new(),
+    }
+}
