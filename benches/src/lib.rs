@@ -7,6 +7,8 @@ pub mod lookups;
 pub mod nodes;
 pub mod report;
 pub mod scopes;
+pub mod trees;
 
 /// All that the report measures, in its order.
-pub const PARTS: &[report::Part] = &[nodes::PART, lookups::PART, scopes::PART, calls::PART];
+pub const PARTS: &[report::Part] =
+    &[nodes::PART, lookups::PART, scopes::PART, calls::PART, trees::PART];

@@ -1,10 +1,12 @@
-//! What a context costs to make and drop: a root, a child that can be cancelled, one with a deadline. The peer is
+//! What a context costs to make and drop: a root, a child that can be cancelled, one with a deadline, a request's. The peer is
 //! `CancellationToken` of tokio-util, which has no deadline.
 
 use std::hint::black_box;
 use std::time::Duration;
 
+use ctxprop::wire::Incoming;
 use ctxprop::{Background, Ctx};
+use http::{HeaderMap, HeaderValue};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -41,11 +43,36 @@ const TIMEOUT: Case = ("timeout", |rounds| {
     repeat(rounds, || root.with_timeout(HOUR));
 });
 
+const REQUEST: Case = ("live request", |rounds| {
+    let (server, _shutdown) = Ctx::background().with_cancel();
+    let mut headers = HeaderMap::new();
+    for (name, value) in [
+        ("x-timeout-ms", "5000"),
+        ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-03"),
+        ("baggage", "user.id=7,tenant=acme,plan=gold"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    for _ in 0..rounds {
+        drop(black_box(server.with_incoming(Incoming::from_headers(&headers))));
+    }
+});
+
 /// This file's part.
 pub const PART: Part = Part {
     name: "nodes",
     runs: Runs::Cheap,
-    cases: &[ROOT, ROOT_PEER, CANCEL, CANCEL_PEER, CANCEL_BELOW, DEADLINE, DEADLINE_BELOW, TIMEOUT],
+    cases: &[
+        ROOT,
+        ROOT_PEER,
+        CANCEL,
+        CANCEL_PEER,
+        CANCEL_BELOW,
+        DEADLINE,
+        DEADLINE_BELOW,
+        TIMEOUT,
+        REQUEST,
+    ],
     measure,
 };
 
@@ -77,6 +104,9 @@ fn measure(report: &mut Report) -> Result<(), String> {
             let ours = allocated_bytes(ours, ROUNDS)?;
             report.counted(&format!("{name}, bytes"), ours, peer, Goal::AtMost(160.0));
         }
+        let bytes = allocated_bytes(REQUEST, ROUNDS)?;
+        let name = "a live request context (cancel, deadline, span, 3 entries unread), bytes";
+        report.counted(name, bytes, None, Goal::AtMost(250.0));
     }
     Ok(())
 }

@@ -16,6 +16,7 @@ use ctxprop::Cancelled;
 use http_body::{Body, Frame, SizeHint};
 
 use crate::request::InFlight;
+use crate::serve::exchange::Exchange;
 use crate::service::Shared;
 use crate::watch::{Bound, Watched, Watchers};
 
@@ -38,8 +39,9 @@ struct Cell<B> {
 
 enum State<B> {
     Flows(Flow<B>),
-    /// It was cut, and whoever polls it is not told yet.
-    Cut(Cancelled),
+    /// It was cut, and whoever polls it is not told yet. Where the server is ours, it can be asked to close what nobody
+    /// reads.
+    Cut(Cancelled, Option<Exchange>),
     Over,
 }
 
@@ -118,7 +120,7 @@ where
         // While it is polled it is over: a body that panics must not be polled again.
         let mut flow = match std::mem::replace(&mut *state, State::Over) {
             State::Flows(flow) => flow,
-            State::Cut(cancelled) => return Poll::Ready(Some(Err(cancelled.into()))),
+            State::Cut(cancelled, _) => return Poll::Ready(Some(Err(cancelled.into()))),
             State::Over => return Poll::Ready(None),
         };
         let saw_end = flow.request.ctx().is_done();
@@ -159,7 +161,7 @@ where
     fn is_end_stream(&self) -> bool {
         self.cell.as_ref().is_none_or(|cell| match &*cell.lock() {
             State::Flows(flow) => flow.inner.as_ref().is_none_or(|inner| inner.is_end_stream()),
-            State::Cut(_) => false,
+            State::Cut(..) => false,
             State::Over => true,
         })
     }
@@ -168,7 +170,7 @@ where
         let none = || SizeHint::with_exact(0);
         self.cell.as_ref().map_or_else(none, |cell| match &*cell.lock() {
             State::Flows(flow) => flow.inner.as_ref().map_or_else(none, |inner| inner.size_hint()),
-            State::Cut(_) => SizeHint::default(),
+            State::Cut(..) => SizeHint::default(),
             State::Over => none(),
         })
     }
@@ -186,7 +188,7 @@ impl<B: Send> Watched for Cell<B> {
     fn bound_to(&self) -> Bound {
         match self.try_lock().as_deref() {
             Some(State::Flows(flow)) => Bound::To(flow.request.ctx().clone()),
-            Some(State::Cut(_) | State::Over) => Bound::Over,
+            Some(State::Cut(..) | State::Over) => Bound::Over,
             None => Bound::Polled,
         }
     }
@@ -208,12 +210,22 @@ impl<B: Send> Watched for Cell<B> {
             return true;
         };
         let cancelled = flow.request.cut();
-        *state = State::Cut(cancelled);
+        *state = State::Cut(cancelled, flow.request.exchange().cloned());
         drop(state);
         let waker = flow.waker.take();
         drop(flow);
         waker.into_iter().for_each(Waker::wake);
         true
+    }
+
+    fn close(&self) {
+        let exchange = match self.try_lock().as_deref_mut() {
+            Some(State::Cut(_, exchange)) => exchange.take(),
+            _ => None,
+        };
+        if let Some(exchange) = exchange {
+            exchange.close();
+        }
     }
 }
 

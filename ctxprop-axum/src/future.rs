@@ -75,7 +75,8 @@ impl Shared {
         {
             response.headers_mut().insert(TRACE_ID, id);
         }
-        request.respond(response.status(), whose);
+        let unwound = response.extensions().get::<Cancelled>().is_some();
+        request.respond(response.status(), whose, unwound);
     }
 
     /// The response where the handler gave none.

@@ -36,6 +36,8 @@ use crate::service::CtxService;
 #[must_use = "a layer does nothing until it is added to a router or service"]
 pub struct CtxLayer {
     pub(crate) policy: Policy,
+    /// The routes that have a budget of their own, or none.
+    pub(crate) routes: Vec<(String, Option<Duration>)>,
 }
 
 impl CtxLayer {
@@ -67,6 +69,7 @@ impl CtxLayer {
                 only_shorter,
                 echo_trace_id: false,
             },
+            routes: Vec::new(),
         }
     }
 
@@ -86,6 +89,77 @@ impl CtxLayer {
     /// The most that any request gets, also one that brings no budget.
     pub fn max_budget(mut self, budget: Duration) -> CtxLayer {
         self.policy.max_budget = Some(budget);
+        self
+    }
+
+    /// The budget of each request, whatever was said before: what it asks for where that is less, and never more. For a
+    /// router or a route whose work takes longer, or less long, than that of the others.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use axum::Router;
+    /// use axum::routing::{get, post};
+    /// use ctxprop_axum::CtxLayer;
+    ///
+    /// let layer = CtxLayer::edge().default_budget(Duration::from_secs(5));
+    /// let api = Router::new().route("/orders", get(|| async { "orders" }));
+    /// let reports = Router::new().route("/reports", post(|| async { "a minute later" }));
+    /// let events = Router::new().route("/events", get(|| async { "for ever" }));
+    /// let app: Router = Router::new()
+    ///     .merge(api.layer(layer.clone()))
+    ///     .merge(reports.layer(layer.clone().budget(Duration::from_secs(90))))
+    ///     .merge(events.layer(layer.no_budget()));
+    /// # drop(app);
+    /// ```
+    pub fn budget(mut self, budget: Duration) -> CtxLayer {
+        grant(&mut self.policy, Some(budget));
+        self
+    }
+
+    /// No budget but the caller's own, whatever was said before: for sessions and streams that last as long as somebody
+    /// listens.
+    ///
+    /// Under another layer a request has what that one granted: budgets only shrink. So either the two stand side by side,
+    /// as in the example of [`budget`](CtxLayer::budget), or the outer one has a [`route_budget`](CtxLayer::route_budget).
+    pub fn no_budget(mut self) -> CtxLayer {
+        grant(&mut self.policy, None);
+        self
+    }
+
+    /// As [`budget`](CtxLayer::budget), or with `None` [`no_budget`](CtxLayer::no_budget), for one route of the router that
+    /// this layer is around.
+    ///
+    /// `route` is as the whole router has it, with its parameters: `/rooms/{id}/events`. One that no request matches changes
+    /// nothing. Outside of the router, in a `ServiceBuilder` around all of it, the route is not known yet.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use axum::{Router, routing::get};
+    /// use ctxprop_axum::CtxLayer;
+    ///
+    /// let layer = CtxLayer::edge()
+    ///     .default_budget(Duration::from_secs(5))
+    ///     .route_budget("/rooms/{id}/events", None)
+    ///     .route_budget("/reports", Duration::from_secs(90));
+    /// let app: Router = Router::new()
+    ///     .route("/orders", get(|| async { "orders" }))
+    ///     .route("/reports", get(|| async { "a minute later" }))
+    ///     .route("/rooms/{id}/events", get(|| async { "for ever" }))
+    ///     .layer(layer);
+    /// # drop(app);
+    /// ```
+    pub fn route_budget(
+        mut self,
+        route: impl Into<String>,
+        budget: impl Into<Option<Duration>>,
+    ) -> CtxLayer {
+        self.routes.push((route.into(), budget.into()));
         self
     }
 
@@ -124,11 +198,23 @@ impl CtxLayer {
     }
 }
 
+/// Has `policy` grant this much and no more, or what a caller asks for.
+fn grant(policy: &mut Policy, budget: Option<Duration>) {
+    policy.default_budget = budget;
+    policy.max_budget = budget;
+}
+
 impl<S> Layer<S> for CtxLayer {
     type Service = CtxService<S>;
 
     fn layer(&self, inner: S) -> CtxService<S> {
         let root = self.policy.root.clone().unwrap_or_else(Ctx::background);
-        CtxService::new(inner, root, self.policy.clone())
+        let of_route = |(route, budget): &(String, Option<Duration>)| {
+            let mut policy = self.policy.clone();
+            grant(&mut policy, *budget);
+            (route.clone(), policy)
+        };
+        let routes = self.routes.iter().map(of_route).collect();
+        CtxService::new(inner, root, self.policy.clone(), routes)
     }
 }

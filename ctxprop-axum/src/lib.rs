@@ -23,6 +23,9 @@
 //! # drop(app);
 //! ```
 //!
+//! The [guide] has pages on how to adopt this in an existing service, the order of layers, streams and WebSockets, shutdown,
+//! and work that many requests share.
+//!
 //! # In handlers
 //!
 //! | argument | is |
@@ -30,25 +33,26 @@
 //! | `ctx: Ctx` | the context of the request; 500 ([`MissingLayer`]) where no layer made one, or `Option<Ctx>` |
 //! | `Baggage(caller): Baggage<Caller>` | the baggage as a type: [`Baggage`] |
 //!
-//! A `#[propagate]` function that does not name its context is a handler through [`threaded`].
+//! A `#[propagate]` function that does not name its context is a handler through [`threaded`]. One that fails in many ways
+//! returns [`Failure`], which takes all errors, and answers 504 where the time was up.
 //!
-//! # Shutdown
+//! # Serving, and shutdown
+//!
+//! Any server of axum's will do. [`serve`](fn@serve) is one that ends in an orderly way, names what does not, and sees
+//! what others do not: a client that left while its request body is unread, one that reads nothing, and the end of an upgraded
+//! connection.
 //!
 //! ```no_run
+//! # use std::time::Duration;
 //! # use axum::Router;
-//! # use ctxprop::{Background, Cause, Ctx};
 //! # use ctxprop_axum::CtxLayer;
-//! # async fn serve(app: Router, listener: tokio::net::TcpListener, signal: impl Future<Output = ()> + Send + 'static) -> std::io::Result<()> {
-//! let (root, canceller) = Ctx::background().with_cancel();
-//! let app = app.layer(CtxLayer::edge().under(&root));
-//! axum::serve(listener, app)
-//!     .with_graceful_shutdown(async move {
-//!         signal.await;
-//!         canceller.cancel_with(Cause::Shutdown); // all requests unwind
-//!     })
-//!     .await?;
-//! root.idle().await; // and what was spawned, detached or shielded is done
-//! # Ok(())
+//! # async fn run(app: Router, listener: tokio::net::TcpListener, sigterm: impl Future<Output = ()> + Send + 'static) {
+//! let app = app.layer(CtxLayer::edge().default_budget(Duration::from_secs(10)));
+//! let drained = ctxprop_axum::serve(listener, app)
+//!     .with_graceful_shutdown(sigterm)
+//!     .drain(Duration::from_secs(15)) // then all requests unwind
+//!     .await; // and what was spawned, detached or shielded is done
+//! # drop(drained);
 //! # }
 //! ```
 //!
@@ -62,7 +66,7 @@
 //! | the deadline passes in the response body | the body is dropped within some milliseconds, read or not; who reads it gets an error, and the connection closes |
 //! | the client goes away | the context ends with [`Cause::Disconnected`](ctxprop::Cause), the handler unwinds in a task of its own, and its shields complete; [`Cause::DeadlineExceeded`](ctxprop::Cause) where less than a millisecond was left |
 //! | the handler panics | the context ends, wherever the panic is caught |
-//! | the connection is upgraded (101) | the context lasts until its deadline passes, its root ends or nobody holds it: nothing here sees the connection go |
+//! | the connection is upgraded (101) | the context lasts until the connection is dropped, its deadline passes or its root ends. Only [`serve`](fn@serve) sees the connection go: under another server it lasts while somebody holds it |
 //! | the root is cancelled with [`Cause::Shutdown`](ctxprop::Cause) | the handler unwinds; 503 |
 //! | the response body was sent, or dropped | the context ends with [`Cause::Finished`](ctxprop::Cause), and what was spawned under it too |
 //!
@@ -87,21 +91,61 @@
 //! | --- | --- | --- |
 //! | info, a span | `request` | `method`, `route`, `trace_id`, `span_id`, `parent_id`, `budget`; at its end `status`, `cause` |
 //! | info | a request is over | `method`, `route`, `status`, `cause`, `deadline` (`caller` or `server`, where one passed), `spent`, `left`, `trace_id` |
-//! | info | a request's connection was upgraded | the same |
+//! | info | a request's connection was upgraded: under another server than [`serve`](fn@serve) | the same |
+//! | info | a session is over: what its connection was upgraded to | the same |
+//! | warn | a session was cut short | the same |
 //! | warn | a request was cut short | the same |
 //! | warn | a request was refused | the same |
 //! | warn | a request's handler panicked | the same |
+//! | error | a handler failed: [`Failure`] became a response with status 500 | `error` |
 //!
-//! HTTP/1 tells a server that the client left only while it reads from the connection: hyper does so while a
-//! handler runs and its request body has been read.
+//! Of target `ctxprop::serve`:
+//!
+//! | level | what | fields |
+//! | --- | --- | --- |
+//! | info | the server takes no more requests | `connections` |
+//! | warn | a request did not end | `method`, `route`, `cause`, `age`, `trace_id` |
+//! | warn | tasks did not end | `tasks` |
+//! | info | the server has ended | `spent`, and how many requests and tasks had to be told: `cut`, `tasks` |
+//! | debug | a connection broke | `error` |
+//!
+//! # What is counted
+//!
+//! With the feature `metrics`, by the crate of that name, for whichever recorder the application has.
+//!
+//! | name | is | labels |
+//! | --- | --- | --- |
+//! | `ctxprop_budgets_received_total` | requests that came with a budget | |
+//! | `ctxprop_cancelled_by_deadline_total` | requests that a deadline cut short | `deadline`: `caller` or `server`, whose it was |
+//! | `ctxprop_requests_total` | requests that are over | `cause`: `finished`, `deadline`, `disconnected`, `shutdown`, `cancelled` or `custom` |
+//! | `ctxprop_time_left_seconds` | a histogram of what was left of the budget at the end of a request that had one | |
+//! | `ctxprop_live_requests` | requests that are not over, as a gauge | |
+//! | `ctxprop_live_tasks` | tasks of the root, as a gauge: how many there were when the last request came or ended | |
+//!
+//! # Features
+//!
+//! `http2` (default) has [`serve`](fn@serve) speak HTTP/2 with whoever begins to. `metrics` counts. `anyhow` has
+//! [`Failure`] look into errors of that crate.
+//!
+//! # Clients that leave
+//!
+//! HTTP/1 tells a server that the client left only while it reads from the connection. hyper does so while a
+//! handler runs and its request body has been read; [`serve`](fn@serve) looks in all other cases. What nobody can see is an
+//! end that comes behind more of the body than both kernels keep for a handler that does not read.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod body;
 mod extract;
+mod failure;
 mod future;
+pub mod guide;
 mod layer;
+mod metrics;
 mod policy;
 mod ready;
 mod request;
+mod serve;
 mod service;
 mod threaded;
 mod watch;
@@ -109,9 +153,11 @@ mod watch;
 pub use body::CtxBody;
 pub use ctxprop::{Ctx, MissingLayer};
 pub use extract::{Baggage, BaggageRejection};
+pub use failure::Failure;
 pub use future::CtxFuture;
 pub use layer::CtxLayer;
 pub use ready::Call;
+pub use serve::{Drained, Serve, Straggler, serve};
 pub use service::CtxService;
 pub use threaded::{Threadable, Threaded, threaded};
 
@@ -121,3 +167,8 @@ pub const DEADLINE_EXCEEDED: http::HeaderName =
 
 /// The response header with the trace id, where [`CtxLayer::echo_trace_id`] asks for it.
 pub const TRACE_ID: http::HeaderName = http::HeaderName::from_static("x-trace-id");
+
+/// The example of the README is compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

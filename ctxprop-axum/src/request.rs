@@ -1,8 +1,9 @@
 //! [`InFlight`]: a request as its layer holds it, from its headers to the end of its response.
 //!
 //! # Invariants
-//! 1. Exactly one value holds it: the future, then the response's body, or the task in which the handler
-//!    unwinds. Where that goes, by whatever way, also a panic, the request is over: its context has ended.
+//! 1. Exactly one value holds it: the future, then the response's body or the session that the connection was upgraded
+//!    to, or the task in which the handler unwinds. Where that goes, by whatever way, also a panic, the request is over:
+//!    its context has ended.
 //! 2. What happened is told once, as it goes: one event, and two fields of its span.
 //! 3. Nothing is kept for the event where nobody would see it.
 
@@ -15,7 +16,9 @@ use tokio::time::Instant;
 use tracing::{Level, Span, field};
 
 use crate::future::NOTHING;
+use crate::metrics;
 use crate::policy::{Admitted, Granted};
+use crate::serve::exchange::{Exchange, Open, Ticket};
 
 /// One request that is not over.
 pub(crate) struct InFlight {
@@ -29,6 +32,10 @@ pub(crate) struct InFlight {
     whose: Option<Granted>,
     status: Option<StatusCode>,
     fate: Fate,
+    /// It has come through another layer of this process, which tells of it and counts it.
+    nested: bool,
+    /// Its place among what its server has open, where that is ours.
+    ticket: Option<Ticket>,
 }
 
 /// How it went, as far as the context's cause does not tell.
@@ -42,6 +49,8 @@ enum Fate {
     Refused,
     /// Its connection was upgraded, and nothing tells when that goes.
     Released,
+    /// Its connection was upgraded, and the server tells.
+    Session,
 }
 
 /// What the event says beyond what the request has at hand.
@@ -64,6 +73,19 @@ impl InFlight {
                 began: Instant::now(),
             })
         });
+        if !nested {
+            metrics::began(&ctx, request.headers());
+        }
+        let exchange = if nested { None } else { request.extensions().get::<Exchange>() };
+        let ticket = exchange.map(|exchange| {
+            exchange.begin(Open {
+                ctx: ctx.clone(),
+                canceller: canceller.clone(),
+                method: request.method().clone(),
+                route: request.extensions().get::<MatchedPath>().cloned(),
+                began: Instant::now(),
+            })
+        });
         InFlight {
             ctx,
             canceller,
@@ -73,7 +95,14 @@ impl InFlight {
             whose: None,
             status: None,
             fate: Fate::Whole,
+            nested,
+            ticket,
         }
+    }
+
+    /// Where it came from, where the server is ours.
+    pub(crate) fn exchange(&self) -> Option<&Exchange> {
+        self.ticket.as_ref().map(Ticket::exchange)
     }
 
     pub(crate) fn ctx(&self) -> &Ctx {
@@ -127,25 +156,36 @@ impl InFlight {
         self.canceller.cancel_with(cause);
     }
 
-    /// The response has begun.
-    pub(crate) fn respond(&mut self, status: StatusCode, whose: Option<Granted>) {
+    /// The response has begun. It may be what a handler made of the end that it was told of: then it has `unwound`.
+    pub(crate) fn respond(&mut self, status: StatusCode, whose: Option<Granted>, unwound: bool) {
         self.status = Some(status);
         self.whose = whose;
-        if whose.is_some() && self.fate == Fate::Whole {
+        if (whose.is_some() || unwound) && self.fate == Fate::Whole {
             self.fate = Fate::Cut;
         }
     }
 
-    /// The connection is the handler's now, and nothing here sees it go: its context lasts as long as somebody has it,
-    /// until its deadline or the end of its root.
+    /// The connection is the handler's now. A server of ours keeps the request until that goes. Of others nothing here
+    /// sees it go: the context lasts as long as somebody has it, until its deadline or the end of its root.
     pub(crate) fn upgrade(mut self) {
-        self.fate = Fate::Released;
+        match self.exchange().cloned() {
+            Some(exchange) => {
+                self.fate = Fate::Session;
+                exchange.keep(self);
+            }
+            None => self.fate = Fate::Released,
+        }
+    }
+
+    /// Whose deadline cut it short, where one did.
+    fn deadline(&self) -> Option<Granted> {
+        let by_deadline = || self.ctx.cause() == Some(Cause::DeadlineExceeded);
+        self.whose.or_else(|| by_deadline().then_some(self.granted))
     }
 
     fn tell(&self, report: &Report, left: Option<Duration>) {
         let cause = self.ctx.cause().unwrap_or(Cause::Finished);
-        let by_deadline = cause == Cause::DeadlineExceeded;
-        let deadline = self.whose.or(by_deadline.then_some(self.granted)).map(Granted::as_str);
+        let deadline = self.deadline().map(Granted::as_str);
         let status = self.status.map(|status| status.as_u16());
         let route = report.route.as_ref().map(MatchedPath::as_str);
         let spent = report.began.elapsed();
@@ -163,6 +203,8 @@ impl InFlight {
         }
         match self.fate {
             _ if std::thread::panicking() => tell!(warn, "a request's handler panicked"),
+            Fate::Session if cause == Cause::Finished => tell!(info, "a session is over"),
+            Fate::Session => tell!(warn, "a session was cut short"),
             Fate::Whole => tell!(info, "a request is over"),
             Fate::Released => tell!(info, "a request's connection was upgraded"),
             Fate::Cut => tell!(warn, "a request was cut short"),
@@ -173,12 +215,17 @@ impl InFlight {
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        let left = self.report.as_ref().and_then(|_| self.ctx.remaining());
+        let is_counted = metrics::ON && !self.nested;
+        let is_told = is_counted || self.report.is_some();
+        let left = if is_told { self.ctx.remaining() } else { None };
         if self.fate != Fate::Released {
             self.canceller.cancel_with(Cause::Finished);
         }
         if let Some(report) = &self.report {
             self.tell(report, left);
+        }
+        if is_counted {
+            metrics::ended(&self.ctx, left, self.deadline());
         }
     }
 }

@@ -1,9 +1,11 @@
 //! [`CtxService`]: makes the context of each request and hands both on.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use axum::extract::MatchedPath;
 use ctxprop::Ctx;
 use http::{Method, Request, Response};
 use http_body::Body;
@@ -14,6 +16,7 @@ use crate::future::CtxFuture;
 use crate::policy::Policy;
 use crate::ready::Call;
 use crate::request::InFlight;
+use crate::serve::exchange::Exchange;
 use crate::watch::Watchers;
 
 /// The service that [`CtxLayer`](crate::CtxLayer) makes of another one.
@@ -31,13 +34,45 @@ pub struct CtxService<S> {
 pub(crate) struct Shared {
     pub(crate) root: Ctx,
     pub(crate) policy: Policy,
+    /// That of routes which have a budget of their own.
+    routes: HashMap<String, Policy>,
     pub(crate) watchers: Watchers,
 }
 
 impl<S> CtxService<S> {
-    pub(crate) fn new(inner: S, root: Ctx, policy: Policy) -> Self {
-        let shared = Shared { root, policy, watchers: Watchers::default() };
+    pub(crate) fn new(
+        inner: S,
+        root: Ctx,
+        policy: Policy,
+        routes: HashMap<String, Policy>,
+    ) -> Self {
+        let shared = Shared { root, policy, routes, watchers: Watchers::default() };
         CtxService { inner, ready: false, shared: Arc::new(shared) }
+    }
+}
+
+impl Shared {
+    /// Whom to believe about `request`, and how much.
+    fn policy<B>(&self, request: &Request<B>) -> &Policy {
+        if self.routes.is_empty() {
+            return &self.policy;
+        }
+        let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+        route.and_then(|route| self.routes.get(route)).unwrap_or(&self.policy)
+    }
+}
+
+impl<S> CtxService<S> {
+    /// What `request` is to be under: the root that the layer was given, else that of the server, else its own.
+    fn root<'a, B>(&'a self, request: &'a Request<B>) -> &'a Ctx {
+        match request.extensions().get::<Exchange>() {
+            Some(exchange) if self.shared.policy.root.is_none() => exchange.root(),
+            Some(exchange) => {
+                exchange.has_own_root(&self.shared);
+                &self.shared.root
+            }
+            None => &self.shared.root,
+        }
     }
 }
 
@@ -79,8 +114,9 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let admitted = self.shared.policy.admit(&self.shared.root, &request);
-        let too_little = self.shared.policy.is_too_little(admitted.budget);
+        let policy = self.shared.policy(&request);
+        let admitted = policy.admit(self.root(&request), &request);
+        let too_little = policy.is_too_little(admitted.budget);
         let mut in_flight = InFlight::new(admitted, &request);
         if too_little {
             let cancelled = in_flight.refuse();

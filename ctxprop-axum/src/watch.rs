@@ -8,6 +8,7 @@
 //! 1. While a body is on the list, one task ticks and will look at it. That task ends with the last one on the list.
 //! 2. At the end of its context a body is dropped within `TICK` and `GRACE`, which a server that does poll it has to
 //!    let it say its last words.
+//! 3. Where nobody polls it then either, within `STALLED`, what it was to be sent on is closed.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
@@ -21,6 +22,8 @@ use crate::service::Shared;
 const TICK: Duration = Duration::from_millis(4);
 /// How long a body that is ended waits for a poll.
 const GRACE: Duration = Duration::from_millis(4);
+/// How long a body that was cut waits for a poll, in which it says so.
+const STALLED: Duration = Duration::from_millis(20);
 /// How long to wait for a thread that polls a body just now.
 const POLLED: Duration = Duration::from_millis(1);
 
@@ -34,6 +37,9 @@ pub(crate) trait Watched: Send + Sync {
 
     /// Drops what is left of it. False where it is being polled just now.
     fn cut(&self) -> bool;
+
+    /// Closes what it was to be sent on, if it was cut and nobody has polled it since. Only some servers can.
+    fn close(&self) {}
 }
 
 /// What a body is bound to.
@@ -135,5 +141,9 @@ async fn watch(body: Weak<dyn Watched>) {
     tokio::time::sleep(GRACE).await;
     while body.upgrade().is_some_and(|body| !body.cut()) {
         tokio::time::sleep(POLLED).await;
+    }
+    tokio::time::sleep(STALLED).await;
+    if let Some(body) = body.upgrade() {
+        body.close();
     }
 }

@@ -3,13 +3,15 @@
 
 #[path = "support/common.rs"]
 mod common;
+#[path = "support/served.rs"]
+mod served;
 
 use std::io;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::routing::get;
-use ctxprop::{Background, Cancelled, Ctx, propagate};
+use ctxprop::{Background, Cancelled, Cause, Ctx, propagate};
 use ctxprop_axum::CtxLayer;
 use futures_util::{StreamExt, stream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -18,6 +20,8 @@ use tower::ServiceBuilder;
 use tower::limit::GlobalConcurrencyLimitLayer;
 
 use common::serve;
+use http_body_util::BodyExt;
+use served::http2;
 
 /// A body that is ready whenever it is asked, as a cache or a memory map is.
 async fn export() -> Body {
@@ -56,6 +60,57 @@ async fn a_body_that_nobody_reads_ends_with_its_deadline() {
         tokio::task::yield_now().await;
     }
     drop(stalled);
+}
+
+/// Each reader stalls by itself: HTTP/1 connections, and streams of one HTTP/2 connection.
+#[tokio::test]
+async fn many_stalled_readers_keep_nothing() {
+    let root = Ctx::background().with_cancel().0;
+    let app = Router::new().route("/", get(export)).layer(CtxLayer::mesh().under(&root));
+    let address = serve(app).await;
+    let mut stalled = Vec::new();
+    for _ in 0..50 {
+        stalled.push(ask(address, "200").await);
+    }
+    let mut client = http2(address, 0).await;
+    let mut answers = Vec::new();
+    for _ in 0..50 {
+        let request = http::Request::get("http://localhost/").header("x-timeout-ms", "200");
+        let request = request.body(Body::empty()).expect("a request");
+        answers.push(client.send_request(request).await.expect("an answer"));
+    }
+    while root.live_children() > 0 {
+        tokio::task::yield_now().await;
+    }
+    drop((stalled, answers));
+}
+
+#[tokio::test]
+async fn a_shutdown_ends_bodies_read_or_not() {
+    let (root, canceller) = Ctx::background().with_cancel();
+    let app = Router::new().route("/", get(export)).layer(CtxLayer::mesh().under(&root));
+    let address = serve(app).await;
+    let mut flows = ask(address, "3600000").await;
+    let stalled = ask(address, "3600000").await;
+    let mut client = http2(address, 1 << 20).await;
+    let mut unread = http2(address, 0).await;
+    let request = || http::Request::get("http://localhost/").body(Body::empty());
+    let answer = client.send_request(request().expect("a request")).await.expect("an answer");
+    let unread = unread.send_request(request().expect("a request")).await.expect("an answer");
+    let mut buffer = vec![0; 1 << 20];
+    assert!(flows.read(&mut buffer).await.is_ok_and(|read| read > 0));
+    while root.live_children() < 4 {
+        tokio::task::yield_now().await;
+    }
+    let mut frames = answer.into_body().into_data_stream();
+    assert!(frames.next().await.is_some_and(|frame| frame.is_ok()));
+    canceller.cancel_with(Cause::Shutdown);
+    while flows.read(&mut buffer).await.is_ok_and(|read| read > 0) {}
+    while let Some(Ok(_)) = frames.next().await {}
+    while root.live_children() > 0 {
+        tokio::task::yield_now().await;
+    }
+    drop((stalled, unread));
 }
 
 #[propagate]

@@ -270,3 +270,65 @@ async fn a_context_is_under_the_root_it_was_given() {
         .layer(CtxLayer::edge().under(&root));
     assert_eq!(common::get(serve(app).await, "/", &[]).await.body, "the root's value");
 }
+
+/// (asked, granted to the rest, to /reports, to /events/{id}), in milliseconds.
+#[tokio::test]
+async fn a_route_may_have_a_budget_of_its_own_or_none() {
+    async fn granted(ctx: Ctx) -> String {
+        ctx.remaining().map_or("none".to_owned(), |left| left.as_millis().to_string())
+    }
+    let base = CtxLayer::edge().default_budget(Duration::from_secs(1_000));
+    let routes = || {
+        let inner = Router::new().route("/{id}", get(granted));
+        Router::new().route("/rest", get(granted)).nest("/events", inner)
+    };
+    let one = Router::new().route("/reports", get(granted)).merge(routes()).layer(
+        base.clone()
+            .route_budget("/events/{id}", None)
+            .route_budget("/reports", Duration::from_secs(9_000)),
+    );
+    let events = Router::new().route("/events/{id}", get(granted)).layer(base.clone().no_budget());
+    let reports = Router::new().route("/reports", get(granted));
+    let side_by_side = Router::new()
+        .route("/rest", get(granted))
+        .layer(base.clone())
+        .merge(events)
+        .merge(reports.layer(base.budget(Duration::from_secs(9_000))));
+    for app in [one, side_by_side] {
+        let address = serve(app).await;
+        for (asked, path, most) in [
+            (None, "/rest", Some(1_000_000)),
+            (None, "/reports", Some(9_000_000)),
+            (None, "/events/1", None),
+            (Some("500000"), "/rest", Some(500_000)),
+            (Some("500000"), "/reports", Some(500_000)),
+            (Some("500000"), "/events/1", Some(500_000)),
+            (Some("99000000"), "/rest", Some(1_000_000)),
+            (Some("99000000"), "/reports", Some(9_000_000)),
+            (Some("99000000"), "/events/1", Some(99_000_000)),
+        ] {
+            let headers: Vec<_> = asked.map(|asked| ("x-timeout-ms", asked)).into_iter().collect();
+            let body = common::get(address, path, &headers).await.body;
+            match most {
+                None => assert_eq!(body, "none", "{asked:?} {path}"),
+                Some(most) => {
+                    let granted: u64 = body.parse().unwrap();
+                    assert!(
+                        (most - 100_000..=most).contains(&granted),
+                        "{asked:?} {path}: {granted}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn under_another_layer_no_budget_is_that_ones() {
+    async fn granted(ctx: Ctx) -> String {
+        ctx.remaining().is_some_and(|left| left <= Duration::from_secs(10)).to_string()
+    }
+    let app = Router::new().route("/", get(granted)).layer(CtxLayer::mesh().no_budget());
+    let app = app.layer(CtxLayer::edge().default_budget(Duration::from_secs(10)));
+    assert_eq!(common::get(serve(app).await, "/", &[]).await.body, "true");
+}

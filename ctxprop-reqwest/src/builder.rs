@@ -164,6 +164,20 @@ impl ClientBuilder {
         Ok((http, crate::middleware::CtxMiddleware::new(rules)))
     }
 
+    /// Builds a tower [layer](crate::layer) that has any other client hand the context on. What is set up here of reqwest's
+    /// own, the base URL and the redirects are not used.
+    ///
+    /// # Errors
+    ///
+    /// As [`build`](ClientBuilder::build), but for what reqwest's client is built of.
+    #[cfg(feature = "tower")]
+    pub fn build_layer(self) -> Result<crate::layer::ClientLayer, Error> {
+        match self.error {
+            Some(error) => Err(error),
+            None => Ok(crate::layer::ClientLayer::new(self.rules)),
+        }
+    }
+
     fn into_parts(self) -> Result<Inner, Error> {
         if let Some(error) = self.error {
             return Err(error);

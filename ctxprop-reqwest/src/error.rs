@@ -61,8 +61,8 @@ pub enum Error {
     Url(UrlError),
     /// The client cannot be built as it was configured.
     Builder(BuilderError),
-    /// A [middleware](crate::middleware) was to send a request where no context is current.
-    #[cfg(feature = "middleware")]
+    /// A `middleware` or a `layer` of this crate was to send a request where no context is current.
+    #[cfg(any(feature = "middleware", feature = "tower"))]
     NoContext,
 }
 
@@ -140,7 +140,7 @@ impl fmt::Display for Error {
             Error::Redirect(error) => error.fmt(f),
             Error::Url(error) => error.fmt(f),
             Error::Builder(error) => error.fmt(f),
-            #[cfg(feature = "middleware")]
+            #[cfg(any(feature = "middleware", feature = "tower"))]
             Error::NoContext => f.write_str(
                 "no context is current: await the request in a `#[propagate]` function, or in `ctx.scope(..)`",
             ),
@@ -159,7 +159,7 @@ impl StdError for Error {
             Error::Redirect(error) => error.source(),
             Error::Url(error) => error.source(),
             Error::Builder(error) => error.source(),
-            #[cfg(feature = "middleware")]
+            #[cfg(any(feature = "middleware", feature = "tower"))]
             Error::NoContext => None,
         }
     }

@@ -50,15 +50,38 @@
 //!
 //! So a gateway that forwards a stranger's headers takes `baggage` out of them first.
 //!
+//! # What is logged
+//!
+//! | level | target | what | fields |
+//! | --- | --- | --- | --- |
+//! | info, a span | `ctxprop` | `send`: one hop, up to the head of its response | `method`, `host`, `path`, `trace_id`, `span_id`, `parent_id`, `status` |
+//! | debug | `ctxprop::retry` | the request is repeated | `host`, `status`, `attempt`, `delay` |
+//! | debug | `ctxprop::retry` | no retries left in the client's budget | `host`, `attempt` |
+//! | debug | `ctxprop::egress` | not trusted: sent without baggage | `host` |
+//!
+//! # What is counted
+//!
+//! With the feature `metrics`, by the crate of that name, for whichever recorder the application has.
+//!
+//! | counter | counts |
+//! | --- | --- |
+//! | `ctxprop_client_timeouts_shortened_by_deadline_total` | requests whose own timeout was longer than what the context had left |
+//! | `ctxprop_client_cancelled_by_deadline_total` | requests that were given up at the deadline of their context, or not sent because of it |
+//! | `ctxprop_client_retries_total` | requests that were sent once more |
+//! | `ctxprop_client_retries_refused_total` | requests that were not, because the client's budget of retries was used up |
+//!
 //! # Features
 //!
-//! None is on by default. `axum` makes [`Error`] a response. `middleware` has the same, retries aside, for a chain of reqwest-middleware: see
-//! [`ClientBuilder`]'s `build_middleware`. `brotli`, `charset`, `cookies`, `deflate`, `form`, `gzip`, `http2`, `json`,
+//! None is on by default. `axum` makes [`Error`] a response. `metrics` counts. `middleware` has the same, retries aside, for a chain of reqwest-middleware: see
+//! [`ClientBuilder`]'s `build_middleware`. `tower` has the same for any other client of the crate `http`, hyper-util's
+//! among them: see its `build_layer`. `brotli`, `charset`, `cookies`, `deflate`, `form`, `gzip`, `http2`, `json`,
 //! `multipart`, `query`, `rustls`, `rustls-no-provider`, `socks`, `stream` and `system-proxy` are reqwest's features of
 //! the same names. Those it has beside them work as well, where your crate depends on reqwest with them: without
 //! `rustls` or another TLS of reqwest's there is no `https`.
 //!
 //! [`Ctx`]: ctxprop::Ctx
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod bound;
 mod builder;
@@ -68,6 +91,9 @@ mod error;
 mod escape;
 mod into_url;
 mod journey;
+#[cfg(feature = "tower")]
+pub mod layer;
+mod metrics;
 #[cfg(feature = "middleware")]
 pub mod middleware;
 pub mod redirect;
@@ -93,3 +119,8 @@ pub use reqwest_middleware;
 /// The response header by which a server says whose deadline a 504 is about: `caller` or `server`.
 pub const DEADLINE_EXCEEDED: http::HeaderName =
     http::HeaderName::from_static("x-deadline-exceeded");
+
+/// The example of the README is compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

@@ -17,6 +17,7 @@ use reqwest::{Request, Response, StatusCode};
 
 pub(crate) use self::budget::Budget;
 use crate::error::Error;
+use crate::metrics;
 use crate::send::{Sender, Transport};
 
 /// The longest wait before the first repetition.
@@ -51,11 +52,13 @@ pub(crate) async fn send<T: Transport<Error = Error>>(
             return result;
         }
         if !sender.retries().spend() {
+            metrics::retry_refused();
             let host = next.url().host_str();
             tracing::debug!(target: "ctxprop::retry", host, attempt, "no retries left in the client's budget");
             return result;
         }
         attempt += 1;
+        metrics::retried();
         report(&next, &result, attempt, delay);
         // What is left of an answer would keep its connection busy.
         drop(result);

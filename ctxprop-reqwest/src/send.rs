@@ -21,7 +21,7 @@ use tracing::{Instrument, Span, field};
 use crate::client::{Inner, Rules};
 use crate::error::Error;
 use crate::journey::Journey;
-use crate::{DEADLINE_EXCEEDED, retry};
+use crate::{DEADLINE_EXCEEDED, metrics, retry};
 
 /// What is less is not worth a request, and cannot be written into one.
 const LEAST: Duration = Duration::from_millis(1);
@@ -53,7 +53,7 @@ pub(crate) fn send(
     request: Result<Request, Error>,
     retries: u32,
 ) -> NeedsCtx<Sending> {
-    NeedsCtx::new(Box::pin(async move {
+    NeedsCtx::new(Box::pin(metrics::counted(async move {
         let ctx = Ctx::current();
         let mut request = match request {
             Ok(request) => request,
@@ -73,7 +73,7 @@ pub(crate) fn send(
             }
         };
         Ok(crate::Response::new(response, ctx))
-    }))
+    })))
 }
 
 /// The `tracing` span of one hop, up to the head of its response. Of the URL it tells host and path: users, passwords and
@@ -111,6 +111,7 @@ impl<'a> Sender<'a> {
             span if span.is_valid() => span.clone(),
             _ => SpanContext::root(),
         };
+        metrics::bounded(timeout, ctx);
         let timeout = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         Sender { rules, ctx, trace, timeout }
     }
@@ -150,7 +151,9 @@ impl<'a> Sender<'a> {
             let seen = hop_span(&hop, &span);
             let response = transport.execute(hop).instrument(seen.clone()).await?;
             seen.record("status", response.status().as_u16());
-            if says_our_budget_ran_out(&response) && self.may_say_so(&journey, &left) {
+            if says_our_budget_ran_out(response.status(), response.headers())
+                && self.may_say_so(&journey, &left)
+            {
                 return Err(left.over(ctx).into());
             }
             let (status, headers) = (response.status(), response.headers());
@@ -176,19 +179,19 @@ impl<'a> Sender<'a> {
 }
 
 /// What is left for one hop, be it until the deadline or until the request's own timeout.
-struct Left {
+pub(crate) struct Left {
     /// The smaller of the two.
-    least: Option<Duration>,
+    pub(crate) least: Option<Duration>,
     is_own: bool,
     /// When reqwest gives up: the context's end needs no timer of reqwest's.
-    timer: Option<Duration>,
+    pub(crate) timer: Option<Duration>,
 }
 
 impl Left {
     /// # Errors
     ///
     /// The context has ended, or it is not worth sending anything any more.
-    fn of(ctx: &Ctx, timeout: Option<Instant>) -> Result<Left, Error> {
+    pub(crate) fn of(ctx: &Ctx, timeout: Option<Instant>) -> Result<Left, Error> {
         ctx.check()?;
         let own = timeout.map(|at| at.saturating_duration_since(Instant::now()));
         let left = match (own, ctx.remaining()) {
@@ -204,7 +207,7 @@ impl Left {
     }
 
     /// The error that says that it is used up.
-    fn over(&self, ctx: &Ctx) -> Error {
+    pub(crate) fn over(&self, ctx: &Ctx) -> Error {
         if self.is_own {
             return Error::TimedOut;
         }
@@ -217,10 +220,9 @@ impl Left {
     }
 }
 
-fn says_our_budget_ran_out(response: &Response) -> bool {
-    response.status() == StatusCode::GATEWAY_TIMEOUT
-        && response
-            .headers()
+pub(crate) fn says_our_budget_ran_out(status: StatusCode, headers: &HeaderMap) -> bool {
+    status == StatusCode::GATEWAY_TIMEOUT
+        && headers
             .get(DEADLINE_EXCEEDED)
             .is_some_and(|whose| whose.as_bytes().eq_ignore_ascii_case(b"caller"))
 }

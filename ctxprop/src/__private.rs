@@ -32,6 +32,7 @@ hidden! {
     pub use crate::baggage::BaggageMap;
     pub use crate::baggage::BaggageMapBuilder;
     pub use crate::block::block_here;
+    pub use crate::block::block_called;
     pub use crate::block::block_under;
     pub use crate::body::Awaited;
     pub use crate::body::BoxFuture;
@@ -42,15 +43,20 @@ hidden! {
     pub use crate::body::given;
     pub use crate::body::How;
     pub use crate::body::Kind;
+    pub use crate::body::Name;
     pub use crate::body::NoFuture;
+    pub use crate::body::OtherName;
     pub use crate::body::Returns;
+    pub use crate::body::at;
     pub use crate::body::boxed;
     pub use crate::body::leaf;
+    pub use crate::body::leaf_under;
     pub use crate::body::needs_ctx;
     pub use crate::body::returned;
     pub use crate::body::says_cancelled;
     pub use crate::body::Threads;
     pub use crate::body::scope;
+    pub use crate::body::under;
     pub use crate::ctx::Background;
     pub use crate::ctx::Ctx;
     pub use crate::detached::DeriveFromTheCurrentContext;

@@ -47,7 +47,14 @@ pub fn block_here<F: Future>(block: F) -> Block<F> {
     block_under(Ctx::current(), block)
 }
 
-/// An async block in a closure that carries `ctx`.
+/// An async block in a closure that was made under `made`. It carries the context that is current where the closure is
+/// called: a handler runs under that of its request, not under what built the router. Where none is, that of the closure.
+#[inline]
+pub fn block_called<F: Future>(made: &Ctx, block: F) -> Block<F> {
+    block_under(Ctx::try_current().unwrap_or_else(|| made.clone()), block)
+}
+
+/// An async block that carries `ctx`.
 #[inline]
 pub fn block_under<F: Future>(ctx: Ctx, block: F) -> Block<F> {
     Block { begun: false, scope: Scope::new(ctx, block) }

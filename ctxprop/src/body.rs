@@ -25,10 +25,12 @@ use crate::run::scope::Scope;
 
 mod awaited;
 mod said;
+mod under;
 
 // Under this path the compiler's messages show them.
 pub use awaited::{Awaited, Exempt, Kind, NoFuture};
 pub use said::CannotBeSaid;
+pub use under::{HowUnder, Name, OtherName, at, leaf_under, under};
 
 /// What a function returns, asked for how it takes the end of its context.
 #[derive(Debug)]

@@ -77,6 +77,8 @@
 //! `macros` (default) has `#[propagate]` and `#[derive(Baggage)]`. `axum` implements axum's traits for [`Ctx`] and
 //! [`Cancelled`]; `ctxprop-axum` turns it on.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 #[cfg(feature = "axum")]
 mod axum;
 mod baggage;
@@ -89,6 +91,7 @@ pub mod body;
 mod context;
 pub mod detached;
 mod end;
+mod fault;
 #[doc(hidden)]
 #[allow(missing_docs, reason = "only generated code uses it")]
 pub mod field;
@@ -102,6 +105,8 @@ pub mod local;
 #[doc = include_str!("../docs/messages.md")]
 #[cfg(feature = "macros")]
 pub mod messages {}
+#[cfg(all(test, ctxprop_model))]
+mod model;
 mod needs_ctx;
 #[doc(hidden)]
 #[allow(missing_docs, reason = "only generated code uses it")]
@@ -137,10 +142,13 @@ pub use ctxprop_macros::Baggage;
 pub use ctxprop_macros::propagate;
 pub use end::cause::{Cancelled, Cause};
 pub use needs_ctx::{Awaitable, NeedsCtx};
+pub use run::carry::Carry;
+pub use run::defer::Deferred;
 pub use run::done::Done;
 pub use run::scope::{Run, Scope};
 pub use run::shield::{Shield, Shielding};
 pub use run::task::Task;
+pub use run::task_set::{JoinNext, TaskSet};
 pub use span::{
     MAX_TRACE_STATE_BYTES, MAX_TRACE_STATE_MEMBERS, ParseIdError, SpanContext, SpanId, TraceFlags,
     TraceId, TraceState, TraceStateError,

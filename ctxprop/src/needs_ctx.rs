@@ -69,6 +69,53 @@ impl<F> NeedsCtx<F> {
     {
         ctx.scope(self.future)
     }
+
+    /// Gives it the context that is current: in a `#[propagate]` body, that of the function. To hand a call to what takes
+    /// a future, where it is not awaited on the spot.
+    ///
+    /// In a closure of a `#[propagate]` body it works also where the closure is called outside of any context: it then
+    /// is the context that the closure was made under.
+    ///
+    /// # Panics
+    ///
+    /// Outside of any scope, as [`Ctx::current`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+    /// use std::time::Duration;
+    /// use ctxprop::{Background, Cancelled, Ctx, propagate};
+    ///
+    /// #[propagate]
+    /// async fn load(id: u64) -> Result<u64, Cancelled> {
+    ///     Ok(id)
+    /// }
+    ///
+    /// #[propagate]
+    /// async fn first(ids: Vec<u64>) -> Vec<Result<u64, Cancelled>> {
+    ///     futures::future::join_all(ids.into_iter().map(|id| load(id).in_current())).await
+    /// }
+    ///
+    /// assert_eq!(first(vec![1, 2]).with(&Ctx::background()).await, [Ok(1), Ok(2)]);
+    /// # });
+    /// ```
+    #[track_caller]
+    pub fn in_current(self) -> Scope<F>
+    where
+        F: Future,
+    {
+        Ctx::current().scope(self.future)
+    }
+
+    /// The same in a closure that was made under `made`.
+    #[doc(hidden)]
+    pub fn in_current_or(self, made: &Ctx) -> Scope<F>
+    where
+        F: Future,
+    {
+        Ctx::try_current().unwrap_or_else(|| made.clone()).scope(self.future)
+    }
 }
 
 impl<F> fmt::Debug for NeedsCtx<F> {

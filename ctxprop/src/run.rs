@@ -2,7 +2,9 @@
 //!
 //! What a context is and how its end is recorded lies below, and knows nothing of this floor.
 
+pub(crate) mod carry;
 pub(crate) mod current;
+pub(crate) mod defer;
 pub(crate) mod done;
 pub(crate) mod frame;
 #[doc(hidden)]
@@ -16,5 +18,6 @@ pub(crate) mod scope;
 pub mod select;
 pub(crate) mod shield;
 pub(crate) mod task;
+pub(crate) mod task_set;
 mod timeout;
 pub(crate) mod wait;

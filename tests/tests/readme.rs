@@ -23,6 +23,11 @@ fn the_quick_start_is_compiled() {
 #[test]
 fn all_code_of_the_pages_is_compiled() {
     for page in [
+        include_str!("../../ctxprop-axum/docs/adopting.md"),
+        include_str!("../../ctxprop-axum/docs/middleware.md"),
+        include_str!("../../ctxprop-axum/docs/shared-work.md"),
+        include_str!("../../ctxprop-axum/docs/shutdown.md"),
+        include_str!("../../ctxprop-axum/docs/streams.md"),
         include_str!("../../ctxprop/docs/derive-baggage.md"),
         include_str!("../../ctxprop/docs/messages.md"),
         include_str!("../../ctxprop/docs/propagate.md"),
@@ -31,7 +36,7 @@ fn all_code_of_the_pages_is_compiled() {
     ] {
         let fences = page.lines().filter_map(|line| line.trim_start().strip_prefix("```"));
         let opening = fences.step_by(2);
-        let known = ["", "rust", "compile_fail", "text", "toml"];
+        let known = ["", "rust", "compile_fail", "no_run", "text", "toml"];
         opening.for_each(|kind| assert!(known.contains(&kind), "not compiled: ```{kind}"));
     }
 }

@@ -21,6 +21,8 @@ mod contexts;
 mod current;
 #[path = "semantics/deadlines.rs"]
 mod deadlines;
+#[path = "semantics/deferred.rs"]
+mod deferred;
 #[path = "semantics/drops.rs"]
 mod drops;
 #[path = "semantics/errors.rs"]
@@ -35,6 +37,8 @@ mod joins;
 mod layers;
 #[path = "semantics/leaves.rs"]
 mod leaves;
+#[path = "semantics/names.rs"]
+mod names;
 #[path = "semantics/race_causes.rs"]
 mod race_causes;
 #[path = "semantics/races.rs"]

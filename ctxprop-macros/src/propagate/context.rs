@@ -1,5 +1,6 @@
 //! The parameter that is the context, if the function names one.
 
+use proc_macro2::Ident;
 use syn::{FnArg, Pat, Signature, Type};
 
 use super::Args;
@@ -30,6 +31,17 @@ impl Context {
             );
         }
         Some(first)
+    }
+
+    /// Its name, where it is bound to one.
+    pub(crate) fn name(&self, sig: &Signature) -> Option<Ident> {
+        match sig.inputs.get(self.index)? {
+            FnArg::Typed(input) => match &*input.pat {
+                Pat::Ident(pat) => Some(pat.ident.clone()),
+                _ => None,
+            },
+            FnArg::Receiver(_) => None,
+        }
     }
 
     pub(crate) fn is_named(sig: &Signature, args: &Args) -> bool {

@@ -89,6 +89,7 @@ fn expand(
         site: Span::mixed_site().located_at(function.sig.ident.span()),
         output: Output::of(&function.sig, &private),
         params: function.sig.inputs.iter().filter_map(pattern).cloned().collect(),
+        name: context.as_ref().and_then(|context| context.name(&function.sig)),
         args,
         private,
     };
@@ -105,6 +106,8 @@ struct Writer<'a> {
     output: Output,
     /// The patterns of the parameters, as written.
     params: Vec<Pat>,
+    /// The name of its context, if it has one.
+    name: Option<Ident>,
     site: Span,
 }
 
@@ -303,6 +306,7 @@ impl Writer<'_> {
         let mut rewriter = self.rewriter(Kind::Function);
         rewriter.never = self.output.never;
         rewriter.output = Some(self.output.shape());
+        rewriter.name.clone_from(&self.name);
         let frame = rewriter.body(&mut body);
         let returned = self.output.returned(&self.private);
         let prelude = bodies::prelude(&mut rewriter, &frame, &self.output.shape(), self.args);

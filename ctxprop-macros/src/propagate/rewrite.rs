@@ -10,8 +10,8 @@ use quote::{ToTokens, quote_spanned};
 use syn::spanned::Spanned;
 use syn::visit_mut::{self, VisitMut};
 use syn::{
-    Attribute, Block, Expr, ExprAsync, ExprAwait, ExprConst, ExprRepeat, GenericArgument, Item,
-    PatIdent, Stmt, Type, parse_quote, parse_quote_spanned,
+    Arm, Attribute, Block, Expr, ExprAsync, ExprAwait, ExprConst, ExprForLoop, ExprIf, ExprRepeat,
+    ExprWhile, GenericArgument, Item, PatIdent, Stmt, Type, parse_quote, parse_quote_spanned,
 };
 
 use super::macros;
@@ -21,6 +21,7 @@ use crate::krate::{Private, PrivateAt};
 
 mod closures;
 mod leaf;
+mod name;
 mod shown;
 
 pub(crate) use self::leaf::match_at;
@@ -42,6 +43,8 @@ pub(crate) struct Rewriter<'a> {
     pub(crate) never: bool,
     /// What the function gives, as far as it is known.
     pub(crate) output: Option<Type>,
+    /// The name of its context, if it has one.
+    pub(crate) name: Option<Ident>,
 }
 
 /// One body that is polled on its own: the function's, or that of an async block.
@@ -56,6 +59,8 @@ pub(crate) struct Frame {
     pub(crate) awaits: bool,
     /// Whether anything here or in a block inside is awaited that is no leaf of its own.
     pub(crate) branches: bool,
+    /// Whether the name of the context is bound anew here: `propagated_ctx` is then what the name means (`name.rs`).
+    pub(crate) renames: bool,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -102,11 +107,13 @@ impl<'a> Rewriter<'a> {
             changes: 0,
             never: false,
             output: None,
+            name: None,
         }
     }
 
     /// Rewrites the body of the function, and tells what it came to use.
     pub(crate) fn body(&mut self, body: &mut Block) -> Frame {
+        self.look_for_names(body);
         self.visit_block_mut(body);
         std::mem::take(&mut self.frame)
     }
@@ -169,6 +176,7 @@ impl<'a> Rewriter<'a> {
     fn visit_async_body(&mut self, block: &mut ExprAsync) -> bool {
         let kind = if neighbours::is_whole_body(block) { Kind::Function } else { Kind::Block };
         let outer = self.enter(Frame { kind, ..Frame::default() });
+        self.look_for_names(&block.block);
         self.visit_block_mut(&mut block.block);
         let mut frame = self.leave(outer);
         // It counts what is refused in it.
@@ -200,15 +208,15 @@ impl<'a> Rewriter<'a> {
         self.changed();
         let site = Span::mixed_site().located_at(at);
         let private = self.private(site);
-        if self.in_closure {
+        let ctx = ctx(at);
+        Expr::Verbatim(if self.in_closure {
             self.frame.uses_ctx = true;
-            let ctx = ctx(at);
-            Expr::Verbatim(
-                quote_spanned!(site=> #private::block_under(#private::Clone::clone(&#ctx), #future)),
-            )
+            quote_spanned!(site=> #private::block_called(&#ctx, #future))
+        } else if self.frame.renames {
+            quote_spanned!(site=> #private::block_under(#private::Clone::clone(&#ctx), #future))
         } else {
-            Expr::Verbatim(quote_spanned!(site=> #private::block_here(#future)))
-        }
+            quote_spanned!(site=> #private::block_here(#future))
+        })
     }
 
     fn enter(&mut self, frame: Frame) -> (Frame, bool) {
@@ -224,7 +232,10 @@ impl<'a> Rewriter<'a> {
     pub(crate) fn local_ctx(&self, at: Span) -> Stmt {
         let site = Span::mixed_site();
         let (private, ctx) = (self.private(site), ctx(at));
-        parse_quote_spanned!(site=> let #ctx = #private::Ctx::current();)
+        parse_quote_spanned! {site=>
+            #[allow(unused_mut, unused_variables, unused_assignments)]
+            let mut #ctx = #private::Ctx::current();
+        }
     }
 }
 
@@ -249,6 +260,8 @@ impl VisitMut for Rewriter<'_> {
                 visit_mut::visit_expr_mut(self, other);
                 shown::parenthesize(other);
                 let checked = self.rules.check(other, &looks, used);
+                self.rename_assigned(other);
+                self.current_in_closure(other);
                 self.changes += usize::from(checked.is_some());
                 checked
             }
@@ -263,8 +276,36 @@ impl VisitMut for Rewriter<'_> {
 
     fn visit_block_mut(&mut self, block: &mut Block) {
         self.rules.enter(block);
+        let named: Vec<_> = block.stmts.iter().map(|stmt| self.named_by(stmt)).collect();
         visit_mut::visit_block_mut(self, block);
+        self.rename_in(block, named);
         self.rules.leave();
+    }
+
+    fn visit_arm_mut(&mut self, arm: &mut Arm) {
+        let named = self.named_in(&arm.pat);
+        visit_mut::visit_arm_mut(self, arm);
+        if let Some(name) = named {
+            self.rename_before(&mut arm.body, &name);
+        }
+    }
+
+    fn visit_expr_if_mut(&mut self, expr: &mut ExprIf) {
+        let named = self.named_in_condition(&expr.cond);
+        visit_mut::visit_expr_if_mut(self, expr);
+        self.rename_at_start(&mut expr.then_branch, named);
+    }
+
+    fn visit_expr_while_mut(&mut self, expr: &mut ExprWhile) {
+        let named = self.named_in_condition(&expr.cond);
+        visit_mut::visit_expr_while_mut(self, expr);
+        self.rename_at_start(&mut expr.body, named);
+    }
+
+    fn visit_expr_for_loop_mut(&mut self, expr: &mut ExprForLoop) {
+        let named = self.named_in(&expr.pat);
+        visit_mut::visit_expr_for_loop_mut(self, expr);
+        self.rename_at_start(&mut expr.body, named);
     }
 
     fn visit_stmt_mut(&mut self, stmt: &mut Stmt) {

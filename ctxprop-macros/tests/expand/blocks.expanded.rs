@@ -16,15 +16,16 @@ fn blocks() -> NeedsCtx<impl Future<Output = ()>> {
             #[allow(unused_imports)]
             use {CannotBeSaid as _, CannotSayCancelled as _};
             let how = Returns::<()>::new().how();
-            let propagated_ctx = Ctx::current();
+            #[allow(unused_mut, unused_variables, unused_assignments)]
+            let mut propagated_ctx = Ctx::current();
             let block = block_here(async { Awaited(load(1)).branch().await });
-            let closure = |n| block_under(
-                Clone::clone(&propagated_ctx),
+            let closure = |n| block_called(
+                &propagated_ctx,
                 async move { Awaited(load(n)).branch().await },
             );
             let asynchronous = async |n| {
-                block_under(
-                        Clone::clone(&propagated_ctx),
+                block_called(
+                        &propagated_ctx,
                         async {
                             let n = n;
                             Awaited(load(n)).branch().await

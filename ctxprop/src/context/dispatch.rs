@@ -88,3 +88,64 @@ fn outside_of_runtimes(call: (Run, Cause)) {
 fn contained(run: Run, cause: Cause) {
     drop(catch_unwind(AssertUnwindSafe(|| run(cause))));
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use tokio::sync::oneshot;
+    use tracing::span::{Attributes, Id, Record};
+    use tracing::{Event, Metadata, Subscriber, info_span};
+    use tracing_core::span::Current;
+
+    use crate::{Background, Ctx};
+
+    /// The one span there is, and how often it is entered.
+    #[derive(Clone, Default)]
+    struct Entered(Arc<Mutex<(Option<&'static Metadata<'static>>, usize)>>);
+
+    impl Subscriber for Entered {
+        fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+            metadata.name() == "registered"
+        }
+
+        fn new_span(&self, span: &Attributes<'_>) -> Id {
+            self.0.lock().unwrap().0 = Some(span.metadata());
+            Id::from_u64(7)
+        }
+
+        fn enter(&self, _: &Id) {
+            self.0.lock().unwrap().1 += 1;
+        }
+
+        fn exit(&self, _: &Id) {
+            self.0.lock().unwrap().1 -= 1;
+        }
+
+        fn current_span(&self) -> Current {
+            match *self.0.lock().unwrap() {
+                (Some(span), 1..) => Current::new(Id::from_u64(7), span),
+                _ => Current::none(),
+            }
+        }
+
+        fn record(&self, _: &Id, _: &Record<'_>) {}
+        fn record_follows_from(&self, _: &Id, _: &Id) {}
+        fn event(&self, _: &Event<'_>) {}
+    }
+
+    #[tokio::test]
+    async fn a_callback_runs_in_the_span_in_which_it_was_registered() {
+        let entered = Entered::default();
+        let _default = tracing::subscriber::set_default(entered.clone());
+        let (ctx, canceller) = Ctx::background().with_cancel();
+        let (tell, told) = oneshot::channel();
+        let seen = entered.clone();
+        info_span!("registered").in_scope(|| {
+            ctx.on_done(move |_| tell.send(seen.0.lock().unwrap().1).unwrap());
+        });
+        assert_eq!(entered.0.lock().unwrap().1, 0);
+        canceller.cancel();
+        assert_eq!(told.await.unwrap(), 1);
+    }
+}

@@ -57,6 +57,7 @@ const _: () = {
 
 impl Lineage {
     /// That of a child of `parent`.
+    #[inline(always)]
     pub(super) fn below(parent: &Arc<Node>, ends_with: EndsWith) -> Lineage {
         let ender = match ends_with {
             EndsWith::Parent => parent.header.nearest_ender(),
@@ -109,6 +110,7 @@ impl Lineage {
     }
 
     /// Gives the parent up, as its node is dropped.
+    #[inline]
     pub(super) fn take(&mut self) -> Option<Arc<Node>> {
         let Lineage { parent, .. } = std::mem::take(self);
         parent

@@ -108,11 +108,23 @@ impl Node {
         if self.header.marks & VALUE != 0 { Some(self) } else { self.header.lineage.value() }
     }
 
-    /// The nodes with values whose type has this number, the nearest first.
+    /// What `f` gives for the nearest node with a value whose type has this number and for which it gives something.
     #[inline]
-    pub(super) fn values(&self, value_type: u64) -> impl Iterator<Item = &Node> {
-        iter::successors(self.nearest_value(), |node| node.header.lineage.value())
-            .filter(move |node| node.header.value_type == value_type)
+    pub(super) fn find_value<T>(
+        &self,
+        value_type: u64,
+        f: impl Fn(&dyn Part) -> Option<&T>,
+    ) -> Option<&T> {
+        let mut next = self.nearest_value();
+        while let Some(node) = next {
+            if node.header.value_type == value_type
+                && let Some(found) = f(&node.part)
+            {
+                return Some(found);
+            }
+            next = node.header.lineage.value();
+        }
+        None
     }
 
     /// This node, its parent, and so on to the root.
@@ -155,7 +167,6 @@ impl Node {
 
     /// What `handle` points at, if nobody else can reach it.
     fn only_handle(handle: &mut Arc<Node>) -> Option<&mut Node> {
-        // A look before the leap: it costs others nothing, while `get_mut` locks the counts of a parent that all share.
         if Arc::strong_count(handle) > 1 {
             return None;
         }
@@ -170,7 +181,7 @@ impl Node {
 impl<P: Part> Node<P> {
     /// A child of `parent`. If that has ended it is born ended (3.1.4). `value_type` is the number of the type of the
     /// value that `part` is, if it is one.
-    #[inline]
+    #[inline(always)]
     pub(super) fn below(
         parent: &Arc<Node>,
         add: Additions,
@@ -186,7 +197,8 @@ impl<P: Part> Node<P> {
 }
 
 impl Header {
-    /// That of a child of `parent`.
+    /// That of a child of `parent`. Inlined, since most of it depends on what is added, which is known where it is called.
+    #[inline(always)]
     fn below(parent: &Arc<Node>, add: Additions, marks: u8, value_type: u64) -> Header {
         let lineage = Lineage::below(parent, add.ends_with);
         let above = lineage.ender();
@@ -206,8 +218,10 @@ impl Header {
             }
         }
         let end = match own {
-            None => End::new(),
-            Some(own) => born(above, own),
+            Some(own) if own.budget.is_zero() || above.is_some_and(Header::ended) => {
+                born(above, own)
+            }
+            _ => End::new(),
         };
         Header {
             value_type,
@@ -235,7 +249,7 @@ impl Header {
 
     /// The nearest that can end by itself: this one, or one above whose end counts here.
     #[inline]
-    pub(super) fn nearest_ender(&self) -> Option<&Header> {
+    pub(crate) fn nearest_ender(&self) -> Option<&Header> {
         if self.ends() { Some(self) } else { self.lineage.ender() }
     }
 
@@ -258,6 +272,7 @@ impl Header {
     }
 
     /// Leaves those above, as it is dropped, and gives its parent up.
+    #[inline]
     fn leave(&mut self) -> Option<Arc<Node>> {
         if self.ends()
             && let Some(above) = self.lineage.ender()
@@ -271,8 +286,9 @@ impl Header {
     }
 }
 
-/// The end of a new node below `above` with a deadline of its own. Where that has passed, or what is above has ended, it
-/// is there from the start: later nobody could tell which of the two came first (3.1.4, 3.1.5).
+/// The end of a new node below `above` whose own deadline has passed, or which is born ended: there from the start, since
+/// later nobody could tell which of the two came first (3.1.4, 3.1.5).
+#[cold]
 fn born(above: Option<&Header>, own: Deadline) -> End<Arc<Callbacks>> {
     match above.and_then(Header::settle) {
         Some(moment) => End::ended(moment.inherited()),
@@ -282,12 +298,20 @@ fn born(above: Option<&Header>, own: Deadline) -> End<Arc<Callbacks>> {
 }
 
 impl<P: ?Sized> Drop for Node<P> {
+    #[inline]
     fn drop(&mut self) {
-        // Invariant 3: each parent of which this was the last child is taken out of its own child before that is dropped.
-        let mut next = self.header.leave();
-        while let Some(mut parent) = next {
-            next = Node::only_handle(&mut parent).and_then(|parent| parent.header.leave());
+        if let Some(parent) = self.header.leave() {
+            // A look before the leap: it costs others nothing, while `get_mut` locks the counts of a parent that all share.
+            if Arc::strong_count(&parent) > 1 { drop(parent) } else { drop_chain(parent) }
         }
+    }
+}
+
+/// Invariant 3: each parent of which this was the last child is taken out of its own child before that is dropped.
+fn drop_chain(parent: Arc<Node>) {
+    let mut next = Some(parent);
+    while let Some(mut parent) = next {
+        next = Node::only_handle(&mut parent).and_then(|parent| parent.header.leave());
     }
 }
 
@@ -295,5 +319,65 @@ impl<P: ?Sized> Drop for Node<P> {
 impl fmt::Debug for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Node").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::thread;
+
+    use crate::{Background, Ctx};
+
+    /// Runs `f` in a thread whose stack holds some hundred frames, no more.
+    fn on_a_small_stack(f: impl FnOnce() + Send + 'static) {
+        let thread = thread::Builder::new().stack_size(128 * 1_024).spawn(f);
+        thread.unwrap().join().unwrap();
+    }
+
+    fn chain(depth: usize, step: impl Fn(&Ctx) -> Ctx) -> Ctx {
+        (0..depth).fold(Ctx::background(), |ctx, _| step(&ctx))
+    }
+
+    #[test]
+    fn a_chain_of_a_million_is_dropped_without_recursion() {
+        let ctx = chain(1_000_000, |ctx| ctx.with_value(1_u8));
+        on_a_small_stack(move || drop(ctx));
+    }
+
+    // Fails where a node that is known elsewhere by a weak handle is not taken out of its child first.
+    #[test]
+    fn so_is_one_each_of_which_has_a_callback() {
+        let ctx = chain(20_000, |ctx| {
+            let child = ctx.detach("a test").with_cancel().0;
+            child.on_done(|_| {});
+            child
+        });
+        on_a_small_stack(move || drop(ctx));
+    }
+
+    #[test]
+    fn what_else_holds_a_part_of_a_chain_keeps_that_part() {
+        let value = Arc::new(());
+        let low = chain(1_000, |ctx| ctx.with_value(Arc::clone(&value)));
+        let high = (0..1_000).fold(low.clone(), |ctx, _| ctx.with_value(Arc::clone(&value)));
+        on_a_small_stack(move || drop(high));
+        assert_eq!(Arc::strong_count(&value), 1_001);
+        assert!(low.value::<Arc<()>>().is_some());
+        drop(low);
+        assert_eq!(Arc::strong_count(&value), 1);
+    }
+
+    #[test]
+    fn a_deep_child_inherits_through_all_that_are_above() {
+        let (top, canceller) = Ctx::background().with_cancel();
+        let mut all = vec![top];
+        for n in 0..3_000 {
+            let next = all[n].with_cancel().0;
+            all.push(next);
+        }
+        canceller.cancel_with(crate::Cause::Shutdown);
+        assert_eq!(all[3_000].cause(), Some(crate::Cause::Shutdown));
+        assert!(all.iter().all(|ctx| ctx.node().header.end.is_set()), "each has it by now");
     }
 }

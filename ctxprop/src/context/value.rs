@@ -63,6 +63,6 @@ impl Ctx {
     /// The value of type `T` that was added last, here or further up.
     #[doc(alias = "Value")]
     pub fn value<T: Send + Sync + 'static>(&self) -> Option<&T> {
-        self.node().values(number::<T>()).find_map(|node| node.part.value()?.downcast_ref())
+        self.node().find_value(number::<T>(), |part| part.value()?.downcast_ref())
     }
 }

@@ -18,6 +18,7 @@ use tokio::time::Instant;
 
 use super::cause::Cause;
 use super::waiters::{Key, Waiters};
+use crate::fault::{Fault, planted};
 use crate::sync::{AtomicU64, Mutex, Ordering, fence, lock};
 
 /// When and why a context ended, in one word that is never zero: nanoseconds since [`epoch`], then a bit that says
@@ -168,6 +169,11 @@ impl<K> End<K> {
             self.set(moment);
             return;
         };
+        if planted(Fault::StoresTheErrorLate) {
+            self.set(moment);
+            *lock(&self.more().error) = Some(Arc::clone(error));
+            return;
+        }
         let mut place = lock(&self.more().error);
         // Only who holds this lock ends it by an error, so the error that stays is the one that the word speaks of
         // (invariant 3). The lock is also what keeps others from reading an error that does not stay.
@@ -223,6 +229,7 @@ impl<K> End<K> {
         self.more().kept.get_or_init(make)
     }
 
+    #[inline]
     pub(crate) fn kept(&self) -> Option<&K> {
         self.more.get()?.kept.get()
     }

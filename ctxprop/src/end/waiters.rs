@@ -19,6 +19,7 @@ use std::sync::{Arc, OnceLock};
 use std::task::Waker;
 
 use super::slab::{Chunk, Place, Slab};
+use crate::fault::{Fault, planted};
 use crate::sync::{
     AtomicBool, AtomicUsize, Mutex, MutexGuard, Ordering, fence, lock, thread_number, try_lock,
 };
@@ -94,7 +95,7 @@ impl Waiters {
     pub(crate) fn insert(&self, waker: &Waker, ended: impl Fn() -> bool) -> Option<Key> {
         let waker = waker.clone();
         let (number, mut list) = self.list_here();
-        if ended() {
+        if ended() && !planted(Fault::AddsAfterTheEnd) {
             drop(list);
             return None;
         }
@@ -133,7 +134,8 @@ impl Waiters {
     /// Wakes all. When it returns all were woken, also those that another call is waking (invariant 2).
     pub(crate) fn tell(&self) {
         let mut panic = tell(&self.first);
-        for shard in self.shards.get().into_iter().flatten() {
+        let shards = self.shards.get().filter(|_| !planted(Fault::ForgetsShards));
+        for shard in shards.into_iter().flatten() {
             panic = tell(&shard.0).or(panic);
         }
         if let Some(panic) = panic {
@@ -160,7 +162,10 @@ fn tell(list: &Mutex<List>) -> Option<Panic> {
             None if locked.wakers.is_empty() => return panic,
             None => {
                 let telling = Arc::new(Telling::new(locked.wakers.take()));
-                Arc::clone(locked.telling.insert(telling))
+                if !planted(Fault::HidesWhoIsWoken) {
+                    locked.telling = Some(Arc::clone(&telling));
+                }
+                telling
             }
         };
         drop(locked);

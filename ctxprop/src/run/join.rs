@@ -124,7 +124,7 @@ pin_project! {
     #[allow(missing_debug_implementations, reason = "opaque to users")]
     pub struct Join<H, L> {
         how: std::marker::PhantomData<fn() -> H>,
-        refused: bool,
+        exempt: bool,
         race: Race,
         #[pin]
         branches: L,
@@ -140,11 +140,10 @@ fn order(biased: bool) -> Order {
     if biased { Order::Written } else { Order::Rotating }
 }
 
-/// A `join!` that is made where it is awaited at once.
+/// A `join!`.
 #[inline]
 pub fn join<H: How, L: Branches>(_: &H, biased: bool, (branches, exempt): (L, bool)) -> Join<H, L> {
-    let refused = H::UNWINDS && !exempt && current::refuses();
-    Join { how: std::marker::PhantomData, refused, race: race::<H, L>(order(biased)), branches }
+    Join { how: std::marker::PhantomData, exempt, race: race::<H, L>(order(biased)), branches }
 }
 
 impl<H: How, L: Branches> Future for Join<H, L> {
@@ -152,7 +151,7 @@ impl<H: How, L: Branches> Future for Join<H, L> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        if *this.refused {
+        if !*this.exempt && this.race.is_refused() {
             return Poll::Ready(this.branches.values::<H>(Why::Refused, Why::RefusedToo));
         }
         current::polls_a_leaf();
@@ -239,14 +238,14 @@ pin_project! {
     #[allow(missing_debug_implementations, reason = "opaque to users")]
     pub struct TryJoin<H, E, L> {
         how: std::marker::PhantomData<fn() -> (H, E)>,
-        refused: bool,
+        exempt: bool,
         race: Race,
         #[pin]
         branches: L,
     }
 }
 
-/// A `try_join!` that is made where it is awaited at once.
+/// A `try_join!`.
 #[inline]
 pub fn try_join<H: How, E, L: Tries<E>>(
     _: &H,
@@ -254,9 +253,8 @@ pub fn try_join<H: How, E, L: Tries<E>>(
     (branches, exempt): (L, bool),
 ) -> TryJoin<H, E, L> {
     const { assert!(L::COUNT <= crate::run::race::MOST, "a `try_join!` takes up to 64 branches") };
-    let refused = H::UNWINDS && !exempt && current::refuses();
     let race = Race::new(L::COUNT, order(biased), H::UNWINDS);
-    TryJoin { how: std::marker::PhantomData, refused, race, branches }
+    TryJoin { how: std::marker::PhantomData, exempt, race, branches }
 }
 
 impl<H: How, E, L: Tries<E>> Future for TryJoin<H, E, L> {
@@ -264,7 +262,7 @@ impl<H: How, E, L: Tries<E>> Future for TryJoin<H, E, L> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        if *this.refused {
+        if !*this.exempt && this.race.is_refused() {
             return Poll::Ready(Err(H::ended(Why::Refused)));
         }
         current::polls_a_leaf();

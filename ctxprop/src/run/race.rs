@@ -76,6 +76,12 @@ impl Race {
         self.live != 0
     }
 
+    /// Whether the end keeps it from beginning.
+    #[inline]
+    pub(crate) fn is_refused(&self) -> bool {
+        !self.begun && self.unwinds && self.is_live() && current::refuses()
+    }
+
     /// The branch that decided.
     pub(crate) fn first(&self) -> Option<u32> {
         self.first.map(u32::from)

@@ -222,14 +222,13 @@ pin_project! {
     #[allow(missing_debug_implementations, reason = "opaque to users")]
     pub struct Select<H, L> {
         how: PhantomData<fn() -> H>,
-        refused: bool,
         race: Race,
         #[pin]
         branches: L,
     }
 }
 
-/// A `select!` that is made where it is awaited at once. `disabled` has a bit for each branch whose precondition does not
+/// A `select!`. `disabled` has a bit for each branch whose precondition does not
 /// hold.
 #[inline]
 pub fn select<H: How, L: Choices>(_: &H, biased: bool, disabled: u64, branches: L) -> Select<H, L> {
@@ -237,8 +236,7 @@ pub fn select<H: How, L: Choices>(_: &H, biased: bool, disabled: u64, branches: 
     let order = if biased { Order::Written } else { Order::Random };
     let mut race = Race::new(L::COUNT, order, H::UNWINDS);
     race.disable(disabled);
-    let refused = H::UNWINDS && race.is_live() && current::refuses();
-    Select { how: PhantomData, refused, race, branches }
+    Select { how: PhantomData, race, branches }
 }
 
 impl<H: How, L: Choices> Future for Select<H, L> {
@@ -246,7 +244,7 @@ impl<H: How, L: Choices> Future for Select<H, L> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        if *this.refused {
+        if this.race.is_refused() {
             return Poll::Ready(Err(H::ended(Why::Refused)));
         }
         current::polls_a_leaf();

@@ -3,18 +3,26 @@
 //! # Invariants
 //! 1. The context is captured before the task is spawned, not at its first poll.
 //! 2. Every task is tracked by the root of its context, also one that was detached.
+//! 3. It runs in the `tracing` span that was current where it was spawned, so that the trace id is on each line.
 
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
+use tracing::Span;
+use tracing::instrument::{Instrument, Instrumented};
 
 use crate::cause::{Cancelled, Cause};
 use crate::ctx::Ctx;
 use crate::needs_ctx::Awaitable;
+use crate::run::carry::{Carried, WithCarried};
+use crate::run::scope::Run;
+
+type InTask<F> = Instrumented<WithCarried<Run<F>>>;
 
 /// A spawned task: a future that gives the task's output, or [`Cancelled`] where its context ended first.
 ///
@@ -95,12 +103,77 @@ impl Ctx {
         F::Future: Send + 'static,
         F::Output: Send + 'static,
     {
-        let run = self.run(future);
         let handle = match self.tasks() {
-            Some(tasks) => tasks.spawn(run),
-            None => tokio::spawn(run),
+            Some(tasks) => tasks.spawn(self.in_task(future)),
+            None => tokio::spawn(self.in_task(future)),
         };
         Task { handle }
+    }
+
+    /// As [`spawn`](Ctx::spawn), on a [`LocalSet`](tokio::task::LocalSet): `future` need not be `Send`.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a `LocalSet`. A panic of the task resumes where the [`Task`] is awaited.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// use std::rc::Rc;
+    /// use ctxprop::{Background, Ctx};
+    ///
+    /// let local = tokio::task::LocalSet::new();
+    /// let task = local.run_until(async {
+    ///     let shared = Rc::new(42);
+    ///     Ctx::background().spawn_local(async move { *shared }).await
+    /// });
+    /// assert_eq!(task.await, Ok(42));
+    /// # });
+    /// ```
+    #[track_caller]
+    pub fn spawn_local<F>(&self, future: F) -> Task<F::Output>
+    where
+        F: Awaitable,
+        F::Future: 'static,
+        F::Output: 'static,
+    {
+        let handle = match self.tasks() {
+            Some(tasks) => tasks.spawn_local(self.in_task(future)),
+            None => tokio::task::spawn_local(self.in_task(future)),
+        };
+        Task { handle }
+    }
+
+    /// The same on a runtime that need not be the current one.
+    pub(crate) fn spawn_on<F>(&self, future: F, runtime: &Handle) -> Task<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let handle = match self.tasks() {
+            Some(tasks) => tasks.spawn_on(self.in_task(future), runtime),
+            None => runtime.spawn(self.in_task(future)),
+        };
+        Task { handle }
+    }
+
+    /// What a task runs: in the `tracing` span, and with what else is carried, of the place where it is spawned.
+    fn in_task<F: Awaitable>(&self, future: F) -> InTask<F::Future> {
+        WithCarried::new(self, self.run(future)).in_current_span()
+    }
+
+    /// The same, tracked by the root, for a set of tasks.
+    pub(crate) fn as_task<F: Future>(
+        &self,
+        future: F,
+    ) -> impl Future<Output = Result<F::Output, Cancelled>> + use<F> {
+        let task = self.in_task(future);
+        let token = self.tasks().map(TaskTracker::token);
+        async move {
+            let _tracked = token;
+            task.await
+        }
     }
 
     /// Runs blocking code on tokio's threads for that, with this context current and given to `f`, which
@@ -136,9 +209,10 @@ impl Ctx {
         T: Send + 'static,
     {
         let ctx = self.clone();
+        let (span, carried) = (Span::current(), Carried::of(self));
         let run = move || {
             ctx.check()?;
-            Ok(ctx.sync_scope(|| f(ctx.clone())))
+            Ok(span.in_scope(|| carried.enter(|| ctx.sync_scope(|| f(ctx.clone())))))
         };
         let handle = match self.tasks() {
             Some(tasks) => tasks.spawn_blocking(run),

@@ -7,6 +7,7 @@ mod grammar;
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use http::HeaderValue;
 
@@ -49,7 +50,8 @@ const LONG_MEMBER: usize = 128;
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct TraceState(
     // Invariant: valid, not empty, within both limits, without empty members, one for each key.
-    Option<HeaderValue>,
+    // One word: each context that has a span carries it, and few have a state.
+    Option<Arc<HeaderValue>>,
 );
 
 impl TraceState {
@@ -107,8 +109,8 @@ impl TraceState {
 
     /// The value of the `tracestate` header to send; `None` where none is to be sent.
     #[must_use]
-    pub const fn header(&self) -> Option<&HeaderValue> {
-        self.0.as_ref()
+    pub fn header(&self) -> Option<&HeaderValue> {
+        self.0.as_deref()
     }
 
     /// Reads the only line of a message, and says how many members are not kept. One that is within
@@ -117,7 +119,7 @@ impl TraceState {
     pub(crate) fn from_line(line: Line<'_>) -> Result<(Self, LeftOut), TraceStateError> {
         let list = line.as_bytes();
         if check(list)? == Members::Compact && list.len() <= MAX_TRACE_STATE_BYTES {
-            return Ok((Self(line.to_header()), LeftOut::default()));
+            return Ok((Self(line.to_header().map(Arc::new)), LeftOut::default()));
         }
         Ok(Self::within_limits(list))
     }
@@ -167,7 +169,7 @@ impl TraceState {
     }
 
     fn members(&self) -> impl Iterator<Item = Member<'_>> {
-        members(self.0.as_ref().map_or(b"", HeaderValue::as_bytes))
+        members(self.0.as_deref().map_or(b"", HeaderValue::as_bytes))
     }
 }
 
@@ -290,7 +292,7 @@ fn join(members: &[Member<'_>]) -> TraceState {
     let texts: Vec<_> = members.iter().map(|member| member.text).collect();
     let line = texts.join(&b',');
     // Every byte of a member is printable ASCII, so this does not fail.
-    TraceState((!line.is_empty()).then(|| HeaderValue::try_from(line).ok()).flatten())
+    TraceState((!line.is_empty()).then(|| HeaderValue::try_from(line).ok()).flatten().map(Arc::new))
 }
 
 #[cfg(test)]

@@ -74,7 +74,9 @@ impl Join {
         } else {
             quote_spanned!(site=> &#private::Threads)
         };
-        quote_spanned!(site=> #private::#name(#how, #biased, #list).await)
+        let join = quote_spanned!(site=> #private::#name(#how, #biased, #list));
+        let join = rewriter.under(join, at);
+        quote_spanned!(site=> #join.await)
     }
 
     /// A name for each argument's value, and the nested pairs of them.

@@ -218,12 +218,16 @@ impl Race {
         let site = Span::mixed_site().located_at(start);
         let (private, how) = (rewriter.private(site), rewrite::how());
         let Race { biased, disabled, branches, chosen, none, goes_on } = self;
+        let select = quote_spanned! {site=>
+            #private::select(&#how, #biased, #disabled, #branches)
+        };
+        let select = rewriter.under(select, start);
         // In a block of its own, so that what the branches borrow is free in the handlers.
         let selected = quote_spanned! {site=>
             {
                 #[allow(unused_imports)]
                 use #private::CannotBeKept as _;
-                #private::select(&#how, #biased, #disabled, #branches).await
+                #select.await
             }
         };
         let arms = |end| {
@@ -249,10 +253,11 @@ impl Race {
 /// The value of a handler, which may have none.
 pub(super) fn ok(private: PrivateAt<'_>, handler: &Expr, goes_on: bool) -> TokenStream {
     let site = Span::mixed_site();
-    if goes_on && !diverges(handler) {
-        quote_spanned!(site=> #private::Ok(#handler))
-    } else {
-        quote_spanned!(site=> #handler)
+    match handler {
+        handler if !goes_on || diverges(handler) => quote_spanned!(site=> #handler),
+        // The braces of an argument are not needed, and rustc would say so.
+        Expr::Block(_) => quote_spanned!(site=> #private::Ok(match () { () => #handler })),
+        handler => quote_spanned!(site=> #private::Ok(#handler)),
     }
 }
 

@@ -18,7 +18,9 @@ impl Rewriter<'_> {
         if self.never {
             return quote_spanned!(Span::mixed_site()=> #end.never());
         }
-        quote_spanned!(Span::mixed_site()=> return #how.bail(#end))
+        let bail =
+            self.at_its_end(quote_spanned!(Span::mixed_site()=> #how.bail(#end)), end.span());
+        quote_spanned!(Span::mixed_site()=> return #bail)
     }
 
     /// What awaits `awaited`: as a leaf in the function, threaded in a block. It was written from `start` to `end`, and
@@ -29,17 +31,45 @@ impl Rewriter<'_> {
         if self.frame.kind != Kind::Function {
             self.frame.branches = true;
             let private = self.private(start);
-            return Expr::Verbatim(
-                quote_spanned!(end=> #private::Awaited(#awaited).branch().await),
-            );
+            let branch = quote_spanned!(end=> #private::Awaited(#awaited).branch());
+            let branch = self.under(branch, end);
+            return Expr::Verbatim(quote_spanned!(end=> #branch.await));
         }
         // All at one place: errors that say the same there are shown once.
         let site = Span::mixed_site().located_at(end);
         let (private, how) = (self.private(site), Ident::new("how", site));
-        let leaf = quote_spanned!(site=> #private::leaf((#awaited).propagated_kind(), &#how).await);
+        let kind = quote_spanned!(site=> (#awaited).propagated_kind());
+        let leaf = match self.threaded(end) {
+            None => quote_spanned!(site=> #private::leaf(#kind, &#how).await),
+            Some(ctx) => quote_spanned!(site=> #private::leaf_under(&#ctx, #kind, &#how).await),
+        };
         // With a `?` behind it, it leaves the function either way.
         let value = if asked { self.or_return(&leaf, site) } else { self.given(&leaf, site) };
         spanned(value, start, end)
+    }
+
+    /// What is awaited under the context that its name means.
+    pub(crate) fn under(&self, future: TokenStream, at: Span) -> TokenStream {
+        match self.threaded(at) {
+            None => future,
+            Some(ctx) => {
+                let site = Span::mixed_site().located_at(at);
+                let private = self.private(site);
+                quote_spanned!(site=> #private::under(&#ctx, #future))
+            }
+        }
+    }
+
+    /// What tells the end of that context.
+    fn at_its_end(&self, value: TokenStream, at: Span) -> TokenStream {
+        match self.threaded(at) {
+            None => value,
+            Some(ctx) => {
+                let site = Span::mixed_site().located_at(at);
+                let private = self.private(site);
+                quote_spanned!(site=> #private::at(&#ctx, || #value))
+            }
+        }
     }
 
     /// The value of a leaf, or the end returned.
@@ -53,8 +83,9 @@ impl Rewriter<'_> {
     pub(crate) fn given(&mut self, leaf: &TokenStream, site: Span) -> Expr {
         let (private, end) = (self.private(site), Ident::new("end", site));
         let (bail, how) = (self.bail(&end), Ident::new("how", site));
+        let say = self.at_its_end(quote_spanned!(site=> #end.say(&#how)), site);
         let said = quote_spanned! {site=>
-            match #end.say(&#how) {
+            match #say {
                 #private::ControlFlow::Continue(value) => value,
                 #private::ControlFlow::Break(#end) => #bail,
             }

@@ -1,0 +1,114 @@
+//! The awaits of a function that binds the name of its context anew: `let ctx = ctx.with_timeout(limit);`. What the name means
+//! is what they run under, and whose end they see.
+//!
+//! By type: [`Name::threaded`] is inherent for contexts, and gives what went before for all else, so that a `ctx` of another
+//! type stays what it is.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use pin_project_lite::pin_project;
+
+use super::{How, Threads, Unraced, Unwinds};
+use crate::ctx::Ctx;
+use crate::needs_ctx::Awaitable;
+use crate::run::current;
+use crate::run::leaf::{Ended, Leaf, Why};
+use crate::run::scope::Scope;
+
+/// What the name of the context was bound to.
+#[derive(Debug)]
+pub struct Name<'a, T: ?Sized>(pub &'a T);
+
+impl Name<'_, Ctx> {
+    #[inline]
+    pub fn threaded(self, _before: &Ctx) -> Ctx {
+        self.0.clone()
+    }
+}
+
+impl Name<'_, &Ctx> {
+    #[inline]
+    pub fn threaded(self, _before: &Ctx) -> Ctx {
+        (*self.0).clone()
+    }
+}
+
+/// The answer for whatever else has that name.
+pub trait OtherName: Sized {
+    #[inline]
+    fn threaded(self, before: &Ctx) -> Ctx {
+        before.clone()
+    }
+}
+
+impl<T: ?Sized> OtherName for Name<'_, T> {}
+
+/// What is awaited as a scope of `ctx`.
+#[inline]
+pub fn under<F: Future>(ctx: &Ctx, future: F) -> Scope<F> {
+    Scope::new(ctx.clone(), future)
+}
+
+/// Runs `f` with `ctx` current, whose end it tells.
+#[inline]
+pub fn at<R>(ctx: &Ctx, f: impl FnOnce() -> R) -> R {
+    ctx.sync_scope(f)
+}
+
+/// How a body takes the end, for leaves that are not polled under the context they are made under.
+pub trait HowUnder: How {
+    type Under<F: Future>: Future<Output = Result<F::Output, Self::End<F::Output>>>;
+
+    fn leaf_under<F: Future>(&self, future: F, exempt: bool) -> Self::Under<F>;
+}
+
+impl<E> HowUnder for Unwinds<E> {
+    type Under<F: Future> = Begins<F>;
+
+    fn leaf_under<F: Future>(&self, future: F, exempt: bool) -> Begins<F> {
+        Begins { begun: exempt, leaf: Leaf::new(future, true) }
+    }
+}
+
+impl HowUnder for Threads {
+    type Under<F: Future> = Unraced<F>;
+
+    fn leaf_under<F: Future>(&self, future: F, exempt: bool) -> Unraced<F> {
+        self.leaf(future, exempt)
+    }
+}
+
+pin_project! {
+    /// A leaf that looks whether it may begin where it is polled.
+    #[must_use = "futures do nothing unless awaited"]
+    #[derive(Debug)]
+    pub struct Begins<F> {
+        begun: bool,
+        #[pin]
+        leaf: Leaf<F>,
+    }
+}
+
+impl<F: Future> Future for Begins<F> {
+    type Output = Result<F::Output, Ended<F::Output>>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        if !std::mem::replace(this.begun, true) && current::refuses() {
+            return Poll::Ready(Err(Ended::new(Why::Refused)));
+        }
+        this.leaf.poll(cx)
+    }
+}
+
+/// One await of such a function.
+#[inline]
+pub fn leaf_under<T: Awaitable, H: HowUnder>(
+    ctx: &Ctx,
+    awaited: T,
+    how: &H,
+) -> Scope<H::Under<T::Future>> {
+    under(ctx, how.leaf_under(awaited.into_awaited(), T::EXEMPT))
+}
