@@ -1,9 +1,11 @@
-//! What an await gives at the end: an error of its own type, where that can say `Cancelled`, or else the function returns.
+//! What an await gives at the end: an error of its own type, where that can say `Cancelled`, or else the function returns
+//! (3.2.9, 3.2.10).
 //!
 //! Which of the two is asked by type, after the value of the await has fixed it: [`Ended::say`] is inherent where the type is
 //! a `Result` whose error is `From<Cancelled>`, and a trait method for all else.
 //!
-//! A loop that ignores the end must not spin: after [`MOST`] refusals in one call, the next one returns from the function.
+//! A loop that ignores the end must not spin: after [`MOST`] refusals in one call, the next one returns from the
+//! function (3.2.12).
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;
@@ -18,7 +20,7 @@ use crate::run::leaf::Ended;
 /// So many leaves of one call may be refused and go on.
 const MOST: u8 = 8;
 
-/// Where a second leaf of a call was refused, told once.
+/// Where a second leaf of a call was refused, told once (3.2.13).
 static TOLD: Mutex<Option<HashSet<&'static Location<'static>>>> = Mutex::new(None);
 
 impl<E> Unwinds<E> {

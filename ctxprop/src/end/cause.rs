@@ -123,8 +123,8 @@ impl<E: Error + Send + Sync + 'static> From<E> for Cause {
 
 /// The error of work that was stopped because its context ended.
 ///
-/// A function whose error type has `From<Cancelled>` unwinds when its context ends: each `.await` in
-/// its `#[propagate]` body returns this error as `?` would. The conversion is ready for
+/// A function whose error type has `From<Cancelled>` unwinds when its context ends: an `.await` in
+/// its `#[propagate]` body gives this error, or returns it as `?` would. The conversion is ready for
 /// [`std::io::Error`], [`http::StatusCode`], `(http::StatusCode, String)` and, with the feature `axum`, for axum's
 /// `Response`; boxed, `anyhow` and `eyre` errors take it as they take any error, and `thiserror` users write
 /// `#[from] Cancelled`.

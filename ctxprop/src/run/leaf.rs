@@ -1,14 +1,15 @@
 //! A leaf: one `.await` of a function that can say `Cancelled`, raced with the end of the current context.
 //!
 //! # Invariants
-//! 1. What is awaited after the end does not begin, unless an active shield holds the code around (`frame.rs`). That is
-//!    decided where the leaf is made, which is right before it is first polled, so the leaf is no larger than what it
-//!    awaits.
-//! 2. It polls what it awaits first and looks at the end second, so that inner code unwinds before outer code. It gives up
-//!    what is still pending after a poll that began knowing of the end, unless it is held.
-//! 3. It registers no waker, takes no lock and allocates nothing: the nearest scope polls it with the waker that the end
-//!    wakes.
-//! 4. Each 64th poll of a leaf on a thread looks at the clock: code that never waits would else never see a deadline.
+//! 1. What is awaited after the end does not begin (3.2.6), unless an active shield holds the code around (`frame.rs`).
+//!    That is decided where the leaf is made, which is right before it is first polled, so the leaf is no larger than
+//!    what it awaits.
+//! 2. It polls what it awaits first and looks at the end second (3.2.7), so that inner code unwinds before outer code.
+//!    It gives up what is still pending after a poll that began knowing of the end, unless it is held.
+//! 3. It registers no waker, takes no lock and allocates nothing (3.2.15): the nearest scope polls it with the waker
+//!    that the end wakes.
+//! 4. Each 64th poll of a leaf on a thread looks at the clock (3.2.14): code that never waits would else never
+//!    see a deadline.
 
 use std::fmt;
 use std::future::Future;

@@ -5,7 +5,7 @@
 //! 1. Nothing that has begun is dropped at the end before it had its unwinding: after the end the first that decides does
 //!    not cut the others short, which go on until each is ready, or stays pending after a poll that knew of the end and is
 //!    held by no shield. Before the end it does, as in tokio.
-//! 2. What has not begun when that one came does not begin.
+//! 2. What has not begun when that one came does not begin (3.2.22, 3.2.23).
 //! 3. A branch that is ready is polled no more.
 
 use std::num::NonZeroUsize;

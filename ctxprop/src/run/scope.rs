@@ -1,9 +1,10 @@
 //! Scopes: futures that run under a context.
 //!
 //! # Invariants
-//! 1. The context is current while the inner future is polled and while it is dropped, and at no other time.
-//! 2. While a scope is pending, the end of its context wakes it, whichever task polls it (`wait.rs`).
-//! 3. After the end the inner future is polled once more, so that its leaves unwind: also where it comes during a poll.
+//! 1. The context is current while the inner future is polled and while it is dropped, and at no other time (3.2.1).
+//! 2. While a scope is pending, the end of its context wakes it, whichever task polls it (3.2.2; `wait.rs`).
+//! 3. After the end the inner future is polled once more, so that its leaves unwind (3.2.3): also where it comes during
+//!    a poll.
 //! 4. Before that poll all who wait for the end were told of it: what is inside and has a waker of its own is then polled
 //!    too, and not given up before it unwound.
 //! 5. A scope that never waits registers nothing.

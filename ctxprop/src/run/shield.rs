@@ -4,8 +4,8 @@
 //! pending holds the frames around it (`frame.rs`), which every leaf looks at before it gives up.
 //!
 //! # Invariants
-//! 1. A shield is active from its first pending poll until it is done, dropped or out of time.
-//! 2. It holds all frames around any of its polls: one that moves holds what it moves to.
+//! 1. A shield is active from its first pending poll until it is done, dropped or out of time (3.2.41).
+//! 2. It holds all frames around any of its polls: one that moves holds what it moves to (3.2.42).
 
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;

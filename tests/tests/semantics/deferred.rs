@@ -29,7 +29,7 @@ async fn reserves(stock: Arc<Stock>, pays: bool) -> Result<(), Cancelled> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_deferred_is_done_however_the_function_ends() {
+async fn rule_3_2_49_what_is_deferred_is_done_however_the_function_ends() {
     let root = root();
     let stock = Arc::<Stock>::default();
     let reserves = |pays| reserves(Arc::clone(&stock), pays);
@@ -59,7 +59,7 @@ async fn what_is_deferred_is_done_however_the_function_ends() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_deferred_lasts_for_its_limit_and_outlives_the_root_of_the_request() {
+async fn rule_3_2_49_what_is_deferred_lasts_for_its_limit_and_outlives_the_root_of_the_request() {
     let root = root();
     let (request, canceller) = root.with_cancel();
     let seen = Arc::<AtomicU32>::default();
@@ -93,7 +93,7 @@ async fn sleep_for_ever() -> Result<u32, Cancelled> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_set_of_tasks_unwinds_when_it_is_dropped_and_when_its_context_ends() {
+async fn rule_3_3_13_a_set_of_tasks_unwinds_when_it_is_dropped_and_when_its_context_ends() {
     let root = root();
     let cleaned = Arc::<AtomicU32>::default();
     {
@@ -125,7 +125,7 @@ async fn a_set_of_tasks_unwinds_when_it_is_dropped_and_when_its_context_ends() {
 }
 
 #[tokio::test]
-async fn outputs_of_a_set_come_as_they_are_done_and_panics_resume() {
+async fn rule_3_3_13_outputs_of_a_set_come_as_they_are_done_and_panics_resume() {
     let root = root();
     let mut set = root.task_set();
     assert!(set.is_empty() && set.join_next().await.is_none());
@@ -161,7 +161,7 @@ impl Carry for Ambient {
 }
 
 #[tokio::test]
-async fn tasks_take_along_what_their_context_carries() {
+async fn rule_3_3_12_tasks_take_along_what_their_context_carries() {
     let plain = root();
     let ctx = plain.carrying::<Ambient>();
     AMBIENT.set(7);

@@ -136,3 +136,30 @@ fn rule_3_4_1_cancelled_is_a_good_error_type() {
     fn good<T: Error + Clone + Eq + Send + Sync + 'static>() {}
     good::<Cancelled>();
 }
+
+#[test]
+fn rule_3_4_4_an_end_is_found_behind_the_errors_of_others() {
+    let io = io::Error::from(Cancelled::new(Cause::Shutdown));
+    assert_eq!(Cancelled::find_in(&io).map(Cancelled::cause), Some(&Cause::Shutdown));
+    let outer = Outer(io);
+    assert_eq!(Cancelled::find_in(&outer).map(Cancelled::cause), Some(&Cause::Shutdown));
+    assert_eq!(Cancelled::find_in(&Outer(io::Error::other("bad sector"))), None);
+}
+
+#[test]
+fn rule_3_4_5_a_cause_becomes_a_cancelled() {
+    let cancelled = Cancelled::from(Cause::Disconnected);
+    assert_eq!((cancelled.cause(), cancelled.budget()), (&Cause::Disconnected, None));
+}
+
+#[test]
+fn rule_3_4_6_conversion_to_anyhow_and_to_an_axum_response() {
+    fn fails() -> anyhow::Result<()> {
+        Err(Cancelled::new(Cause::Shutdown))?
+    }
+    assert_eq!(fails().unwrap_err().downcast_ref::<Cancelled>().unwrap().cause(), &Cause::Shutdown);
+    for (cause, status, _) in every_cause() {
+        let response = axum::response::Response::from(Cancelled::new(cause));
+        assert_eq!(response.status().as_u16(), status);
+    }
+}

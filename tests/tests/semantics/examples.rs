@@ -176,7 +176,7 @@ async fn around_a_block(seen: &AtomicUsize) -> Result<(), Cancelled> {
     async {
         let waited = waits().await; // the function `waits` unwinds at the end
         seen.fetch_add(usize::from(waited.is_err()), Ordering::Relaxed);
-        pending::<()>().await // no leaf
+        pending::<()>().await; // no leaf
     }
     .await; // a leaf: the block is given up here
     Ok(())

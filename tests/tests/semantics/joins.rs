@@ -1,9 +1,10 @@
 //! Blocks, closures and joins in `#[propagate]` code: what is inside unwinds before what is around.
 
 use std::future::{Future, pending};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use ctxprop::{Cancelled, Cause, Ctx, propagate};
+use ctxprop::{Cancelled, Canceller, Cause, Ctx, propagate};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use tokio::time::sleep;
@@ -208,4 +209,92 @@ async fn question_marks() -> Result<String, Cancelled> {
 async fn rule_3_2_33_macros_are_threaded_inside() {
     let ctx = root().with_value(Name("request")).with_timeout(secs(60));
     assert_eq!(question_marks().with(&ctx).await.unwrap(), "3 3 4 [5, 6] 7");
+}
+
+#[propagate]
+async fn of_shields(ran: &AtomicUsize, how: u8) -> Result<(), Cancelled> {
+    let ctx = Ctx::current();
+    let shield = || ctx.shield(secs(9), async { ran.fetch_add(1, Ordering::SeqCst) });
+    match how {
+        0 => tokio::join!(shield(), shield()).0.map(drop),
+        1 => tokio::try_join!(shield(), shield()).map(drop),
+        2 => tokio::select! { one = shield() => one.map(drop), two = shield() => two.map(drop) },
+        _ => tokio::try_join!(shield(), waits(Log::default(), "never")).map(drop),
+    }
+}
+
+#[tokio::test]
+async fn rule_3_2_21_after_the_end_joins_of_shields_begin_and_others_do_not() {
+    for (how, runs) in [(0, 2), (1, 2), (2, 0), (3, 0)] {
+        let (ran, (ctx, canceller)) = (AtomicUsize::new(0), root().with_cancel());
+        canceller.cancel();
+        let outcome = of_shields(&ran, how).with(&ctx).await;
+        assert_eq!((outcome.is_ok(), ran.into_inner()), (runs > 0, runs), "{how}");
+    }
+}
+
+#[propagate]
+async fn fails_at_the_end(end: &Canceller) -> Result<(), Cancelled> {
+    end.cancel();
+    Err(Cancelled::new(Cause::Finished))
+}
+
+#[propagate]
+async fn begins(begun: &AtomicUsize) -> Result<(), Cancelled> {
+    begun.fetch_add(1, Ordering::SeqCst);
+    Ok(())
+}
+
+#[propagate]
+async fn decided_at_once(how: u8, end: &Canceller, begun: &AtomicUsize) -> Result<(), Cancelled> {
+    match how {
+        0 => tokio::try_join!(biased; fails_at_the_end(end), begins(begun)).map(drop),
+        _ => tokio::select! {
+            biased;
+            failed = fails_at_the_end(end) => failed,
+            begun = begins(begun) => begun,
+        },
+    }
+}
+
+#[tokio::test]
+async fn rule_3_2_22_and_for_a_select_what_has_not_begun_when_it_is_decided_does_not_begin() {
+    for how in 0..2 {
+        let (begun, (ctx, end)) = (AtomicUsize::new(0), root().with_cancel());
+        let decided = decided_at_once(how, &end, &begun).with(&ctx).await;
+        assert_eq!(decided.unwrap_err().cause(), &Cause::Finished);
+        assert_eq!(begun.into_inner(), 0, "{how}");
+    }
+}
+
+/// Its `select!` has the type of its handlers.
+#[propagate]
+async fn gives_its_end(log: Log) -> Result<(), Cancelled> {
+    let selected = tokio::select! {
+        () = pending() => Ok(()),
+        done = waits(log.clone(), "never") => done.map(drop),
+        () = pending() => Err(Cancelled::new(Cause::Finished)),
+    };
+    log.note("after");
+    selected
+}
+
+#[propagate]
+async fn cannot_give_it(log: Log) -> Result<(), Cancelled> {
+    tokio::select! {
+        () = pending() => {}
+        () = pending() => {}
+    }
+    log.note("after");
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_3_2_23_a_select_gives_the_end_where_its_type_can_say_it_and_else_the_function_returns()
+ {
+    let log = Log::default();
+    assert!(ended(gives_its_end(log.clone())).await.unwrap().is_err());
+    assert_eq!(log.taken(), ["never", "after"]);
+    assert!(ended(cannot_give_it(log.clone())).await.unwrap().is_err());
+    assert!(log.taken().is_empty());
 }

@@ -1,4 +1,4 @@
-//! What is threaded is what the name means (design 6.2): a function that binds the name of its context anew, and closures that
+//! What is threaded is what the name means (rule 3.2.50): a function that binds the name of its context anew, and closures that
 //! are called later.
 
 use std::time::Duration;
@@ -116,7 +116,7 @@ async fn returned_with_its_end(ctx: Ctx) -> Result<(), Cancelled> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_threaded_is_what_the_name_means() {
+async fn rule_3_2_50_what_is_threaded_is_what_the_name_means() {
     let ctx = root().with_timeout(secs(60));
     let seen = bound_in_a_block(ctx.clone()).await;
     assert_eq!(seen.unwrap(), [None, Some(1), Some(2), Some(2), None]);
@@ -148,7 +148,8 @@ async fn makes_handlers() -> [Handler; 2] {
 }
 
 #[tokio::test]
-async fn a_closure_runs_under_the_context_that_is_current_where_it_is_called_or_else_its_own() {
+async fn rule_3_2_32_a_closure_runs_under_the_context_that_is_current_where_it_is_called_or_else_its_own()
+ {
     let handlers = makes_handlers().with(&root().with_value(1_u8)).await;
     for handler in handlers {
         assert_eq!(handler().await, Some(1), "nothing is current");

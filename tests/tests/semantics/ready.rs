@@ -6,6 +6,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use ctxprop::{Cancelled, Cause, propagate};
+use futures::StreamExt;
 
 use super::support::{Wakes, poll_with, root, waker_fn};
 
@@ -76,4 +77,28 @@ fn what_ends_a_context_prints_nothing_of_it() {
         assert!(text.len() < 100, "{text}");
     }
     assert!(format!("{:?}", canceller.drop_guard()).len() < 150);
+}
+
+#[propagate]
+async fn reads(stream: bool, waits_first: bool) -> Result<(), Cancelled> {
+    if waits_first {
+        tokio::task::yield_now().await;
+    }
+    let mut ready = futures::stream::repeat(1_u8);
+    loop {
+        if stream {
+            ready.next().await;
+        } else {
+            let _ = tokio::join!(cached(1), cached(2)).0?;
+        }
+    }
+}
+
+// Fails where a deadline is seen by the timers of scopes alone: what is always ready never comes to them.
+#[tokio::test]
+async fn rule_3_2_14_a_deadline_is_seen_by_ready_streams_and_joins_and_after_a_real_wait() {
+    for (stream, waits_first) in [(true, false), (true, true), (false, false), (false, true)] {
+        let ctx = root().with_timeout(Duration::from_millis(5));
+        assert!(reads(stream, waits_first).with(&ctx).await.unwrap_err().is_deadline());
+    }
 }

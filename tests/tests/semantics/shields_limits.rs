@@ -206,3 +206,32 @@ async fn rule_3_2_41_who_is_woken_as_a_shield_is_found_out_of_time_may_poll_anot
     assert!(no_hang(out_of_time(all, canceller).with(&ctx)).await);
     assert!(woken.load(Ordering::SeqCst));
 }
+
+#[propagate]
+async fn dropped_by_hand(log: &Log, how: u8) -> Result<(), Cancelled> {
+    let work = || {
+        let guard = log.at_drop("work dropped");
+        async move {
+            pending::<()>().await;
+            drop(guard);
+        }
+    };
+    let shield = Ctx::current().shield(secs(60), work());
+    match how {
+        0 => assert!(tokio::time::timeout(secs(1), shield).await.is_err()),
+        _ => tokio::select! {
+            _ = shield => {}
+            () = sleep(secs(1)) => {}
+        },
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_3_2_46_a_timeout_and_a_plain_win_of_a_select_drop_the_work() {
+    for how in 0..2 {
+        let (log, start) = (Log::default(), Instant::now());
+        assert_eq!(no_hang(dropped_by_hand(&log, how).with(&root())).await, Ok(()));
+        assert_eq!((log.taken(), start.elapsed()), (vec!["work dropped".to_owned()], secs(1)));
+    }
+}
