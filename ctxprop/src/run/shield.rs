@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 use crate::cause::{Cancelled, Cause};
 use crate::context::deadline::Deadline;
-use crate::context::node::Additions;
+use crate::context::header::Additions;
 use crate::ctx::Ctx;
 use crate::needs_ctx::Awaitable;
 use crate::run::current;
