@@ -54,7 +54,7 @@ hidden! {
     pub use crate::body::needs_ctx;
     pub use crate::body::returned;
     pub use crate::body::says_cancelled;
-    pub use crate::body::Threads;
+    pub use crate::body::InBlock;
     pub use crate::body::scope;
     pub use crate::body::under;
     pub use crate::ctx::Background;

@@ -94,6 +94,9 @@ pub trait How {
 
     /// Whether it ever takes the end.
     const UNWINDS: bool;
+
+    /// Whether a join waits for what has begun, at the end, before it is decided.
+    const WAITS: bool = Self::UNWINDS;
 }
 
 /// Each leaf may give the end.
@@ -137,6 +140,28 @@ impl Threads {
     pub fn bail<T, U>(&self, end: Never<U>) -> T {
         end.never()
     }
+}
+
+/// The same in an async block of a function: its joins let their branches unwind all the same.
+#[derive(Clone, Copy, Debug)]
+pub struct InBlock;
+
+impl How for InBlock {
+    type End<T> = Never<T>;
+    type Leaf<F: Future> = Unraced<F>;
+
+    #[inline]
+    fn leaf<F: Future>(&self, future: F, exempt: bool) -> Unraced<F> {
+        Threads.leaf(future, exempt)
+    }
+
+    fn ended<T>(why: Why) -> Never<T> {
+        Threads::ended(why)
+    }
+
+    const UNWINDS: bool = false;
+
+    const WAITS: bool = true;
 }
 
 /// The end where there is none.

@@ -49,51 +49,49 @@ fn macros() -> NeedsCtx<impl Future<Output = Result<(), AppError>>> {
                     )
                 }
             };
-            {
-                match tied(
-                    match {
-                        #[allow(unused_imports)]
-                        use CannotBeKept as _;
-                        select(
-                                &how,
-                                false,
-                                disabled([true, one.is_ok()]),
+            match tied(
+                match {
+                    #[allow(unused_imports)]
+                    use CannotBeKept as _;
+                    select(
+                            &how,
+                            false,
+                            disabled([true, one.is_ok()]),
+                            or(
+                                Raced(Awaited(load(3)).branch()).kept(),
+                                |_| true,
                                 or(
-                                    Raced(Awaited(load(3)).branch()).kept(),
+                                    Raced(Awaited(left()).branch()).kept(),
                                     |_| true,
-                                    or(
-                                        Raced(Awaited(left()).branch()).kept(),
-                                        |_| true,
-                                        nil().0,
-                                    ),
+                                    nil().0,
                                 ),
-                            )
-                            .await
-                    } {
-                        Ok(Some(chosen)) => {
-                            match chosen {
-                                Choice::Here(chosen) => {
-                                    match chosen {
-                                        value => Ok(println!("{}", value ?)),
-                                    }
+                            ),
+                        )
+                        .await
+                } {
+                    Ok(Some(chosen)) => {
+                        match chosen {
+                            Choice::Here(chosen) => {
+                                match chosen {
+                                    value => Ok(println!("{}", value ?)),
                                 }
-                                Choice::There(Choice::Here(chosen)) => {
-                                    match chosen {
-                                        _ => return Ok(()),
-                                    }
+                            }
+                            Choice::There(Choice::Here(chosen)) => {
+                                match chosen {
+                                    _ => return Ok(()),
                                 }
                             }
                         }
-                        Ok(None) => none_left(),
-                        Err(end) => Err(end.of_type()),
-                    },
-                ) {
-                    Ok(value) => value,
-                    Err(end) => {
-                        match end.say(&how) {
-                            ControlFlow::Continue(value) => value,
-                            ControlFlow::Break(end) => return how.bail(end),
-                        }
+                    }
+                    Ok(None) => none_left(),
+                    Err(end) => Err(end.of_type()),
+                },
+            ) {
+                Ok(value) => value,
+                Err(end) => {
+                    match end.say(&how) {
+                        ControlFlow::Continue(value) => value,
+                        ControlFlow::Break(end) => return how.bail(end),
                     }
                 }
             }

@@ -23,11 +23,14 @@ async fn checkout(ctx: Ctx, id: u64) -> Result<(), Cancelled> {
                     let mut propagated_ctx = Ctx::current();
                     {
                         ctx = ctx.with_timeout(LIMIT);
-                        propagated_ctx = {
-                            #[allow(unused_imports)]
-                            use OtherName as _;
-                            Name(&ctx).threaded(&propagated_ctx)
-                        };
+                        #[allow(unused_assignments)]
+                        {
+                            propagated_ctx = {
+                                #[allow(unused_imports)]
+                                use OtherName as _;
+                                Name(&ctx).threaded(&propagated_ctx)
+                            };
+                        }
                     };
                     let ctx = ctx.with_value(id);
                     #[allow(unused_mut, unused_variables, unused_assignments)]

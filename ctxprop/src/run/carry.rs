@@ -66,7 +66,9 @@ impl<C: Carry> Carrier for C {
 
 /// The value of a context that tells what its tasks take along.
 #[derive(Clone)]
-struct Carries(Arc<[fn() -> Box<dyn Carrier>]>);
+struct Carries(Arc<[Capture]>);
+
+type Capture = fn() -> Box<dyn Carrier>;
 
 /// What one task takes along.
 #[derive(Default)]
@@ -136,7 +138,7 @@ impl Ctx {
     /// whenever they are polled. See [`Carry`].
     #[must_use = "contexts are immutable: the new one carries it"]
     pub fn carrying<C: Carry>(&self) -> Ctx {
-        let capture: fn() -> Box<dyn Carrier> = || Box::new(C::capture());
+        let capture: Capture = || Box::new(C::capture());
         let known = self.value::<Carries>().map(|carries| carries.0.to_vec()).unwrap_or_default();
         self.with_value(Carries(known.into_iter().chain([capture]).collect()))
     }

@@ -19,6 +19,7 @@ use std::task::Waker;
 use tokio::time::Instant;
 
 use crate::cause::Cancelled;
+use crate::context::header::Header;
 use crate::ctx::Ctx;
 use crate::run::frame::{self, Held, Holding, Holds, JoinId, Kind};
 use crate::run::wait::Registration;
@@ -27,6 +28,7 @@ thread_local! {
     static HERE: Here = const {
         Here {
             scope: Cell::new(ptr::null()),
+            ender: Cell::new(ptr::null()),
             frame: Cell::new(ptr::null()),
             news: Cell::new(QUIET),
             polls: Cell::new(POLLS),
@@ -37,6 +39,8 @@ thread_local! {
 /// In one place: the address of a thread's variable takes an instruction.
 struct Here {
     scope: Cell<*const Running>,
+    /// What ends the current context, if anything can: each leaf looks at it.
+    ender: Cell<*const Header>,
     frame: Cell<*const Frame>,
     /// Invariant 4.
     news: Cell<u8>,
@@ -69,8 +73,10 @@ struct Running {
     waker: WakerId,
     /// How it waits for the end, which scopes inside may share.
     registration: Cell<Option<Arc<Registration>>>,
-    /// The scope around, where this one may wait as that one does.
-    covered_by: *const Running,
+    /// The scope around.
+    above: *const Running,
+    /// Whether this one may wait as that one does.
+    covered: bool,
 }
 
 /// A scope or a branch, while it is polled.
@@ -100,17 +106,19 @@ pub(crate) fn poll_scope<R>(
     f: impl FnOnce() -> R,
 ) -> R {
     HERE.with(|here| {
-        let covered_by = if covered { here.scope.get() } else { ptr::null() };
         let running = Running {
             ctx,
             waker: id(waker),
             registration: Cell::new(kept.registration.take()),
-            covered_by,
+            above: here.scope.get(),
+            covered,
         };
         let above = here.frame.get();
         let frame = Frame { kind, above, holds: Cell::new(kept.holds.take()) };
         let result = {
-            let _outer = Outer::enter(here, &running, &frame, if seen { SEEN } else { QUIET });
+            let ender = ender_of(ctx);
+            let _outer =
+                Outer::enter(here, &running, ender, &frame, if seen { SEEN } else { QUIET });
             f()
         };
         kept.registration = running.registration.take();
@@ -124,8 +132,9 @@ pub(crate) fn poll_scope<R>(
 pub(crate) fn borrow<R>(ctx: &Ctx, f: impl FnOnce() -> R) -> R {
     HERE.with(|here| {
         let registration = Cell::new(None);
-        let running = Running { ctx, waker: NO_WAKER, registration, covered_by: ptr::null() };
-        let _outer = Outer::enter(here, &running, ptr::null(), QUIET);
+        let above = here.scope.get();
+        let running = Running { ctx, waker: NO_WAKER, registration, above, covered: false };
+        let _outer = Outer::enter(here, &running, ender_of(ctx), ptr::null(), QUIET);
         f()
     })
 }
@@ -141,7 +150,8 @@ pub(crate) fn poll_branch<R>(
         let above = here.frame.get();
         let frame = Frame { kind: Kind::Branch(join), above, holds: Cell::new(holds.take()) };
         let result = {
-            let _outer = Outer::enter(here, here.scope.get(), &frame, here.news.get());
+            let (scope, ender) = (here.scope.get(), here.ender.get());
+            let _outer = Outer::enter(here, scope, ender, &frame, here.news.get());
             f()
         };
         *holds = frame.holds.take();
@@ -153,15 +163,24 @@ pub(crate) fn poll_branch<R>(
 struct Outer<'a> {
     here: &'a Here,
     scope: *const Running,
+    ender: *const Header,
     frame: *const Frame,
     news: u8,
 }
 
 impl<'a> Outer<'a> {
-    fn enter(here: &'a Here, scope: *const Running, frame: *const Frame, news: u8) -> Self {
+    #[inline]
+    fn enter(
+        here: &'a Here,
+        scope: *const Running,
+        ender: *const Header,
+        frame: *const Frame,
+        news: u8,
+    ) -> Self {
         Outer {
             here,
             scope: here.scope.replace(scope),
+            ender: here.ender.replace(ender),
             frame: here.frame.replace(frame),
             news: here.news.replace(news),
         }
@@ -171,6 +190,7 @@ impl<'a> Outer<'a> {
 impl Drop for Outer<'_> {
     fn drop(&mut self) {
         self.here.scope.set(self.scope);
+        self.here.ender.set(self.ender);
         self.here.frame.set(self.frame);
         self.here.news.set(self.news);
     }
@@ -302,9 +322,19 @@ pub(crate) fn polls_a_leaf() {
 
 #[cold]
 #[inline(never)]
+#[expect(unsafe_code, reason = "invariant 3")]
 fn look_at_the_clock() {
-    HERE.with(|here| here.polls.set(POLLS));
-    with(Ctx::expire_if_due);
+    let mut at = HERE.with(|here| {
+        here.polls.set(POLLS);
+        here.scope.get()
+    });
+    // Of all scopes: each 64th leaf may always be the same one, under a context of its own.
+    // SAFETY: as in `with_scope`, for each of them.
+    while let Some(running) = unsafe { at.as_ref() } {
+        let ctx = unsafe { &*running.ctx };
+        ctx.expire_if_due();
+        at = running.above;
+    }
 }
 
 /// Whether the scope that is being polled is polled with `waker`, and ends with `ctx`: then one inside can wait as it
@@ -321,7 +351,9 @@ pub(crate) fn covers(ctx: &Ctx, waker: &Waker) -> bool {
 pub(crate) fn share(make: impl FnOnce() -> Option<Arc<Registration>>) -> Option<Arc<Registration>> {
     with_scope(|mut running| {
         // SAFETY: null, or further up the stack (invariant 3).
-        while let Some(outer) = unsafe { running.covered_by.as_ref() } {
+        while running.covered
+            && let Some(outer) = unsafe { running.above.as_ref() }
+        {
             running = outer;
         }
         let registration = running.registration.take().or_else(make);
@@ -341,10 +373,16 @@ pub(crate) fn is_set() -> bool {
     !HERE.with(|here| here.scope.get()).is_null()
 }
 
+fn ender_of(ctx: &Ctx) -> *const Header {
+    ctx.header().nearest_ender().map_or(ptr::null(), ptr::from_ref)
+}
+
 /// Whether the end of the current context was recorded.
 #[inline]
+#[expect(unsafe_code, reason = "invariant 3")]
 pub(crate) fn ended() -> bool {
-    with(Ctx::ended).unwrap_or(false)
+    // SAFETY: null, or kept by the current context, which a call further up the stack borrows.
+    unsafe { HERE.with(|here| here.ender.get()).as_ref() }.is_some_and(Header::ended)
 }
 
 /// The error that tells the end of the current context, if that was recorded.

@@ -133,7 +133,7 @@ pin_project! {
 
 fn race<H: How, L: Branches>(order: Order) -> Race {
     const { assert!(L::COUNT <= crate::run::race::MOST, "a `join!` takes up to 64 branches") };
-    Race::new(L::COUNT, order, H::UNWINDS)
+    Race::new::<H>(L::COUNT, order)
 }
 
 fn order(biased: bool) -> Order {
@@ -253,7 +253,7 @@ pub fn try_join<H: How, E, L: Tries<E>>(
     (branches, exempt): (L, bool),
 ) -> TryJoin<H, E, L> {
     const { assert!(L::COUNT <= crate::run::race::MOST, "a `try_join!` takes up to 64 branches") };
-    let race = Race::new(L::COUNT, order(biased), H::UNWINDS);
+    let race = Race::new::<H>(L::COUNT, order(biased));
     TryJoin { how: std::marker::PhantomData, exempt, race, branches }
 }
 

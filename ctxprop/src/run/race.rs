@@ -13,6 +13,7 @@ use std::ptr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use crate::body::How;
 use crate::run::current;
 use crate::run::frame::{Holds, JoinId};
 
@@ -54,16 +55,27 @@ pub(crate) struct Race {
     order: Order,
     /// Whether all that are live have begun.
     begun: bool,
-    /// Whether the function that awaits this can say `Cancelled`.
+    /// Whether what awaits this can be given the end.
     unwinds: bool,
+    /// Whether it waits for what has begun, at the end (invariant 1).
+    waits: bool,
 }
 
 impl Race {
-    pub(crate) fn new(count: u32, order: Order, unwinds: bool) -> Race {
+    pub(crate) fn new<H: How>(count: u32, order: Order) -> Race {
         let count = count.min(MOST);
         let live = if count == MOST { u64::MAX } else { (1 << count) - 1 };
-        let (holds, first) = (None, None);
-        Race { live, holds, count: count as u8, next: 0, first, order, begun: false, unwinds }
+        Race {
+            live,
+            holds: None,
+            count: count as u8,
+            next: 0,
+            first: None,
+            order,
+            begun: false,
+            unwinds: H::UNWINDS,
+            waits: H::WAITS,
+        }
     }
 
     /// Takes out the branches that are not to be polled.
@@ -114,8 +126,8 @@ impl Race {
                 self.live &= !bit; // invariant 2
                 continue;
             }
-            let unwinds = self.unwinds;
-            let polled = self.in_frame(n, || poll(n, cx, unwinds));
+            let waits = self.waits;
+            let polled = self.in_frame(n, || poll(n, cx, waits));
             if polled == Polled::Pending {
                 continue;
             }
@@ -124,7 +136,7 @@ impl Race {
                 Polled::Stops => return Poll::Ready(()),
                 Polled::Decides => {
                     self.first.get_or_insert(n as u8);
-                    if !self.unwinds || !current::ended() {
+                    if !self.waits || !current::ended() {
                         return Poll::Ready(());
                     }
                 }
@@ -132,7 +144,8 @@ impl Race {
             }
         }
         self.begun = true;
-        if self.live == 0 || self.unwinds && current::seen() && self.all_unwound(cx) {
+        let may_end = || self.unwinds || self.first.is_some();
+        if self.live == 0 || self.waits && current::seen() && may_end() && self.all_unwound(cx) {
             return Poll::Ready(());
         }
         Poll::Pending

@@ -234,7 +234,7 @@ pin_project! {
 pub fn select<H: How, L: Choices>(_: &H, biased: bool, disabled: u64, branches: L) -> Select<H, L> {
     const { assert!(L::COUNT <= MOST, "a `select!` takes up to 64 branches") };
     let order = if biased { Order::Written } else { Order::Random };
-    let mut race = Race::new(L::COUNT, order, H::UNWINDS);
+    let mut race = Race::new::<H>(L::COUNT, order);
     race.disable(disabled);
     Select { how: PhantomData, race, branches }
 }

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use ctxprop::{Cancelled, Cause, propagate};
+use ctxprop::{Cancelled, Cause, Ctx, propagate};
 use futures::StreamExt;
 
 use super::support::{Wakes, poll_with, root, waker_fn};
@@ -100,5 +100,34 @@ async fn rule_3_2_14_a_deadline_is_seen_by_ready_streams_and_joins_and_after_a_r
     for (stream, waits_first) in [(true, false), (true, true), (false, false), (false, true)] {
         let ctx = root().with_timeout(Duration::from_millis(5));
         assert!(reads(stream, waits_first).with(&ctx).await.unwrap_err().is_deadline());
+    }
+}
+
+// Fails where the 64th poll looks at the clock of the current context alone: it may always be another's.
+struct Shared(Ctx);
+
+#[propagate]
+async fn one_leaf() -> Result<(), Cancelled> {
+    cached(1).await.map(drop)
+}
+
+#[propagate]
+async fn asks_a_shared_cache(shared: &Shared, shift: usize) -> Result<bool, Cancelled> {
+    for _ in 0..shift {
+        cached(1).await?;
+    }
+    for _ in 0..1_000_000 {
+        one_leaf().with(&shared.0).await?;
+    }
+    Ok(Ctx::current().is_done())
+}
+
+#[tokio::test]
+async fn rule_3_2_14_a_deadline_is_seen_whichever_leaf_is_the_64th() {
+    for shift in 0..4 {
+        let ctx = root().with_timeout(Duration::from_millis(5));
+        let shared = Shared(root());
+        let outcome = asks_a_shared_cache(&shared, shift).with(&ctx).await;
+        assert!(outcome.is_err(), "{shift}: {outcome:?}");
     }
 }

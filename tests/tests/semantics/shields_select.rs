@@ -104,11 +104,8 @@ async fn shield_that_leaves(
             let flag = Arc::new(AtomicBool::new(false));
             {
                 let mut shield = pin!(ctx.shield(secs(1_000_000_000), flagged(Arc::clone(&flag))).into_future());
-                tokio::select! {
-                    biased;
-                    _ = &mut shield => {}
-                    _ = let_go => {}
-                }
+                // That of another crate: it lets the first one cut the other short, whatever that holds.
+                futures::future::select(&mut shield, let_go).await;
                 if finishes {
                     flag.store(true, Ordering::SeqCst);
                     let _done = shield.await;

@@ -62,7 +62,6 @@ macro_rules! each_releases {
         #[tokio::test(start_paused = true)]
         async fn $test() {
             $({
-                #[allow(unused_braces, reason = "DEFECT: rustc is silent on a plain `async fn`")]
                 #[propagate]
                 async fn $how($log: Log) -> Outcome {
                     let $log = &$log;
@@ -253,9 +252,10 @@ async fn rule_3_2_24_a_select_of_a_guard_is_send_as_with_tokio() {
     assert_eq!(root().spawn(selects_a_guard(lock)).await, Ok(Ok(5)));
 }
 
-// As it is: a function that cannot say `Cancelled`, and an async block, join as tokio does.
+// As it is: a function that cannot say `Cancelled` joins as tokio does; its async blocks, and those of others, do not.
 #[tokio::test(start_paused = true)]
-async fn rule_3_2_25_joins_of_blocks_and_of_functions_that_cannot_say_so_are_those_of_tokio() {
+async fn rule_3_2_25_joins_of_functions_that_cannot_say_so_are_those_of_tokio_and_of_blocks_are_not()
+ {
     #[propagate]
     async fn cannot_say(log: Log) -> Option<()> {
         tokio::try_join!(waits(), holds(&log)).ok().map(drop)
@@ -268,6 +268,14 @@ async fn rule_3_2_25_joins_of_blocks_and_of_functions_that_cannot_say_so_are_tho
     async fn around(log: Log) -> Outcome {
         cannot_say(log).await.ok_or_else(|| Cancelled::new(ctxprop::Cause::Cancelled))
     }
-    each_releases("a block", &[], in_a_block).await;
+    #[propagate]
+    async fn selected_in_a_block(log: Log) -> Outcome {
+        async {
+            tokio::select! { biased; waited = waits() => waited, held = holds(&log) => held }
+        }
+        .await
+    }
+    each_releases("a block", &["released"], in_a_block).await;
+    each_releases("a block", &["released"], selected_in_a_block).await;
     each_releases("a function", &[], around).await;
 }

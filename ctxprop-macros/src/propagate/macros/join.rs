@@ -72,7 +72,7 @@ impl Join {
             let how = how();
             quote_spanned!(site=> &#how)
         } else {
-            quote_spanned!(site=> &#private::Threads)
+            quote_spanned!(site=> &#private::InBlock)
         };
         let join = quote_spanned!(site=> #private::#name(#how, #biased, #list));
         let join = rewriter.under(join, at);

@@ -2,16 +2,16 @@
 //! unwinds one more branch takes the end of the context.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens, quote_spanned};
+use quote::quote_spanned;
 use syn::parse::discouraged::Speculative;
 use syn::parse::{Parse, ParseStream};
 use syn::spanned::Spanned;
 use syn::visit_mut::{self, VisitMut};
 use syn::{Expr, Macro, Pat, PatIdent, Stmt, Token};
 
-use super::{biased, in_block, invocation, place};
+use super::{biased, place};
 use crate::krate::PrivateAt;
-use crate::propagate::rewrite::{self, Kind, Rewriter, spanned};
+use crate::propagate::rewrite::{self, Kind, Rewriter, match_at, spanned};
 
 /// What stands in a `tokio::select!`.
 pub(super) struct Select {
@@ -102,19 +102,7 @@ pub(super) fn rewrite(rewriter: &mut Rewriter<'_>, mac: &Macro, mut select: Sele
     }
     select.otherwise.iter_mut().for_each(|otherwise| rewriter.visit_expr_mut(otherwise));
     rewriter.threads();
-    match rewriter.kind() {
-        Kind::Function => raced(rewriter, mac, &select),
-        _ => {
-            let otherwise = select
-                .otherwise
-                .as_ref()
-                .map(|otherwise| quote_spanned!(Span::mixed_site()=> else => #otherwise,));
-            let branches = select.branches.iter().map(|branch| branch.threaded(rewriter));
-            let biased = select.biased();
-            let tokens = quote_spanned!(Span::mixed_site()=> #biased #(#branches)* #otherwise);
-            invocation(mac, tokens)
-        }
-    }
+    raced(rewriter, mac, &select)
 }
 
 impl Select {
@@ -127,12 +115,6 @@ impl Select {
             _ => false,
         })
     }
-
-    fn biased(&self) -> Option<TokenStream> {
-        self.biased
-            .as_ref()
-            .map(|(biased, semi)| quote_spanned!(Span::mixed_site()=> #biased #semi))
-    }
 }
 
 impl Branch {
@@ -142,15 +124,6 @@ impl Branch {
         let site = place(future);
         let private = rewriter.private(site);
         quote_spanned!(site=> #private::Awaited(#future).branch())
-    }
-
-    fn threaded(&self, rewriter: &Rewriter<'_>) -> TokenStream {
-        let (pat, future, handler) = (&self.pat, self.future(rewriter), &self.handler);
-        let precondition = self
-            .precondition
-            .as_ref()
-            .map(|condition| quote_spanned!(Span::mixed_site()=> , if #condition));
-        quote_spanned!(Span::mixed_site()=> #pat = #future #precondition => #handler,)
     }
 
     /// Whether the pattern takes every value, as far as syntax tells.
@@ -214,10 +187,15 @@ pub(super) struct Race {
 
 impl Race {
     pub(super) fn awaited(self, rewriter: &mut Rewriter<'_>, mac: &Macro) -> Expr {
-        let (start, end) = (mac.path.span(), mac.delimiter.span().close());
+        let (start, end_of_it) = (mac.path.span(), mac.delimiter.span().close());
         let site = Span::mixed_site().located_at(start);
         let (private, how) = (rewriter.private(site), rewrite::how());
         let Race { biased, disabled, branches, chosen, none, goes_on } = self;
+        let is_leaf = rewriter.kind() == Kind::Function;
+        let how = match is_leaf {
+            true => quote_spanned!(site=> #how),
+            false => quote_spanned!(site=> #private::InBlock),
+        };
         let select = quote_spanned! {site=>
             #private::select(&#how, #biased, #disabled, #branches)
         };
@@ -231,22 +209,37 @@ impl Race {
             }
         };
         let arms = |end| {
-            quote_spanned! {site=>
-                match #selected {
-                    #private::Ok(#private::Some(chosen)) => match chosen { #chosen },
-                    #private::Ok(#private::None) => #none,
-                    #private::Err(end) => #end,
-                }
-            }
+            [
+                (
+                    quote_spanned!(site=> #private::Ok(#private::Some(chosen))),
+                    quote_spanned!(site=> match chosen { #chosen }),
+                ),
+                (quote_spanned!(site=> #private::Ok(#private::None)), quote_spanned!(site=> #none)),
+                (quote_spanned!(site=> #private::Err(end)), end),
+            ]
         };
+        let end = Ident::new("end", site);
+        let never = quote_spanned!(site=> #end.never());
         if !goes_on {
-            let end = Ident::new("end", site);
-            let value = arms(rewriter.bail(&end));
-            return in_block(mac, value);
+            let bail = if is_leaf { rewriter.bail(&end) } else { never };
+            return spanned(match_at(site, selected, arms(bail)), start, end_of_it);
         }
-        let tied = arms(quote_spanned!(site=> #private::Err(end.of_type())));
-        let value = rewriter.given(&quote_spanned!(site=> #private::tied(#tied)), site);
-        in_block(mac, spanned(value, start, end).into_token_stream())
+        let ended = quote_spanned!(site=> #private::Err(end.of_type()));
+        let selected = match_at(site, selected, arms(ended));
+        let tied = quote_spanned!(site=> #private::tied(#selected));
+        let value = match is_leaf {
+            true => rewriter.given(&tied, site),
+            false => match_at(
+                site,
+                tied,
+                [
+                    (quote_spanned!(site=> #private::Ok(value)), quote_spanned!(site=> value)),
+                    (quote_spanned!(site=> #private::Err(#end)), never),
+                ],
+            ),
+        };
+        // A `match` like the user's own, with no braces around it: those of the macro are no block.
+        spanned(value, start, end_of_it)
     }
 }
 
