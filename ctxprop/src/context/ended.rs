@@ -36,8 +36,13 @@ impl Header {
     /// Whether an end that counts here was recorded. Does not look at the clock.
     #[inline]
     pub(crate) fn ended(&self) -> bool {
-        // As `enders` goes, in half the instructions: each leaf asks this.
-        let mut next = self.nearest_ender();
+        self.nearest_ender().is_some_and(Header::ender_ended)
+    }
+
+    /// The same of one that can end by itself. As `enders` goes, in half the instructions: each leaf asks this.
+    #[inline]
+    pub(crate) fn ender_ended(&self) -> bool {
+        let mut next = Some(self);
         while let Some(ender) = next {
             if ender.end.is_set() {
                 return true;

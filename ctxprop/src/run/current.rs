@@ -382,7 +382,7 @@ fn ender_of(ctx: &Ctx) -> *const Header {
 #[expect(unsafe_code, reason = "invariant 3")]
 pub(crate) fn ended() -> bool {
     // SAFETY: null, or kept by the current context, which a call further up the stack borrows.
-    unsafe { HERE.with(|here| here.ender.get()).as_ref() }.is_some_and(Header::ended)
+    unsafe { HERE.with(|here| here.ender.get()).as_ref() }.is_some_and(Header::ender_ended)
 }
 
 /// The error that tells the end of the current context, if that was recorded.
