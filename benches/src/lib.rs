@@ -3,10 +3,14 @@
 pub mod bombs;
 pub mod calls;
 pub mod instructions;
+pub mod layer;
 pub mod lookups;
 pub mod nodes;
+pub mod peers;
 pub mod report;
 pub mod scopes;
+pub mod served;
 
 /// All that the report measures, in its order.
-pub const PARTS: &[report::Part] = &[nodes::PART, lookups::PART, scopes::PART, calls::PART];
+pub const PARTS: &[report::Part] =
+    &[nodes::PART, lookups::PART, scopes::PART, calls::PART, layer::PART];
