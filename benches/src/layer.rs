@@ -12,6 +12,7 @@ use ctxprop::{Background, Baggage, Cancelled, Ctx, propagate};
 use ctxprop_axum::CtxLayer;
 use fastrace::collector::{Config, Reporter, SpanRecord};
 use fastrace_axum::FastraceLayer;
+use tower_layer::Identity;
 
 use crate::instructions::{Case, allocations, instructions};
 use crate::peers::minimal::Minimal;
@@ -77,6 +78,11 @@ const READS: [Case; 2] = [
     ("hello, ours reads one, 3", |n| ours(Router::new().route("/", get(reads_one)), 3, n)),
     ("hello, ours reads one, 60", |n| ours(Router::new().route("/", get(reads_one)), 60, n)),
 ];
+/// What axum itself adds for any layer: a clone of the service, and boxes.
+const IDENTITY: [Case; 2] = [
+    ("hello, identity, 3", |n| count(bare().layer(Identity::new()), 3, n)),
+    ("hello, identity, 60", |n| count(bare().layer(Identity::new()), 60, n)),
+];
 const MINIMAL: [Case; 2] = [
     ("hello, minimal, 3", |n| count(bare().layer(Minimal { budget: BUDGET }), 3, n)),
     ("hello, minimal, 60", |n| count(bare().layer(Minimal { budget: BUDGET }), 60, n)),
@@ -99,6 +105,8 @@ pub const PART: Part = Part {
         OURS[1],
         READS[0],
         READS[1],
+        IDENTITY[0],
+        IDENTITY[1],
         MINIMAL[0],
         MINIMAL[1],
         FASTRACE[0],
@@ -131,7 +139,11 @@ fn measure(report: &mut Report) -> Result<(), String> {
         over("CtxLayer", OURS, Goal::AtMost(layer))?;
         over("CtxLayer and a handler that reads one", READS, Goal::AtMost(reads))?;
         // Not ours, so nothing holds them: they depend on versions.
-        for (what, case) in [("fastrace-axum", FASTRACE), ("OpenTelemetry", OTEL)] {
+        for (what, case) in [
+            ("a layer that does nothing", IDENTITY),
+            ("fastrace-axum", FASTRACE),
+            ("OpenTelemetry", OTEL),
+        ] {
             let over = instructions(case[at], ROUNDS)? - bare;
             let what = format!("{}, instructions", name(what));
             report.measured(&what, over, Some(minimal), Goal::None);

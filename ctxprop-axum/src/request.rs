@@ -4,8 +4,10 @@
 //! 1. Exactly one value holds it: the future, then the response's body, or the task in which the handler
 //!    unwinds. Where that goes, by whatever way, also a panic, the request is over: its context has ended.
 //! 2. What happened is told once, as it goes: one event, and two fields of its span.
-//! 3. Nothing is kept for the event where nobody would see it.
+//! 3. Nothing is kept for the span and the event where nobody would see them, and nothing is entered.
+//! 4. It is small: it moves from the future into the body.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::MatchedPath;
@@ -16,13 +18,15 @@ use tracing::{Level, Span, field};
 
 use crate::future::NOTHING;
 use crate::policy::{Admitted, Granted};
+use crate::service::Shared;
 
 /// One request that is not over.
 pub(crate) struct InFlight {
     ctx: Ctx,
     canceller: Canceller,
-    span: Span,
-    report: Option<Box<Report>>,
+    pub(crate) shared: Arc<Shared>,
+    /// What is told of it, where anybody listens.
+    told: Option<Box<Told>>,
     /// Whose budget it runs on.
     granted: Granted,
     /// Whose deadline the response is about, where it is about one.
@@ -44,6 +48,12 @@ enum Fate {
     Released,
 }
 
+/// The request's span, and what the event needs.
+struct Told {
+    span: Span,
+    report: Option<Report>,
+}
+
 /// What the event says beyond what the request has at hand.
 struct Report {
     method: Method,
@@ -53,27 +63,12 @@ struct Report {
 
 impl InFlight {
     /// The request that was `admitted`. Under another layer that one's span and event are enough.
-    pub(crate) fn new<B>(admitted: Admitted, request: &Request<B>) -> Self {
+    #[inline]
+    pub(crate) fn new<B>(admitted: Admitted, request: &Request<B>, shared: Arc<Shared>) -> Self {
         let Admitted { ctx, canceller, granted, budget, nested } = admitted;
-        let span = if nested { Span::none() } else { request_span(&ctx, request, budget) };
-        let told = !nested && tracing::enabled!(target: "ctxprop", Level::WARN);
-        let report = told.then(|| {
-            Box::new(Report {
-                method: request.method().clone(),
-                route: request.extensions().get::<MatchedPath>().cloned(),
-                began: Instant::now(),
-            })
-        });
-        InFlight {
-            ctx,
-            canceller,
-            span,
-            report,
-            granted,
-            whose: None,
-            status: None,
-            fate: Fate::Whole,
-        }
+        let told = if nested { None } else { Told::of(&ctx, request, budget) };
+        let (whose, status, fate) = (None, None, Fate::Whole);
+        InFlight { ctx, canceller, shared, told, granted, whose, status, fate }
     }
 
     pub(crate) fn ctx(&self) -> &Ctx {
@@ -87,7 +82,10 @@ impl InFlight {
     /// Runs `f` in the request's span.
     #[inline]
     pub(crate) fn in_span<R>(&self, f: impl FnOnce() -> R) -> R {
-        if self.span.is_none() { f() } else { self.span.in_scope(f) }
+        match &self.told {
+            Some(told) => told.span.in_scope(f),
+            None => f(),
+        }
     }
 
     /// The same, with the request's context current.
@@ -142,7 +140,8 @@ impl InFlight {
         self.fate = Fate::Released;
     }
 
-    fn tell(&self, report: &Report, left: Option<Duration>) {
+    #[cold]
+    fn tell(&self, span: &Span, report: &Report, left: Option<Duration>) {
         let cause = self.ctx.cause().unwrap_or(Cause::Finished);
         let by_deadline = cause == Cause::DeadlineExceeded;
         let deadline = self.whose.or(by_deadline.then_some(self.granted)).map(Granted::as_str);
@@ -151,12 +150,12 @@ impl InFlight {
         let spent = report.began.elapsed();
         let left = left.map(field::debug);
         let trace_id = self.ctx.span().trace_id();
-        self.span.record("status", status);
-        self.span.record("cause", field::display(&cause));
+        span.record("status", status);
+        span.record("cause", field::display(&cause));
         macro_rules! tell {
             ($level:ident, $message:literal) => {
                 tracing::$level!(
-                    target: "ctxprop", parent: &self.span, method = %report.method, route, status, %cause,
+                    target: "ctxprop", parent: span, method = %report.method, route, status, %cause,
                     deadline, ?spent, left, %trace_id, $message
                 )
             };
@@ -173,13 +172,38 @@ impl InFlight {
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        let left = self.report.as_ref().and_then(|_| self.ctx.remaining());
+        let told = self.told.take();
+        let report = told.as_ref().and_then(|told| told.report.as_ref());
+        let left = report.and_then(|_| self.ctx.remaining());
         if self.fate != Fate::Released {
             self.canceller.cancel_with(Cause::Finished);
         }
-        if let Some(report) = &self.report {
-            self.tell(report, left);
+        if let (Some(told), Some(report)) = (&told, report) {
+            self.tell(&told.span, report, left);
         }
+    }
+}
+
+impl Told {
+    #[inline]
+    fn of<B>(ctx: &Ctx, request: &Request<B>, budget: Option<Duration>) -> Option<Box<Told>> {
+        let span = request_span(ctx, request, budget);
+        // What is disabled is not entered either: that costs a look at each logger, at each poll.
+        if span.is_disabled() && !tracing::enabled!(target: "ctxprop", Level::WARN) {
+            return None;
+        }
+        Told::kept(span, request)
+    }
+
+    #[cold]
+    fn kept<B>(span: Span, request: &Request<B>) -> Option<Box<Told>> {
+        let told = tracing::enabled!(target: "ctxprop", Level::WARN);
+        let report = told.then(|| Report {
+            method: request.method().clone(),
+            route: request.extensions().get::<MatchedPath>().cloned(),
+            began: Instant::now(),
+        });
+        Some(Box::new(Told { span, report }))
     }
 }
 
