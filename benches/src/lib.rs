@@ -2,6 +2,7 @@
 
 pub mod bombs;
 pub mod calls;
+pub mod client;
 pub mod instructions;
 pub mod layer;
 pub mod lookups;
@@ -13,4 +14,4 @@ pub mod served;
 
 /// All that the report measures, in its order.
 pub const PARTS: &[report::Part] =
-    &[nodes::PART, lookups::PART, scopes::PART, calls::PART, layer::PART];
+    &[nodes::PART, lookups::PART, scopes::PART, calls::PART, layer::PART, client::PART];

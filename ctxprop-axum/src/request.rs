@@ -14,6 +14,7 @@ use axum::extract::MatchedPath;
 use ctxprop::{Cancelled, Canceller, Cause, Ctx};
 use http::{Method, Request, StatusCode};
 use tokio::time::Instant;
+use tracing::level_filters::LevelFilter;
 use tracing::{Level, Span, field};
 
 use crate::future::NOTHING;
@@ -187,17 +188,21 @@ impl Drop for InFlight {
 impl Told {
     #[inline]
     fn of<B>(ctx: &Ctx, request: &Request<B>, budget: Option<Duration>) -> Option<Box<Told>> {
-        let span = request_span(ctx, request, budget);
-        // What is disabled is not entered either: that costs a look at each logger, at each poll.
-        if span.is_disabled() && !tracing::enabled!(target: "ctxprop", Level::WARN) {
+        // The first thing that the macros look at, before what they need is looked up.
+        if LevelFilter::current() < LevelFilter::WARN {
             return None;
         }
-        Told::kept(span, request)
+        Told::heard(ctx, request, budget)
     }
 
-    #[cold]
-    fn kept<B>(span: Span, request: &Request<B>) -> Option<Box<Told>> {
+    #[inline(never)]
+    fn heard<B>(ctx: &Ctx, request: &Request<B>, budget: Option<Duration>) -> Option<Box<Told>> {
+        let span = request_span(ctx, request, budget);
         let told = tracing::enabled!(target: "ctxprop", Level::WARN);
+        // What is disabled is not entered either: that costs a look at each logger, at each poll.
+        if span.is_disabled() && !told {
+            return None;
+        }
         let report = told.then(|| Report {
             method: request.method().clone(),
             route: request.extensions().get::<MatchedPath>().cloned(),
