@@ -82,7 +82,7 @@ fn plain(rounds: u64, with: impl Fn(reqwest::RequestBuilder) -> reqwest::Request
 
 fn ours(rounds: u64, deadline: bool) {
     block_on(async |url: String| {
-        let client = ctxprop_reqwest::Client::builder().build().expect("a client");
+        let client = ctxprop_reqwest::Client::builder().no_proxy().build().expect("a client");
         let (mut ctx, _canceller) =
             Ctx::background().with_incoming(Incoming::from_headers(&headers()));
         if deadline {
