@@ -11,7 +11,17 @@ pub mod peers;
 pub mod report;
 pub mod scopes;
 pub mod served;
+pub mod throughput;
+pub mod wire;
 
 /// All that the report measures, in its order.
-pub const PARTS: &[report::Part] =
-    &[nodes::PART, lookups::PART, scopes::PART, calls::PART, layer::PART, client::PART];
+pub const PARTS: &[report::Part] = &[
+    nodes::PART,
+    lookups::PART,
+    scopes::PART,
+    calls::PART,
+    wire::PART,
+    layer::PART,
+    client::PART,
+    throughput::PART,
+];
