@@ -1,8 +1,10 @@
 //! What the benchmarks share, and the parts of the report, one a file.
 
 pub mod bombs;
+pub mod builds;
 pub mod calls;
 pub mod client;
+pub mod crates;
 pub mod instructions;
 pub mod layer;
 pub mod lookups;
@@ -11,6 +13,7 @@ pub mod peers;
 pub mod report;
 pub mod scopes;
 pub mod served;
+pub mod soak;
 pub mod throughput;
 pub mod wire;
 
@@ -24,4 +27,5 @@ pub const PARTS: &[report::Part] = &[
     layer::PART,
     client::PART,
     throughput::PART,
+    builds::PART,
 ];
