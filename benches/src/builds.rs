@@ -29,7 +29,7 @@ fn run<F: std::future::Future>(future: F) {
 }
 ";
 
-/// A program of so many functions, each called once.
+/// A program of so many functions, each called once by another one.
 fn functions(count: usize, attribute: &str, given: &str) -> String {
     let mut out = HELPERS.to_owned();
     for n in 0..count {
@@ -41,12 +41,15 @@ fn functions(count: usize, attribute: &str, given: &str) -> String {
                  Ok(name.len() as u64 + {n})\n}}"
         );
     }
-    out.push_str("fn main() {\n    use ctxprop::Background as _;\n");
-    out.push_str("    let ctx = ctxprop::Ctx::background();\n    let _ = &ctx;\n");
+    let _ = writeln!(out, "{attribute}\nasync fn all() -> Result<u64, Error> {{\nlet mut sum = 0;");
     for n in 0..count {
-        let _ = writeln!(out, "    run(f{n}({n}){given});");
+        let _ = writeln!(out, "sum += f{n}({n}).await?;");
     }
-    out.push_str("}\n");
+    out.push_str("Ok(sum)\n}\nfn main() {\n    use ctxprop::Background as _;\n");
+    let _ = writeln!(
+        out,
+        "let ctx = ctxprop::Ctx::background();\nlet _ = &ctx;\nrun(all(){given});\n}}"
+    );
     out
 }
 
