@@ -53,6 +53,8 @@ impl Crate {
         let mut cargo = Command::new(env!("CARGO"));
         cargo.args(["build", "--quiet", "--profile", profile]).current_dir(&self.dir);
         cargo.env("CARGO_TARGET_DIR", target).env("CARGO_INCREMENTAL", "0");
+        // That of this cargo, whatever toolchain a dependency was written with.
+        cargo.env("RUSTC", Path::new(env!("CARGO")).with_file_name("rustc"));
         let status = cargo.status().map_err(|error| error.to_string())?;
         let folder = if profile == "dev" { "debug" } else { profile };
         let program = target.join(folder).join(&self.name);
