@@ -5,6 +5,7 @@ pub mod builds;
 pub mod calls;
 pub mod client;
 pub mod crates;
+pub mod growth;
 pub mod instructions;
 pub mod layer;
 pub mod lookups;
@@ -29,5 +30,6 @@ pub const PARTS: &[report::Part] = &[
     layer::PART,
     client::PART,
     throughput::PART,
+    growth::PART,
     builds::PART,
 ];
