@@ -15,6 +15,7 @@ pub mod plot;
 pub mod report;
 pub mod scopes;
 pub mod served;
+#[cfg(feature = "simulation")]
 pub mod simulation;
 pub mod soak;
 pub mod throughput;

@@ -1,7 +1,7 @@
 //! What it costs not to have it, as a table and as a plot.
 //!
 //! ```console
-//! $ cargo run --release --manifest-path benches/Cargo.toml --bin simulate
+//! $ cargo run --release --manifest-path benches/Cargo.toml --features simulation --bin simulate
 //! ```
 //!
 //! A tree of services over a paused clock (see `src/simulation.rs`), with users who leave, and an overload that passes. It
@@ -128,7 +128,7 @@ fn overload() -> Result<Panel, String> {
 
 fn main() -> Result<(), String> {
     let panels = [by_load()?, by_impatience()?, overload()?];
-    let source = "cargo run --release --manifest-path benches/Cargo.toml --bin simulate: 4 levels, 2 calls each; \
+    let source = "cargo run --release --manifest-path benches/Cargo.toml --features simulation --bin simulate: 4 levels, 2 calls each; \
                   log-normal service times, median 20 ms; patience 600 ms; static timeouts 1 s; else half the load";
     let drawn = svg(&panels, 3, source).map_err(|error| error.to_string())?;
     fs::write(file(), drawn).map_err(|error| error.to_string())?;

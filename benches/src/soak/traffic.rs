@@ -107,6 +107,10 @@ async fn converse(kind: Kind, front: SocketAddr) -> Result<&'static str, String>
         Kind::Stalls => {
             ask(&mut stream, "/flood", b"x-timeout-ms: 40\r\n").await?;
             let mut some = Vec::new();
+            let (status, _) = head(&mut stream, &mut some).await?;
+            if status != 200 {
+                return if status == 504 { Ok("504") } else { Err(format!("status {status}")) };
+            }
             while some.len() < 1_024 {
                 if stream.read_buf(&mut some).await.map_err(|error| error.to_string())? == 0 {
                     // The budget was over before that much.
