@@ -13,12 +13,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
 use std::task::{Context, Poll, Waker};
 
 use ctxprop::Cancelled;
-use ctxprop_server::{Bound, Watched};
+use ctxprop_server::{Bound, Place, Watched};
 use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
 
 use crate::request::InFlight;
 use crate::serve::exchange::Exchange;
-use crate::service::Shared;
 
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -31,6 +31,8 @@ const LAST_FRAMES: u8 = 16;
 pub struct CtxBody<B> {
     /// Apart, since it is dropped from outside where nobody polls it. Nothing where there is no body.
     cell: Option<Arc<Cell<B>>>,
+    /// On the list of those that are watched from outside.
+    place: Option<Place>,
 }
 
 struct Cell<B> {
@@ -38,20 +40,31 @@ struct Cell<B> {
 }
 
 enum State<B> {
-    Flows(Flow<B>),
+    /// Boxed, so that it is pinned, and taken out by its pointer.
+    Flows(Pin<Box<Flow<B>>>),
     /// It was cut, and whoever polls it is not told yet. Where the server is ours, it can be asked to close what nobody
     /// reads.
     Cut(Cancelled, Option<Exchange>),
     Over,
 }
 
-/// Dropped, it drops the body in its context, and then the request is over.
-struct Flow<B> {
-    inner: Option<Pin<Box<B>>>,
-    request: InFlight,
-    last_frames: u8,
-    /// Of who polled it last.
-    waker: Option<Waker>,
+pin_project! {
+    /// Dropped, it drops the body in its context, and then the request is over.
+    struct Flow<B> {
+        #[pin]
+        inner: Option<B>,
+        request: InFlight,
+        last_frames: u8,
+        // Of who polled it last.
+        waker: Option<Waker>,
+    }
+
+    impl<B> PinnedDrop for Flow<B> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            this.request.within(|| this.inner.set(None));
+        }
+    }
 }
 
 impl<B> CtxBody<B>
@@ -59,24 +72,33 @@ where
     B: Body + Send + 'static,
     B::Error: Into<BoxError>,
 {
-    pub(crate) fn new(inner: B, request: InFlight, shared: &Arc<Shared>) -> Self {
+    pub(crate) fn new(inner: B, request: InFlight) -> Self {
         if inner.is_end_stream() {
             request.within(|| drop(inner));
             return CtxBody::empty();
         }
-        let flow =
-            Flow { inner: Some(Box::pin(inner)), request, last_frames: LAST_FRAMES, waker: None };
-        let cell = Arc::new(Cell { state: Mutex::new(State::Flows(flow)) });
+        let flow = Flow { inner: Some(inner), request, last_frames: LAST_FRAMES, waker: None };
+        let cell = Arc::new(Cell { state: Mutex::new(State::Flows(Box::pin(flow))) });
         let watched: Weak<Cell<B>> = Arc::downgrade(&cell);
-        shared.watchers.watch(watched);
-        CtxBody { cell: Some(cell) }
+        let place = match &*cell.lock() {
+            State::Flows(flow) => flow.request.shared.watchers.watch(watched),
+            State::Cut(..) | State::Over => None,
+        };
+        CtxBody { cell: Some(cell), place }
     }
 }
 
 impl<B> CtxBody<B> {
     /// The body of a response that has none.
     pub(crate) fn empty() -> Self {
-        CtxBody { cell: None }
+        CtxBody { cell: None, place: None }
+    }
+
+    /// What is over needs nobody to watch it.
+    fn is_over(place: &mut Option<Place>, flow: &Flow<B>) {
+        if let Some(place) = place.take() {
+            flow.request.shared.watchers.forget(place);
+        }
     }
 }
 
@@ -96,13 +118,6 @@ impl<B> Cell<B> {
     }
 }
 
-impl<B> Drop for Flow<B> {
-    fn drop(&mut self) {
-        let Flow { inner, request, .. } = self;
-        request.within(|| drop(inner.take()));
-    }
-}
-
 impl<B> Body for CtxBody<B>
 where
     B: Body,
@@ -115,7 +130,8 @@ where
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, BoxError>>> {
-        let Some(cell) = &self.cell else { return Poll::Ready(None) };
+        let CtxBody { cell, place } = self.get_mut();
+        let Some(cell) = cell else { return Poll::Ready(None) };
         let mut state = cell.lock();
         // While it is polled it is over: a body that panics must not be polled again.
         let mut flow = match std::mem::replace(&mut *state, State::Over) {
@@ -123,34 +139,36 @@ where
             State::Cut(cancelled, _) => return Poll::Ready(Some(Err(cancelled.into()))),
             State::Over => return Poll::Ready(None),
         };
-        let saw_end = flow.request.ctx().is_done();
-        let Flow { inner, request, .. } = &mut flow;
-        let polled = request.within(|| match inner {
-            Some(inner) => inner.as_mut().poll_frame(cx),
+        let this = flow.as_mut().project();
+        let saw_end = this.request.ctx().is_done();
+        let polled = this.request.within(|| match this.inner.as_pin_mut() {
+            Some(inner) => inner.poll_frame(cx),
             None => Poll::Ready(None),
         });
         let goes_on = match &polled {
             Poll::Ready(Some(Ok(_))) if saw_end => {
-                flow.last_frames = flow.last_frames.saturating_sub(1);
-                flow.last_frames > 0
+                *this.last_frames = this.last_frames.saturating_sub(1);
+                *this.last_frames > 0
             }
             Poll::Ready(Some(Ok(_))) => true,
             Poll::Ready(_) => {
                 drop(state);
+                Self::is_over(place, &flow);
                 drop(flow);
                 return polled.map(|frame| frame.map(|frame| frame.map_err(Into::into)));
             }
             Poll::Pending => !saw_end,
         };
         if !goes_on {
+            let cancelled = this.request.cut();
             drop(state);
-            let cancelled = flow.request.cut();
+            Self::is_over(place, &flow);
             drop(flow);
             return Poll::Ready(Some(Err(cancelled.into())));
         }
         let mut old = None;
-        if polled.is_pending() && !flow.waker.as_ref().is_some_and(|w| w.will_wake(cx.waker())) {
-            old = flow.waker.replace(cx.waker().clone());
+        if polled.is_pending() && !this.waker.as_ref().is_some_and(|w| w.will_wake(cx.waker())) {
+            old = this.waker.replace(cx.waker().clone());
         }
         *state = State::Flows(flow);
         drop(state);
@@ -160,7 +178,7 @@ where
 
     fn is_end_stream(&self) -> bool {
         self.cell.as_ref().is_none_or(|cell| match &*cell.lock() {
-            State::Flows(flow) => flow.inner.as_ref().is_none_or(|inner| inner.is_end_stream()),
+            State::Flows(flow) => flow.inner.as_ref().is_none_or(Body::is_end_stream),
             State::Cut(..) => false,
             State::Over => true,
         })
@@ -169,7 +187,7 @@ where
     fn size_hint(&self) -> SizeHint {
         let none = || SizeHint::with_exact(0);
         self.cell.as_ref().map_or_else(none, |cell| match &*cell.lock() {
-            State::Flows(flow) => flow.inner.as_ref().map_or_else(none, |inner| inner.size_hint()),
+            State::Flows(flow) => flow.inner.as_ref().map_or_else(none, Body::size_hint),
             State::Cut(..) => SizeHint::default(),
             State::Over => none(),
         })
@@ -180,6 +198,9 @@ impl<B> Drop for CtxBody<B> {
     fn drop(&mut self) {
         let Some(cell) = &self.cell else { return };
         let state = std::mem::replace(&mut *cell.lock(), State::Over);
+        if let State::Flows(flow) = &state {
+            Self::is_over(&mut self.place, flow);
+        }
         drop(state);
     }
 }
@@ -195,7 +216,7 @@ impl<B: Send> Watched for Cell<B> {
 
     fn wake(&self) {
         let waker = match self.try_lock().as_deref_mut() {
-            Some(State::Flows(flow)) => flow.waker.take(),
+            Some(State::Flows(flow)) => flow.as_mut().project().waker.take(),
             _ => None,
         };
         waker.into_iter().for_each(Waker::wake);
@@ -209,10 +230,10 @@ impl<B: Send> Watched for Cell<B> {
         let State::Flows(mut flow) = std::mem::replace(&mut *state, State::Over) else {
             return true;
         };
-        let cancelled = flow.request.cut();
-        *state = State::Cut(cancelled, flow.request.exchange().cloned());
+        let this = flow.as_mut().project();
+        let (cancelled, waker) = (this.request.cut(), this.waker.take());
+        *state = State::Cut(cancelled, this.request.exchange().cloned());
         drop(state);
-        let waker = flow.waker.take();
         drop(flow);
         waker.into_iter().for_each(Waker::wake);
         true

@@ -5,8 +5,10 @@
 //!    to, or the task in which the handler unwinds. Where that goes, by whatever way, also a panic, the request is over:
 //!    its context has ended.
 //! 2. What happened is told once, as it goes: one event, and two fields of its span.
-//! 3. Nothing is kept for the event and the span where nobody would see either.
+//! 3. Nothing is kept for the span and the event where nobody would see either, and nothing is entered.
+//! 4. It is small: it moves from the future into the body.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::MatchedPath;
@@ -14,18 +16,21 @@ use ctxprop::{Cancelled, Canceller, Cause, Ctx};
 use ctxprop_server::{Admitted, Granted};
 use http::{Method, Request, StatusCode};
 use tokio::time::Instant;
+use tracing::level_filters::LevelFilter;
 use tracing::{Level, Span, field};
 
 use crate::future::NOTHING;
 use crate::metrics;
 use crate::serve::exchange::{Exchange, Open, Ticket};
+use crate::service::Shared;
 
 /// One request that is not over.
 pub(crate) struct InFlight {
     ctx: Ctx,
     canceller: Canceller,
-    span: Span,
-    report: Option<Box<Report>>,
+    pub(crate) shared: Arc<Shared>,
+    /// What is told of it, where anybody listens.
+    told: Option<Box<Told>>,
     /// Whose budget it runs on.
     granted: Granted,
     /// Whose deadline the response is about, where it is about one.
@@ -53,8 +58,9 @@ enum Fate {
     Session,
 }
 
-/// What the event says beyond what the request has at hand.
-struct Report {
+/// The request's span, and what its event says beyond what the request has at hand.
+struct Told {
+    span: Span,
     method: Method,
     route: Option<MatchedPath>,
     began: Instant,
@@ -62,47 +68,18 @@ struct Report {
 
 impl InFlight {
     /// The request that was `admitted`. Under another layer that one's span and event are enough.
-    pub(crate) fn new<B>(admitted: Admitted, request: &Request<B>) -> Self {
+    #[inline]
+    pub(crate) fn new<B>(admitted: Admitted, request: &Request<B>, shared: Arc<Shared>) -> Self {
         let Admitted { ctx, canceller, granted, budget, nested, .. } = admitted;
-        // Made with its context current, which tells whoever exports it more than its fields do.
-        let span = match nested {
-            true => Span::none(),
-            false => ctx.sync_scope(|| request_span(&ctx, request, budget)),
-        };
-        let listens = || tracing::enabled!(target: "ctxprop", Level::WARN);
-        let told = !nested && (!span.is_disabled() || listens());
-        let report = told.then(|| {
-            Box::new(Report {
-                method: request.method().clone(),
-                route: request.extensions().get::<MatchedPath>().cloned(),
-                began: Instant::now(),
-            })
-        });
+        let (mut told, mut ticket) = (None, None);
         if !nested {
+            told = Told::of(&ctx, request, budget);
             metrics::began(&ctx, request.headers());
+            let exchange = request.extensions().get::<Exchange>();
+            ticket = exchange.map(|exchange| enter(exchange, &ctx, &canceller, request));
         }
-        let exchange = if nested { None } else { request.extensions().get::<Exchange>() };
-        let ticket = exchange.map(|exchange| {
-            exchange.begin(Open {
-                ctx: ctx.clone(),
-                canceller: canceller.clone(),
-                method: request.method().clone(),
-                route: request.extensions().get::<MatchedPath>().cloned(),
-                began: Instant::now(),
-            })
-        });
-        InFlight {
-            ctx,
-            canceller,
-            span,
-            report,
-            granted,
-            whose: None,
-            status: None,
-            fate: Fate::Whole,
-            nested,
-            ticket,
-        }
+        let (whose, status, fate) = (None, None, Fate::Whole);
+        InFlight { ctx, canceller, shared, told, granted, whose, status, fate, nested, ticket }
     }
 
     /// Where it came from, where the server is ours.
@@ -121,7 +98,10 @@ impl InFlight {
     /// Runs `f` in the request's span.
     #[inline]
     pub(crate) fn in_span<R>(&self, f: impl FnOnce() -> R) -> R {
-        if self.span.is_none() { f() } else { self.span.in_scope(f) }
+        match &self.told {
+            Some(told) => told.span.in_scope(f),
+            None => f(),
+        }
     }
 
     /// The same, with the request's context current.
@@ -188,20 +168,22 @@ impl InFlight {
         self.whose.or_else(|| by_deadline().then_some(self.granted))
     }
 
-    fn tell(&self, report: &Report, left: Option<Duration>) {
+    #[cold]
+    fn tell(&self, told: &Told, left: Option<Duration>) {
+        let Told { span, method, .. } = told;
         let cause = self.ctx.cause().unwrap_or(Cause::Finished);
         let deadline = self.deadline().map(Granted::as_str);
         let status = self.status.map(|status| status.as_u16());
-        let route = report.route.as_ref().map(MatchedPath::as_str);
-        let spent = report.began.elapsed();
+        let route = told.route.as_ref().map(MatchedPath::as_str);
+        let spent = told.began.elapsed();
         let left = left.map(field::debug);
         let trace_id = self.ctx.span().trace_id();
-        self.span.record("status", status);
-        self.span.record("cause", field::display(&cause));
+        span.record("status", status);
+        span.record("cause", field::display(&cause));
         macro_rules! tell {
             ($level:ident, $message:literal) => {
                 tracing::$level!(
-                    target: "ctxprop", parent: &self.span, method = %report.method, route, status, %cause,
+                    target: "ctxprop", parent: span, %method, route, status, %cause,
                     deadline, ?spent, left, %trace_id, $message
                 )
             };
@@ -221,18 +203,57 @@ impl InFlight {
 impl Drop for InFlight {
     fn drop(&mut self) {
         let is_counted = metrics::ON && !self.nested;
-        let is_told = is_counted || self.report.is_some();
+        let told = self.told.take();
+        let is_told = is_counted || told.is_some();
         let left = if is_told { self.ctx.remaining() } else { None };
         if self.fate != Fate::Released {
             self.canceller.cancel_with(Cause::Finished);
         }
-        if let Some(report) = &self.report {
-            self.tell(report, left);
+        if let Some(told) = &told {
+            self.tell(told, left);
         }
         if is_counted {
             metrics::ended(&self.ctx, left, self.deadline());
         }
     }
+}
+
+impl Told {
+    #[inline]
+    fn of<B>(ctx: &Ctx, request: &Request<B>, budget: Option<Duration>) -> Option<Box<Told>> {
+        // The first thing that the macros look at, before what they need is looked up.
+        if LevelFilter::current() < LevelFilter::WARN {
+            return None;
+        }
+        Told::heard(ctx, request, budget)
+    }
+
+    #[inline(never)]
+    fn heard<B>(ctx: &Ctx, request: &Request<B>, budget: Option<Duration>) -> Option<Box<Told>> {
+        // Made with its context current, which tells whoever exports it more than its fields do.
+        let span = ctx.sync_scope(|| request_span(ctx, request, budget));
+        // What is disabled is not entered either: that costs a look at each logger, at each poll.
+        if span.is_disabled() && !tracing::enabled!(target: "ctxprop", Level::WARN) {
+            return None;
+        }
+        Some(Box::new(Told {
+            span,
+            method: request.method().clone(),
+            route: request.extensions().get::<MatchedPath>().cloned(),
+            began: Instant::now(),
+        }))
+    }
+}
+
+/// Has the server count the request among what it has open.
+fn enter<B>(exchange: &Exchange, ctx: &Ctx, canceller: &Canceller, request: &Request<B>) -> Ticket {
+    exchange.begin(Open {
+        ctx: ctx.clone(),
+        canceller: canceller.clone(),
+        method: request.method().clone(),
+        route: request.extensions().get::<MatchedPath>().cloned(),
+        began: Instant::now(),
+    })
 }
 
 fn request_span<B>(ctx: &Ctx, request: &Request<B>, budget: Option<Duration>) -> Span {

@@ -115,10 +115,10 @@ where
         let policy = self.shared.policy(&request);
         let admitted = policy.admit(self.root(&request), request.extensions(), request.headers());
         let too_little = policy.is_too_little(admitted.budget);
-        let mut in_flight = InFlight::new(admitted, &request);
+        let mut in_flight = InFlight::new(admitted, &request, Arc::clone(&self.shared));
         if too_little {
             let cancelled = in_flight.refuse();
-            return CtxFuture::refused(cancelled, in_flight, Arc::clone(&self.shared));
+            return CtxFuture::refused(cancelled, in_flight);
         }
         request.extensions_mut().insert(in_flight.ctx().clone());
         let connects = request.method() == Method::CONNECT;
@@ -128,6 +128,6 @@ where
             let next = self.inner.clone();
             Call::waits(std::mem::replace(&mut self.inner, next), request)
         };
-        CtxFuture::new(call, in_flight, connects, Arc::clone(&self.shared))
+        CtxFuture::new(call, in_flight, connects)
     }
 }

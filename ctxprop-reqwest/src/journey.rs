@@ -4,14 +4,15 @@
 //!
 //! # Invariants
 //! 1. What a redirect took away (a body, a header) does not come back at a later hop.
-//! 2. `request` has everything that a next hop needs but the body of a stream, which can be sent once.
+//! 2. `kept` has everything that a next hop needs but the body of a stream, which can be sent once, and of a bare request
+//!    its URL, which the answer tells: most hops are the last, and a copy of them would serve nobody.
 
 use http::header::{
     AUTHORIZATION, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LENGTH, CONTENT_LOCATION,
     CONTENT_TYPE, COOKIE, HOST, HeaderName, LOCATION, PROXY_AUTHORIZATION, REFERER,
     TRANSFER_ENCODING, WWW_AUTHENTICATE,
 };
-use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version};
 use reqwest::{Request, Url};
 
 use crate::redirect::{Attempt, Decision, Policy, Reason, RedirectError};
@@ -38,33 +39,50 @@ static OF_BODY: [HeaderName; 6] = [
 /// A request on its way.
 #[derive(Debug)]
 pub(crate) struct Journey {
-    request: Request,
+    kept: Kept,
     /// Whether the body was a stream that is sent.
     body_is_gone: bool,
     previous: Vec<Url>,
+}
+
+/// What is left of a request that was sent.
+#[derive(Debug)]
+enum Kept {
+    /// Boxed, since it is a part of the future of each request, and moved with it.
+    Whole(Box<Request>),
+    /// It had no headers, no body and no timeout, and a URL without what is not sent.
+    Bare(Method, Version),
 }
 
 /// Whether `referer` is set on a hop from one URL to another.
 pub(crate) type Referer<'a> = &'a (dyn Fn(&Url, &Url) -> bool + Sync);
 
 impl Journey {
-    pub(crate) fn new(request: Request) -> Self {
-        Journey { request, body_is_gone: false, previous: Vec::new() }
+    /// The way of a request whose first hop is `hop`. Where `answer_tells`, the answer has the URL that was asked.
+    pub(crate) fn begin(hop: &mut Request, answer_tells: bool) -> Journey {
+        let bare = hop.headers().is_empty()
+            && hop.body().is_none()
+            && hop.timeout().is_none()
+            // Which no answer tells.
+            && hop.url().fragment().is_none()
+            && hop.url().username().is_empty();
+        let kept = Kept::Bare(hop.method().clone(), hop.version());
+        let mut journey = Journey { kept, body_is_gone: false, previous: Vec::new() };
+        if !bare || !answer_tells {
+            let copy = journey.copy(hop);
+            let kept = std::mem::replace(hop, copy);
+            journey.kept = Kept::Whole(Box::new(kept));
+        }
+        journey
     }
 
-    /// Where the next hop leads.
-    pub(crate) fn url(&self) -> &Url {
-        self.request.url()
-    }
-
-    /// What redirected to it, if it was a redirect.
+    /// What redirected to the hop at hand, if it was a redirect.
     pub(crate) fn from(&self) -> Option<&Url> {
         self.previous.last()
     }
 
-    /// The request of the next hop.
-    pub(crate) fn hop(&mut self) -> Request {
-        let request = &mut self.request;
+    /// A copy of `request`, which a stream is moved into.
+    fn copy(&mut self, request: &mut Request) -> Request {
         // A clone of reqwest's makes a place for the timeout, also where there is none.
         if (request.body().is_some() || request.timeout().is_some())
             && let Some(hop) = request.try_clone()
@@ -86,49 +104,67 @@ impl Journey {
         hop
     }
 
-    /// Goes where a response leads; false where the way ends with it.
+    /// The URL of the hop at hand, which was answered by one that says `answered`.
+    pub(crate) fn url<'a>(&'a self, answered: &'a Url) -> &'a Url {
+        match &self.kept {
+            Kept::Whole(request) => request.url(),
+            Kept::Bare(..) => answered,
+        }
+    }
+
+    /// The next hop, where a response leads to one; none where the way ends with it.
     pub(crate) fn redirect(
         &mut self,
+        answered: &Url,
         status: StatusCode,
         headers: &HeaderMap,
         policy: &Policy,
         referer: Referer<'_>,
-    ) -> Result<bool, RedirectError> {
-        let here = self.request.url();
-        let (Some(change), Some(next)) =
-            (Change::of(status, self.request.method()), next(headers, here))
-        else {
-            return Ok(false);
+    ) -> Result<Option<Request>, RedirectError> {
+        let method = match &self.kept {
+            Kept::Whole(request) => request.method(),
+            Kept::Bare(method, _) => method,
         };
+        let Some(change) = Change::of(status, method) else { return Ok(None) };
+        let here = self.url(answered);
+        let Some(next) = next(headers, here) else { return Ok(None) };
         if !change.drops_body && self.body_is_gone {
-            return Ok(false);
+            return Ok(None);
         }
+        let here = here.clone();
         self.previous.push(here.clone());
         let attempt = Attempt { status, next: &next, previous: &self.previous };
         let reason = match policy.redirect(attempt).0 {
             Decision::Follow if is_http(&next) => None,
             Decision::Follow => Some(Reason::Scheme(next.scheme().to_owned())),
-            Decision::Stop => return Ok(false),
+            Decision::Stop => return Ok(None),
             Decision::TooMany { max } => Some(Reason::TooMany { max }),
             Decision::Refuse(error) => Some(Reason::Policy(error)),
         };
         if let Some(reason) = reason {
-            return Err(RedirectError::new(reason, self.request.url()));
+            return Err(RedirectError::new(reason, &here));
         }
-        self.turn(change, next, referer);
-        Ok(true)
+        Ok(Some(self.turn(change, here, next, referer)))
     }
 
-    fn turn(&mut self, change: Change, next: Url, referer: Referer<'_>) {
-        *self.request.method_mut() = change.method;
+    fn turn(&mut self, change: Change, here: Url, next: Url, referer: Referer<'_>) -> Request {
+        let bare = Kept::Bare(Method::GET, Version::default());
+        let mut request = match std::mem::replace(&mut self.kept, bare) {
+            Kept::Whole(request) => request,
+            Kept::Bare(method, version) => {
+                let mut request = Box::new(Request::new(method, here.clone()));
+                *request.version_mut() = version;
+                request
+            }
+        };
+        *request.method_mut() = change.method;
         if change.drops_body {
-            *self.request.body_mut() = None;
+            *request.body_mut() = None;
             self.body_is_gone = false;
-            remove(self.request.headers_mut(), &OF_BODY);
+            remove(request.headers_mut(), &OF_BODY);
         }
-        let here = std::mem::replace(self.request.url_mut(), next);
-        let next = self.request.url().clone();
-        let headers = self.request.headers_mut();
+        *request.url_mut() = next.clone();
+        let headers = request.headers_mut();
         if here.origin() != next.origin() {
             remove(headers, &SENSITIVE);
             headers.remove(HOST);
@@ -138,6 +174,9 @@ impl Journey {
         if referer(&here, &next) {
             set_referer(headers, here, &next);
         }
+        let hop = self.copy(&mut request);
+        self.kept = Kept::Whole(request);
+        hop
     }
 }
 

@@ -62,14 +62,16 @@ impl CtxMiddleware {
 impl Middleware for CtxMiddleware {
     async fn handle(
         &self,
-        mut request: Request,
+        request: Request,
         extensions: &mut Extensions,
         next: Next<'_>,
     ) -> reqwest_middleware::Result<Response> {
         let ctx = Ctx::try_current().ok_or(Error::NoContext)?;
-        let sender = Sender::new(&self.rules, &ctx, &mut request);
+        let mut request = Some(request);
+        let sender = Sender::new(&self.rules, &ctx, request.as_mut());
         let mut below = Below { next, extensions };
-        let response = ctx.run(sender.follow(request, &mut below)).await.map_err(Error::from)??;
+        let followed = sender.follow(&mut request, &mut below);
+        let response = ctx.run(followed).await.map_err(Error::from)??;
         // Whoever reads the body may do so outside of the context.
         Ok(crate::Response::new(response, ctx).into_reqwest())
     }

@@ -96,8 +96,7 @@ impl Response {
     ///
     /// Dropping it gives up the rest of the body.
     pub async fn text(self) -> Result<String, Error> {
-        let Response { inner, ctx } = self;
-        ctx.run(async { Ok(inner.text().await?) }).await?
+        Ok(self.ctx.run(Box::pin(self.inner.text())).await??)
     }
 
     /// The whole body as text, in this encoding where `content-type` has none.
@@ -118,8 +117,7 @@ impl Response {
     /// As [`text`](Response::text), and [`Error::Reqwest`] where it is not JSON of this type.
     #[cfg(feature = "json")]
     pub async fn json<T: serde::de::DeserializeOwned>(self) -> Result<T, Error> {
-        let Response { inner, ctx } = self;
-        ctx.run(async { Ok(inner.json().await?) }).await?
+        Ok(self.ctx.run(Box::pin(self.inner.json())).await??)
     }
 
     /// The whole body.
@@ -128,8 +126,8 @@ impl Response {
     ///
     /// As [`text`](Response::text).
     pub async fn bytes(self) -> Result<Bytes, Error> {
-        let Response { inner, ctx } = self;
-        ctx.run(async { Ok(inner.bytes().await?) }).await?
+        // In a box, as what sends a request is: each future around it would move it once more.
+        Ok(self.ctx.run(Box::pin(self.inner.bytes())).await??)
     }
 
     /// The next part of the body; `None` at its end.
@@ -142,8 +140,7 @@ impl Response {
     ///
     /// It may be dropped and called again: no part is lost.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
-        let Response { inner, ctx } = self;
-        ctx.run(async { Ok(inner.chunk().await?) }).await?
+        Ok(self.ctx.run(self.inner.chunk()).await??)
     }
 
     /// The parts of the body as they come, up to the first error.

@@ -29,20 +29,20 @@ const LONGEST: Duration = Duration::from_secs(10);
 /// The longest `retry-after` that is waited for, also where there is no deadline.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Sends a request, and up to `retries` times more.
+/// Sends a request, which it takes, and up to `retries` times more.
 pub(crate) async fn send<T: Transport<Error = Error>>(
     sender: &Sender<'_>,
-    mut request: Request,
+    request: &mut Option<Request>,
     retries: u32,
     transport: &mut T,
 ) -> Result<Response, Error> {
-    let retries = if may_repeat(&request) { retries } else { 0 };
+    let retries = if request.as_ref().is_some_and(may_repeat) { retries } else { 0 };
     let mut attempt = 0;
     if retries > 0 {
         sender.retries().earn();
     }
     loop {
-        let again = if attempt < retries { request.try_clone() } else { None };
+        let again = request.as_ref().filter(|_| attempt < retries).and_then(Request::try_clone);
         let result = sender.follow(request, transport).await;
         let (Some(next), Some(asked)) = (again, may_pass(&result)) else {
             return result;
@@ -63,7 +63,7 @@ pub(crate) async fn send<T: Transport<Error = Error>>(
         // What is left of an answer would keep its connection busy.
         drop(result);
         tokio::time::sleep(delay).await;
-        request = next;
+        *request = Some(next);
     }
 }
 

@@ -14,8 +14,9 @@ use ctxprop::trust::Zone;
 use ctxprop::wire::Formats;
 use ctxprop::{Cancelled, Cause, Ctx, NeedsCtx, SpanContext};
 use http::HeaderMap;
-use reqwest::{Request, Response, StatusCode};
+use reqwest::{Request, Response, StatusCode, Url};
 use tokio::time::Instant;
+use tracing::level_filters::LevelFilter;
 use tracing::{Instrument, Span, field};
 
 use crate::client::{Inner, Rules};
@@ -30,6 +31,9 @@ const LEAST: Duration = Duration::from_millis(1);
 pub(crate) trait Transport: Send {
     type Error: From<Error> + Send;
 
+    /// Whether the URL of an answer is the one that was asked.
+    const ANSWER_TELLS_URL: bool = false;
+
     fn execute(
         &mut self,
         hop: Request,
@@ -39,8 +43,13 @@ pub(crate) trait Transport: Send {
 impl Transport for &reqwest::Client {
     type Error = Error;
 
-    async fn execute(&mut self, hop: Request) -> Result<Response, Error> {
-        Ok(reqwest::Client::execute(self, hop).await?)
+    // It follows no redirects.
+    const ANSWER_TELLS_URL: bool = true;
+
+    fn execute(&mut self, hop: Request) -> impl Future<Output = Result<Response, Error>> + Send {
+        // Outside of the future, which the request would make large.
+        let sent = reqwest::Client::execute(self, hop);
+        async move { Ok(sent.await?) }
     }
 }
 
@@ -53,32 +62,49 @@ pub(crate) fn send(
     request: Result<Request, Error>,
     retries: u32,
 ) -> NeedsCtx<Sending> {
-    NeedsCtx::new(Box::pin(metrics::counted(async move {
+    match request {
+        Ok(request) => NeedsCtx::new(sending(client, request, retries)),
+        Err(error) => NeedsCtx::new(Box::pin(metrics::counted(async move {
+            // What comes too late is told as that, whatever else is wrong with it.
+            Left::of(&Ctx::current(), None)?;
+            Err(error)
+        }))),
+    }
+}
+
+fn sending(client: Arc<Inner>, request: Request, retries: u32) -> Sending {
+    // It stays where it is until its hop is ready: all that borrows it is small.
+    let mut request = Some(request);
+    Box::pin(metrics::counted(async move {
         let ctx = Ctx::current();
-        let mut request = match request {
-            Ok(request) => request,
-            Err(error) => {
-                // What comes too late is told as that, whatever else is wrong with it.
-                Left::of(&ctx, None)?;
-                return Err(error);
-            }
-        };
-        let sender = Sender::new(&client.rules, &ctx, &mut request);
+        let sender = Sender::new(&client.rules, &ctx, request.as_mut());
         let transport = &mut &client.http;
         let response = match retries {
-            0 => ctx.run(sender.follow(request, transport)).await??,
+            0 => ctx.run(sender.follow(&mut request, transport)).await??,
             _ => {
-                let attempts = retry::send(&sender, request, retries, transport);
+                let attempts = retry::send(&sender, &mut request, retries, transport);
                 ctx.run(Box::pin(attempts)).await??
             }
         };
         Ok(crate::Response::new(response, ctx))
-    })))
+    }))
 }
 
 /// The `tracing` span of one hop, up to the head of its response. Of the URL it tells host and path: users, passwords and
 /// queries are nobody else's.
-fn hop_span(hop: &Request, span: &SpanContext) -> Span {
+///
+/// None where nobody listens: what is disabled is not entered either, which costs a look at each logger, at each poll.
+#[inline]
+fn hop_span(hop: &Request, span: &SpanContext) -> Option<Span> {
+    // The first thing that the macro looks at.
+    if LevelFilter::current() < LevelFilter::INFO {
+        return None;
+    }
+    Some(enabled_span(hop, span)).filter(|span| !span.is_disabled())
+}
+
+#[inline(never)]
+fn enabled_span(hop: &Request, span: &SpanContext) -> Span {
     tracing::info_span!(
         target: "ctxprop",
         "send",
@@ -95,6 +121,8 @@ fn hop_span(hop: &Request, span: &SpanContext) -> Span {
     )
 }
 
+const SENT: &str = "a request was sent that is not there";
+
 /// Who sends a request, with all that its hops and attempts share.
 pub(crate) struct Sender<'a> {
     rules: &'a Rules,
@@ -106,9 +134,13 @@ pub(crate) struct Sender<'a> {
 
 impl<'a> Sender<'a> {
     /// Takes the request's timeout, and adds the default headers to it.
-    pub(crate) fn new(rules: &'a Rules, ctx: &'a Ctx, request: &mut Request) -> Self {
-        rules.add_default_headers(request.headers_mut());
-        let timeout = request.timeout().copied().or(rules.timeout);
+    pub(crate) fn new(rules: &'a Rules, ctx: &'a Ctx, request: Option<&mut Request>) -> Self {
+        let mut timeout = None;
+        if let Some(request) = request {
+            rules.add_default_headers(request.headers_mut());
+            timeout = request.timeout().copied();
+        }
+        let timeout = timeout.or(rules.timeout);
         // Without a trace one begins here.
         let trace = match ctx.active_span() {
             span if span.is_valid() => span,
@@ -130,57 +162,86 @@ impl<'a> Sender<'a> {
         left.is_ok_and(|left| left.least.is_none_or(|least| least.saturating_sub(delay) >= LEAST))
     }
 
-    /// Sends a request and follows where the answers lead.
+    /// Sends a request, which it takes, and follows where the answers lead.
+    ///
+    /// # Panics
+    ///
+    /// Where there is no request.
     pub(crate) async fn follow<T: Transport>(
         &self,
-        request: Request,
+        request: &mut Option<Request>,
         transport: &mut T,
     ) -> Result<Response, T::Error> {
-        let (rules, ctx) = (self.rules, self.ctx);
-        let mut journey = Journey::new(request);
-        let mut zone = rules.egress.zone(journey.url());
+        let rules = self.rules;
+        let (mut journey, mut zone) = match request {
+            Some(hop) => (Journey::begin(hop, T::ANSWER_TELLS_URL), rules.egress.zone(hop.url())),
+            None => panic!("{SENT}"),
+        };
         loop {
-            let left = Left::of(ctx, self.timeout)?;
-            let mut hop = journey.hop();
-            let (to, span) = ((journey.url(), zone), self.trace.child());
-            rules
-                .egress
-                .write(to, &span, ctx.baggage_map(), left.least, hop.headers_mut())
-                .map_err(|_| left.over(ctx))?;
-            // Asking for the place of none makes one.
-            if left.timer.is_some() {
-                *hop.timeout_mut() = left.timer;
-            }
-            let seen = hop_span(&hop, &span);
-            let sent = transport.execute(hop).instrument(seen.clone()).await;
-            let response = sent.inspect_err(|_| {
-                seen.record("failed", true);
-            })?;
-            seen.record("status", response.status().as_u16());
+            let (left, seen) = match request {
+                Some(hop) => self.set_out(hop, zone)?,
+                None => panic!("{SENT}"),
+            };
+            let sent = match request.take() {
+                Some(hop) => transport.execute(hop),
+                None => panic!("{SENT}"),
+            };
+            let response = match &seen {
+                None => sent.await?,
+                Some(seen) => {
+                    let sent = sent.instrument(seen.clone()).await;
+                    let response = sent.inspect_err(|_| {
+                        seen.record("failed", true);
+                    })?;
+                    seen.record("status", response.status().as_u16());
+                    response
+                }
+            };
+            let answered = response.url();
             if says_our_budget_ran_out(response.status(), response.headers())
-                && self.may_say_so(&journey, &left)
+                && self.may_say_so(journey.url(answered), &left)
             {
-                return Err(left.over(ctx).into());
+                return Err(left.over(self.ctx).into());
             }
             let (status, headers) = (response.status(), response.headers());
             let referer =
                 |here: &_, next: &_| !rules.no_referer && !rules.egress.leads_outwards(here, next);
-            let goes_on = journey.redirect(status, headers, &rules.redirect, &referer);
-            if !goes_on.map_err(Error::from)? {
+            let next = journey.redirect(answered, status, headers, &rules.redirect, &referer);
+            let Some(next) = next.map_err(Error::from)? else {
                 return Ok(response);
-            }
+            };
             if let Some(from) = journey.from() {
-                zone = rules.egress.after(zone, from, journey.url());
+                zone = rules.egress.after(zone, from, next.url());
             }
+            *request = Some(next);
         }
+    }
+
+    /// Makes a hop ready, with all that its host is told: what is left for it, and its `tracing` span.
+    #[inline]
+    fn set_out(&self, hop: &mut Request, zone: Zone) -> Result<(Left, Option<Span>), Error> {
+        let (egress, ctx) = (&self.rules.egress, self.ctx);
+        let left = Left::of(ctx, self.timeout)?;
+        let span = self.trace.child();
+        let mut headers = std::mem::take(hop.headers_mut());
+        egress
+            .write((hop.url(), zone), &span, ctx.baggage_map(), left.least, &mut headers)
+            .map_err(|_| left.over(ctx))?;
+        *hop.headers_mut() = headers;
+        // Asking for the place of none makes one.
+        if left.timer.is_some() {
+            *hop.timeout_mut() = left.timer;
+        }
+        let seen = hop_span(hop, &span);
+        Ok((left, seen))
     }
 
     /// Whether we take the word of who was asked for it that our budget ran out: a peer's, and that of
     /// whoever was told one.
-    fn may_say_so(&self, journey: &Journey, left: &Left) -> bool {
+    fn may_say_so(&self, url: &Url, left: &Left) -> bool {
         let egress = &self.rules.egress;
-        let told = left.least.is_some() && egress.tells_budget(journey.url());
-        told || egress.zone(journey.url()) == Zone::Inside
+        let told = left.least.is_some() && egress.tells_budget(url);
+        told || egress.zone(url) == Zone::Inside
     }
 }
 

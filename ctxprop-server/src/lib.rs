@@ -30,4 +30,4 @@ mod watch;
 
 pub use policy::{Accept, Admitted, Granted, Policy};
 pub use ready::Call;
-pub use watch::{Bound, Watched, Watchers};
+pub use watch::{Bound, Place, Watched, Watchers};

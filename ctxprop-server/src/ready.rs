@@ -48,6 +48,7 @@ impl<S: Service<Request<B>>, B> Call<S, B> {
     }
 
     /// The service was ready, and has been called.
+    #[inline]
     pub fn runs(future: S::Future) -> Self {
         Call { stage: Stage::Runs { future } }
     }

@@ -2,15 +2,19 @@
 //!
 //! A server does not poll a body that it cannot send: its peer reads nothing. So each body that lasts has a task that
 //! waits for the end of its context. Most bodies are over before one could be spawned: so a body is put on a list, and
-//! gets its task when it is still there some milliseconds later.
+//! gets its task when it is still there some milliseconds later. One that is over sooner leaves the list, so that its
+//! memory serves the next one.
 //!
 //! # Invariants
-//! 1. While a body is on the list, one task ticks and will look at it. That task ends with the last one on the list.
+//! 1. While a body is on a list, one task ticks and will look at it. That task ends once it finds its list empty.
 //! 2. At the end of its context a body is dropped within `TICK` and `GRACE`, which a server that does poll it has to
 //!    let it say its last words.
 //! 3. Where nobody polls it then either, within `STALLED`, what it was to be sent on is closed.
+//! 4. Threads share a list only where there are more of them than lists, and lists share no cache line.
 
+use std::cell::Cell;
 use std::fmt;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -52,10 +56,10 @@ pub enum Bound {
     Polled,
 }
 
-/// The bodies that have no task yet. Clones share one list.
+/// The bodies that have no task yet, in a list for each thread. Clones share the lists.
 #[derive(Clone, Default)]
 pub struct Watchers {
-    young: Arc<Mutex<Young>>,
+    lists: Arc<[List; LISTS]>,
 }
 
 impl fmt::Debug for Watchers {
@@ -64,35 +68,119 @@ impl fmt::Debug for Watchers {
     }
 }
 
+const LISTS: usize = 16;
+
+#[derive(Default)]
+#[repr(align(128))]
+struct List {
+    young: Mutex<Young>,
+}
+
 #[derive(Default)]
 struct Young {
-    bodies: Vec<Weak<dyn Watched>>,
+    bodies: Vec<Option<Weak<dyn Watched>>>,
+    /// The places in `bodies` that are free.
+    free: Vec<u32>,
+    /// How often `bodies` was taken away.
+    round: u32,
     ticking: bool,
 }
 
-impl Watchers {
+/// A body's place on a list, which one body has at a time.
+#[derive(Debug)]
+pub struct Place {
+    list: u16,
+    round: u32,
+    index: u32,
+}
+
+impl List {
     fn lock(&self) -> MutexGuard<'_, Young> {
         // Nothing foreign runs under the lock.
         self.young.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    /// Has `body` end with its context. Outside of a runtime nothing can, until somebody polls it.
-    pub fn watch(&self, body: Weak<dyn Watched>) {
-        let mut young = self.lock();
+impl Watchers {
+    /// Has `body` end with its context, and says which place on the list it has. Outside of a runtime nothing can end it
+    /// until somebody polls it, and it has no place.
+    ///
+    /// A body that is over is [forgotten](Watchers::forget), so that the next one gets its place. One that is not is let
+    /// go some milliseconds later.
+    #[inline]
+    pub fn watch(&self, body: Weak<dyn Watched>) -> Option<Place> {
+        let list = this_thread();
+        let mut young = self.list(list)?.lock();
         if !young.ticking {
-            let Ok(runtime) = Handle::try_current() else { return };
+            let runtime = Handle::try_current().ok()?;
             young.ticking = true;
-            let ticking = Ticking { watchers: self.clone(), over: false };
+            let ticking = Ticking { watchers: self.clone(), list, over: false };
             drop(runtime.spawn(tick(ticking)));
         }
-        young.bodies.push(body);
+        let round = young.round;
+        if let Some(index) = young.free.pop()
+            && let Some(free) = young.bodies.get_mut(index as usize)
+        {
+            *free = Some(body);
+            return Some(Place { list, round, index });
+        }
+        let index = u32::try_from(young.bodies.len()).ok()?;
+        young.bodies.push(Some(body));
+        Some(Place { list, round, index })
     }
+
+    fn list(&self, list: u16) -> Option<&List> {
+        self.lists.get(usize::from(list))
+    }
+
+    /// The body at `place`, which these watchers gave it, is over: nobody has to see to it any more.
+    pub fn forget(&self, place: Place) {
+        let Some(list) = self.list(place.list) else { return };
+        let mut young = list.lock();
+        // It may have its task by now.
+        if young.round != place.round {
+            return;
+        }
+        let gone = young.bodies.get_mut(place.index as usize).and_then(Option::take);
+        young.free.push(place.index);
+        drop(young);
+        drop(gone);
+    }
+}
+
+/// Which list is this thread's.
+fn this_thread() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    thread_local! {
+        static LIST: Cell<Option<u16>> = const { Cell::new(None) };
+    }
+    LIST.get().unwrap_or_else(|| {
+        let list = NEXT.fetch_add(1, Ordering::Relaxed) % LISTS as u16;
+        LIST.set(Some(list));
+        list
+    })
 }
 
 /// Held by the task that ticks. A runtime that goes down drops it with the task, and with it what was on the list.
 struct Ticking {
     watchers: Watchers,
+    list: u16,
     over: bool,
+}
+
+impl Ticking {
+    fn list(&self) -> Option<&List> {
+        self.watchers.list(self.list)
+    }
+}
+
+impl Young {
+    /// All that is on the list, which is empty then.
+    fn take(&mut self, into: &mut Vec<Option<Weak<dyn Watched>>>) {
+        std::mem::swap(into, &mut self.bodies);
+        self.free.clear();
+        self.round = self.round.wrapping_add(1);
+    }
 }
 
 impl Drop for Ticking {
@@ -100,9 +188,11 @@ impl Drop for Ticking {
         if self.over {
             return;
         }
-        let mut young = self.watchers.lock();
+        let Some(list) = self.list() else { return };
+        let mut gone = Vec::new();
+        let mut young = list.lock();
         young.ticking = false;
-        let gone = std::mem::take(&mut young.bodies);
+        young.take(&mut gone);
         drop(young);
         drop(gone);
     }
@@ -113,17 +203,18 @@ async fn tick(mut ticking: Ticking) {
     loop {
         tokio::time::sleep(TICK).await;
         {
-            let mut young = ticking.watchers.lock();
-            if young.bodies.is_empty() {
+            let Some(list) = ticking.list() else { return };
+            let mut young = list.lock();
+            if young.free.len() == young.bodies.len() {
                 // Under the lock, so that the next body finds that it has to spawn.
                 young.ticking = false;
                 drop(young);
                 ticking.over = true;
                 return;
             }
-            std::mem::swap(&mut grown, &mut young.bodies);
+            young.take(&mut grown);
         }
-        for body in grown.drain(..) {
+        for body in grown.drain(..).flatten() {
             match body.upgrade().map_or(Bound::Over, |body| body.bound_to()) {
                 Bound::Over => {}
                 Bound::To(_) | Bound::Polled => drop(tokio::spawn(watch(body))),

@@ -10,7 +10,6 @@ use ctxprop_benches::calls::{CASES, instrumented, plain, propagated, traced};
 use ctxprop_benches::instructions::{instructions, ran_as_child};
 
 /// Goals: what the propagated form may cost more than the plain one, in instructions.
-// A ready leaf is to cost 18. It costs 15, and up to 4 for the look at the clock without which a deadline goes unseen.
 ///
 /// A leaf looks at each context above that can end by itself, six instructions each, since none is told of the end of
 /// another: here they are two.

@@ -1,5 +1,5 @@
-//! What 200 annotated functions cost `cargo check`, beside 200 plain ones, 200 with `#[tracing::instrument]` and 200
-//! `#[async_trait]` methods. Each style is a crate of its own, checked in turns; the fastest of the rounds counts, since
+//! What 200 annotated functions cost `cargo check`, beside 200 plain ones, 200 with `#[tracing::instrument]`, 200 with
+//! `#[fastrace::trace]` and 200 `#[async_trait]` methods. Each style is a crate of its own, checked in turns; the fastest of the rounds counts, since
 //! noise only adds. With `--instructions` what rustc and the macros in it execute is counted instead, by valgrind, which
 //! takes a minute a style and does not depend on what else the machine does.
 //!
@@ -23,7 +23,7 @@ struct Style {
     source: fn() -> String,
 }
 
-const STYLES: [Style; 4] = [
+const STYLES: [Style; 5] = [
     Style { name: "plain", dependencies: "", source: || functions("", "") },
     Style {
         name: "propagate",
@@ -34,6 +34,11 @@ const STYLES: [Style; 4] = [
         name: "instrument",
         dependencies: "tracing = \"0.1.41\"\n",
         source: || functions("", "#[tracing::instrument(skip_all)]"),
+    },
+    Style {
+        name: "fastrace",
+        dependencies: "fastrace = { version = \"0.7\", features = [\"enable\"] }\n",
+        source: || functions("", "#[fastrace::trace]"),
     },
     Style { name: "async_trait", dependencies: "async-trait = \"0.1\"\n", source: methods },
 ];

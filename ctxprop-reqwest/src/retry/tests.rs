@@ -107,8 +107,8 @@ async fn all_requests_of_a_client_share_a_budget_of_retries() {
         let mut script = Script::always(503, &[("retry-after", "0")]);
         let ctx = Ctx::background();
         let mut sent = request(Method::GET);
-        let sender = Sender::new(&rules, &ctx, &mut sent);
-        let answer = send(&sender, sent, 3, &mut script).await.unwrap();
+        let sender = Sender::new(&rules, &ctx, Some(&mut sent));
+        let answer = send(&sender, &mut Some(sent), 3, &mut script).await.unwrap();
         assert_eq!(answer.status(), 503);
         asked += script.asked.len();
     }

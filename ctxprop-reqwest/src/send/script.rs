@@ -49,9 +49,9 @@ impl Script {
         retries: u32,
         ctx: &Ctx,
     ) -> Result<Response, Error> {
-        let (rules, mut request) = (std::mem::take(&mut self.rules), request);
-        let sender = Sender::new(&rules, ctx, &mut request);
-        ctx.run(retry::send(&sender, request, retries, self)).await?
+        let (rules, mut request) = (std::mem::take(&mut self.rules), Some(request));
+        let sender = Sender::new(&rules, ctx, request.as_mut());
+        ctx.run(retry::send(&sender, &mut request, retries, self)).await?
     }
 
     pub(crate) async fn get(&mut self, retries: u32, ctx: &Ctx) -> Result<Response, Error> {

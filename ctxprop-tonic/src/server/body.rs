@@ -12,12 +12,11 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
 use std::task::{Context, Poll, Waker};
 
-use ctxprop_server::{Bound, Watched};
+use ctxprop_server::{Bound, Place, Watched};
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 
 use super::call::InFlight;
-use super::service::Shared;
 use super::told;
 use crate::BoxError;
 
@@ -29,6 +28,8 @@ const LAST_FRAMES: u8 = 1;
 pub struct CtxBody<B> {
     /// Apart, since it is ended from outside where nobody polls it. Nothing where there is no body.
     cell: Option<Arc<Cell<B>>>,
+    /// On the list of those that are watched from outside.
+    place: Option<Place>,
 }
 
 struct Cell<B> {
@@ -66,7 +67,7 @@ where
     B: Body + Send + 'static,
     B::Error: Into<BoxError>,
 {
-    pub(crate) fn new(inner: B, call: InFlight, shared: &Shared) -> Self {
+    pub(crate) fn new(inner: B, call: InFlight) -> Self {
         if inner.is_end_stream() {
             call.within(|| drop(inner));
             return CtxBody::empty();
@@ -75,15 +76,25 @@ where
             Flow { inner: Some(Box::pin(inner)), call, last_frames: LAST_FRAMES, waker: None };
         let cell = Arc::new(Cell { state: Mutex::new(State::Flows(flow)) });
         let watched: Weak<Cell<B>> = Arc::downgrade(&cell);
-        shared.watchers.watch(watched);
-        CtxBody { cell: Some(cell) }
+        let place = match &*cell.lock() {
+            State::Flows(flow) => flow.call.shared.watchers.watch(watched),
+            State::Cut(_) | State::Over => None,
+        };
+        CtxBody { cell: Some(cell), place }
     }
 }
 
 impl<B> CtxBody<B> {
     /// The body of a response that has none.
     pub(crate) fn empty() -> Self {
-        CtxBody { cell: None }
+        CtxBody { cell: None, place: None }
+    }
+
+    /// What is over needs nobody to watch it.
+    fn is_over(place: &mut Option<Place>, flow: &Flow<B>) {
+        if let Some(place) = place.take() {
+            flow.call.shared.watchers.forget(place);
+        }
     }
 }
 
@@ -162,7 +173,8 @@ where
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, BoxError>>> {
-        let Some(cell) = &self.cell else { return Poll::Ready(None) };
+        let CtxBody { cell, place } = self.get_mut();
+        let Some(cell) = cell else { return Poll::Ready(None) };
         let mut state = cell.lock();
         // While it is polled it is over: a body that panics must not be polled again.
         let mut flow = match std::mem::replace(&mut *state, State::Over) {
@@ -185,12 +197,14 @@ where
             }
             Next::Last(last) => {
                 drop(state);
+                Self::is_over(place, &flow);
                 drop(flow);
                 Poll::Ready(last)
             }
             Next::Cut => {
                 drop(state);
                 let trailers = flow.cut();
+                Self::is_over(place, &flow);
                 drop(flow);
                 Poll::Ready(Some(Ok(Frame::trailers(trailers))))
             }
@@ -219,6 +233,7 @@ impl<B> Drop for CtxBody<B> {
         let Some(cell) = &self.cell else { return };
         let state = std::mem::replace(&mut *cell.lock(), State::Over);
         if let State::Flows(mut flow) = state {
+            Self::is_over(&mut self.place, &flow);
             // Before its trailers: the caller has gone.
             flow.call.abandon();
         }

@@ -6,6 +6,7 @@
 //! 2. What happened is told once, as it goes: one event, and two fields of its span.
 //! 3. Nothing is kept for the event where nobody would see it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ctxprop::{Cancelled, Canceller, Cause, Ctx};
@@ -15,6 +16,8 @@ use tokio::time::Instant;
 use tonic::{Code, Status};
 use tracing::{Level, Span, field};
 
+use super::service::Shared;
+
 /// Less than what a call may have rounded away on its way, so that both ends of it see the same deadline.
 pub(crate) const NOTHING: Duration = Duration::from_millis(1);
 
@@ -22,6 +25,7 @@ pub(crate) const NOTHING: Duration = Duration::from_millis(1);
 pub(crate) struct InFlight {
     ctx: Ctx,
     canceller: Canceller,
+    pub(crate) shared: Arc<Shared>,
     span: Span,
     report: Option<Box<Report>>,
     /// Whose budget it runs on.
@@ -51,7 +55,7 @@ struct Report {
 
 impl InFlight {
     /// The call that was `admitted`. Under another layer that one's span and event are enough.
-    pub(crate) fn new<B>(admitted: Admitted, request: &Request<B>) -> Self {
+    pub(crate) fn new<B>(admitted: Admitted, request: &Request<B>, shared: Arc<Shared>) -> Self {
         let Admitted { ctx, canceller, granted, budget, nested, .. } = admitted;
         let span = if nested { Span::none() } else { call_span(&ctx, request.uri(), budget) };
         let told = !nested && tracing::enabled!(target: "ctxprop", Level::WARN);
@@ -60,6 +64,7 @@ impl InFlight {
         InFlight {
             ctx,
             canceller,
+            shared,
             span,
             report,
             granted,

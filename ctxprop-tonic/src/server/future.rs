@@ -3,7 +3,6 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use ctxprop::{Cancelled, Cause, Run};
@@ -15,7 +14,6 @@ use tonic::Status;
 
 use super::body::CtxBody;
 use super::call::InFlight;
-use super::service::Shared;
 use super::told;
 use crate::BoxError;
 
@@ -27,7 +25,6 @@ use crate::BoxError;
 #[must_use = "futures do nothing unless awaited"]
 pub struct CtxFuture<F: Future + Send + 'static> {
     state: State<F>,
-    shared: Arc<Shared>,
 }
 
 enum State<F> {
@@ -48,56 +45,49 @@ struct Running<F> {
 }
 
 impl<F: Future + Send + 'static> CtxFuture<F> {
-    pub(crate) fn new(
-        handler: F,
-        call: InFlight,
-        asked: Option<Instant>,
-        shared: Arc<Shared>,
-    ) -> Self {
+    pub(crate) fn new(handler: F, call: InFlight, asked: Option<Instant>) -> Self {
         let run = Box::pin(call.ctx().run(handler));
-        CtxFuture { state: State::Runs(Running { run, call, asked }), shared }
+        CtxFuture { state: State::Runs(Running { run, call, asked }) }
     }
 
-    pub(crate) fn refused(status: Status, call: InFlight, shared: Arc<Shared>) -> Self {
-        CtxFuture { state: State::Refused(status, call), shared }
+    pub(crate) fn refused(status: Status, call: InFlight) -> Self {
+        CtxFuture { state: State::Refused(status, call) }
     }
 }
 
-impl Shared {
-    /// A response that is nothing but a status.
-    fn only<B>(&self, status: Status, call: &mut InFlight) -> Response<CtxBody<B>>
-    where
-        B: Body,
-        B::Error: Into<BoxError>,
-    {
-        let mut response = status.into_http::<()>().map(|()| CtxBody::empty());
-        self.head(call, &mut response);
-        response
-    }
+/// A response that is nothing but a status.
+fn only<B>(status: Status, call: &mut InFlight) -> Response<CtxBody<B>>
+where
+    B: Body,
+    B::Error: Into<BoxError>,
+{
+    let mut response = status.into_http::<()>().map(|()| CtxBody::empty());
+    head(call, &mut response);
+    response
+}
 
-    /// The head of the response as it leaves. One that has no body tells there how the call ended.
-    fn head<B: Body>(&self, call: &mut InFlight, response: &mut Response<B>) {
-        if response.body().is_end_stream() {
-            let source = response.extensions_mut().remove::<Status>();
-            told::tell(call, response.headers_mut(), source.as_ref());
-            if let Some(source) = source {
-                response.extensions_mut().insert(source);
-            }
-        }
-        if self.policy.echo_trace_id {
-            told::echo(call, response.headers_mut());
+/// The head of the response as it leaves. One that has no body tells there how the call ended.
+fn head<B: Body>(call: &mut InFlight, response: &mut Response<B>) {
+    if response.body().is_end_stream() {
+        let source = response.extensions_mut().remove::<Status>();
+        told::tell(call, response.headers_mut(), source.as_ref());
+        if let Some(source) = source {
+            response.extensions_mut().insert(source);
         }
     }
-
-    /// Binds the body of the handler's response to its call.
-    fn respond<B>(&self, mut call: InFlight, mut response: Response<B>) -> Response<CtxBody<B>>
-    where
-        B: Body + Send + 'static,
-        B::Error: Into<BoxError>,
-    {
-        self.head(&mut call, &mut response);
-        response.map(|body| CtxBody::new(body, call, self))
+    if call.shared.policy.echo_trace_id {
+        told::echo(call, response.headers_mut());
     }
+}
+
+/// Binds the body of the handler's response to its call.
+fn respond<B>(mut call: InFlight, mut response: Response<B>) -> Response<CtxBody<B>>
+where
+    B: Body + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    head(&mut call, &mut response);
+    response.map(|body| CtxBody::new(body, call))
 }
 
 impl<F: Future + Send + 'static> Running<F> {
@@ -146,23 +136,21 @@ where
                         return Poll::Pending;
                     };
                     running.call.cut();
-                    let response = this.shared.only(status, &mut running.call);
+                    let response = only(status, &mut running.call);
                     running.unwind("unwinding after the caller's deadline");
                     return Poll::Ready(Ok(response));
                 };
                 let Running { mut call, .. } = running;
                 Poll::Ready(match done {
-                    Ok(Ok(response)) => Ok(this.shared.respond(call, response)),
+                    Ok(Ok(response)) => Ok(respond(call, response)),
                     Ok(Err(error)) => Err(error),
                     Err(_) => {
                         let status = call.cut().into();
-                        Ok(this.shared.only(status, &mut call))
+                        Ok(only(status, &mut call))
                     }
                 })
             }
-            State::Refused(status, mut call) => {
-                Poll::Ready(Ok(this.shared.only(status, &mut call)))
-            }
+            State::Refused(status, mut call) => Poll::Ready(Ok(only(status, &mut call))),
             State::Over => panic!("a `CtxFuture` was polled after it was ready"),
         }
     }

@@ -104,16 +104,16 @@ where
         let asked = asked(&request);
         let admitted = shared.policy.admit(&shared.root, request.extensions(), request.headers());
         let too_little = shared.policy.is_too_little(admitted.budget);
-        let mut in_flight = InFlight::new(admitted, &request);
+        let mut in_flight = InFlight::new(admitted, &request, Arc::clone(shared));
         let asked = match asked {
             Ok(asked) if !too_little => asked,
             Ok(_) => {
                 let status = in_flight.refuse();
-                return CtxFuture::refused(status, in_flight, Arc::clone(shared));
+                return CtxFuture::refused(status, in_flight);
             }
             Err(InvalidTimeout { .. }) => {
                 let status = in_flight.refuse_malformed();
-                return CtxFuture::refused(status, in_flight, Arc::clone(shared));
+                return CtxFuture::refused(status, in_flight);
             }
         };
         let ctx = in_flight.ctx().clone();
@@ -126,6 +126,6 @@ where
             let next = self.inner.clone();
             Call::waits(std::mem::replace(&mut self.inner, next), request)
         };
-        CtxFuture::new(call, in_flight, asked, Arc::clone(shared))
+        CtxFuture::new(call, in_flight, asked)
     }
 }
