@@ -11,7 +11,8 @@ use syn::spanned::Spanned;
 use syn::visit_mut::{self, VisitMut};
 use syn::{
     Arm, Attribute, Block, Expr, ExprAsync, ExprAwait, ExprConst, ExprForLoop, ExprIf, ExprRepeat,
-    ExprWhile, GenericArgument, Item, PatIdent, Stmt, Type, parse_quote, parse_quote_spanned,
+    ExprWhile, GenericArgument, Item, PatIdent, Stmt, Token, Type, parse_quote,
+    parse_quote_spanned,
 };
 
 use super::macros;
@@ -231,10 +232,11 @@ impl<'a> Rewriter<'a> {
     /// `let propagated_ctx = <the current context>;`
     pub(crate) fn local_ctx(&self, at: Span) -> Stmt {
         let site = Span::mixed_site();
-        let (private, ctx) = (self.private(site), ctx(at));
+        // All of the pattern is at the user's place: rustc names the variable only then.
+        let (private, ctx, mutability) = (self.private(site), ctx(at), Token![mut](at));
         parse_quote_spanned! {site=>
             #[allow(unused_mut, unused_variables, unused_assignments)]
-            let mut #ctx = #private::Ctx::current();
+            let #mutability #ctx = #private::Ctx::current();
         }
     }
 }
