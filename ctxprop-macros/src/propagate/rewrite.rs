@@ -200,6 +200,10 @@ impl<'a> Rewriter<'a> {
 
     /// Wraps an async block, where it is made, in a scope of the context there.
     fn rewrite_async(&mut self, block: &mut ExprAsync) -> Option<Expr> {
+        // `get(|| async { "hello" })` asks for nothing, and has nothing to capture.
+        if self.in_closure && closures::asks_for_nothing(&block.block) {
+            return None;
+        }
         let is_body = self.visit_async_body(block);
         (!is_body).then(|| self.scoped(block, block.async_token.span))
     }

@@ -173,3 +173,20 @@ async fn a_call_takes_the_context_along() {
     assert_eq!(all, [Some(9); 4]);
     assert_eq!(ctx.sync_scope(|| seen().in_current()).await.unwrap(), Some(9));
 }
+
+/// As a router: it keeps what it is given for as long as the program runs.
+fn keep<F: Fn() -> R + 'static, R: Future<Output: Send> + Send + 'static>(make: F) -> F {
+    make
+}
+
+#[propagate]
+async fn makes_what_asks_for_nothing() -> &'static str {
+    let (greets, wraps) = (keep(|| async { "hello" }), keep(|| async { Some(7) }));
+    assert_eq!(wraps().await, Some(7));
+    greets().await
+}
+
+#[tokio::test]
+async fn a_block_that_asks_for_nothing_captures_nothing() {
+    assert_eq!(makes_what_asks_for_nothing().with(&root()).await, "hello");
+}

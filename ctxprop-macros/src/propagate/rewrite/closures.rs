@@ -3,8 +3,12 @@
 use proc_macro2::{Delimiter, Group, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
+use syn::visit::{self, Visit};
 use syn::visit_mut::VisitMut;
-use syn::{Expr, ExprAsync, ExprClosure, ReturnType, Type, parse_quote, parse_quote_spanned};
+use syn::{
+    Block, Expr, ExprAsync, ExprClosure, ReturnType, StmtMacro, Type, parse_quote,
+    parse_quote_spanned,
+};
 
 use super::{Rewriter, ctx};
 use crate::propagate::bodies::Binding;
@@ -68,4 +72,38 @@ impl Rewriter<'_> {
         let awaited = in_braces(quote_spanned!(braces=> #scoped.await));
         *closure.body = parse_quote!(#awaited);
     }
+}
+
+/// Whether a block holds values alone: nothing in it awaits, is called, or is a macro, so that no context can matter to it.
+pub(super) fn asks_for_nothing(block: &Block) -> bool {
+    struct Asks(bool);
+    impl<'a> Visit<'a> for Asks {
+        fn visit_expr(&mut self, expr: &'a Expr) {
+            match expr {
+                Expr::Await(_)
+                | Expr::MethodCall(_)
+                | Expr::Macro(_)
+                | Expr::Async(_)
+                | Expr::Closure(_) => {
+                    self.0 = true;
+                }
+                // A type's constructor: `Json(value)`.
+                Expr::Call(call) if !is_constructor(&call.func) => self.0 = true,
+                expr => visit::visit_expr(self, expr),
+            }
+        }
+
+        fn visit_stmt_macro(&mut self, _: &'a StmtMacro) {
+            self.0 = true;
+        }
+    }
+    let mut asks = Asks(false);
+    asks.visit_block(block);
+    !asks.0
+}
+
+fn is_constructor(func: &Expr) -> bool {
+    let Expr::Path(path) = func else { return false };
+    let name = path.path.segments.last().map(|last| last.ident.to_string());
+    name.is_some_and(|name| name.starts_with(|first: char| first.is_uppercase()))
 }
