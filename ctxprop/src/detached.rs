@@ -26,7 +26,7 @@ use std::panic::Location;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use crate::ctx::Ctx;
+use crate::ctx::{Background, Ctx};
 use crate::run::current;
 
 static DENIED: AtomicBool = AtomicBool::new(false);
@@ -43,9 +43,23 @@ pub fn count() -> u64 {
     COUNT.load(Ordering::Relaxed)
 }
 
+impl Background for Ctx {
+    #[track_caller]
+    fn background() -> Ctx {
+        made_a_root(Location::caller());
+        Ctx::root()
+    }
+
+    #[track_caller]
+    fn todo() -> Ctx {
+        made_a_root(Location::caller());
+        Ctx::root()
+    }
+}
+
 /// Called wherever a root is made.
 #[track_caller]
-pub(crate) fn made_a_root(place: &'static Location<'static>) {
+fn made_a_root(place: &'static Location<'static>) {
     if !current::is_set() {
         return;
     }

@@ -84,7 +84,6 @@ impl<F> NeedsCtx<F> {
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
-    /// use std::time::Duration;
     /// use ctxprop::{Background, Cancelled, Ctx, propagate};
     ///
     /// #[propagate]
@@ -93,11 +92,13 @@ impl<F> NeedsCtx<F> {
     /// }
     ///
     /// #[propagate]
-    /// async fn first(ids: Vec<u64>) -> Vec<Result<u64, Cancelled>> {
-    ///     futures::future::join_all(ids.into_iter().map(|id| load(id).in_current())).await
+    /// async fn in_time(id: u64) -> Result<u64, Cancelled> {
+    ///     let call = load(id).in_current();
+    ///     tokio::pin!(call);
+    ///     call.await
     /// }
     ///
-    /// assert_eq!(first(vec![1, 2]).with(&Ctx::background()).await, [Ok(1), Ok(2)]);
+    /// assert_eq!(in_time(7).with(&Ctx::background()).await, Ok(7));
     /// # });
     /// ```
     #[track_caller]

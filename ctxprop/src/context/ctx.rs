@@ -9,7 +9,6 @@ use super::header::{Additions, Header};
 use super::node::Node;
 use super::part::Part;
 use crate::baggage::{Baggage, BaggageError};
-use crate::detached;
 use crate::end::Keys;
 use crate::end::cause::{Cancelled, Cause};
 
@@ -75,21 +74,12 @@ pub trait Background: Sized {
     fn todo() -> Self;
 }
 
-impl Background for Ctx {
-    #[track_caller]
-    fn background() -> Ctx {
-        detached::made_a_root(std::panic::Location::caller());
-        Ctx::of(Node::root())
-    }
-
-    #[track_caller]
-    fn todo() -> Ctx {
-        detached::made_a_root(std::panic::Location::caller());
-        Ctx::of(Node::root())
-    }
-}
-
 impl Ctx {
+    /// A root, whoever makes it: `detached.rs` has what asks whether that is right.
+    pub(crate) fn root() -> Ctx {
+        Ctx::of(Node::root())
+    }
+
     pub(super) fn of(node: Arc<Node>) -> Ctx {
         Ctx { node }
     }
