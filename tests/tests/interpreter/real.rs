@@ -174,7 +174,9 @@ impl<E> Drop for Sleep<'_, E> {
 /// The shields that a function has in a variable. As in a `FuturesUnordered`, each has a waker of its own, and is polled
 /// only if it was woken; but in order, and those behind one that is ready wait for the next call.
 #[derive(Default)]
-pub(crate) struct All<'a>(Vec<(Pin<Box<dyn Future<Output = Value> + Send + 'a>>, Arc<Woken>)>);
+pub(crate) struct All<'a>(Vec<(Shielding<'a>, Arc<Woken>)>);
+
+type Shielding<'a> = Pin<Box<dyn Future<Output = Value> + Send + 'a>>;
 
 struct Woken {
     woken: AtomicBool,
@@ -220,13 +222,13 @@ impl<'a> All<'a> {
 
 #[propagate(boxed)]
 async fn drain(all: &mut All<'_>) -> Result<(), Error> {
-    while let Some(_) = all.next().await {}
+    while all.next().await.is_some() {}
     Ok(())
 }
 
 #[propagate(boxed)]
 async fn drain_value(mut all: All<'_>) -> Result<(), Error> {
-    while let Some(_) = all.next().await {}
+    while all.next().await.is_some() {}
     Ok(())
 }
 
