@@ -1,5 +1,7 @@
 //! The floors of the core (`ARCHITECTURE.md`): a file imports from its own and those below.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests may panic")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
