@@ -61,7 +61,7 @@ pub trait Background: Sized {
     ///
     /// # Panics
     ///
-    /// Inside a scope, where [`detached::deny`] was called.
+    /// Inside a scope, where [`detached::deny`](crate::detached::deny) was called.
     #[doc(alias = "Background")]
     fn background() -> Self;
 
