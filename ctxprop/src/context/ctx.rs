@@ -301,6 +301,6 @@ mod tests {
     fn sizes() {
         assert_eq!(size_of::<Ctx>(), 16, "two words");
         assert_eq!(size_of::<Node<()>>(), 120);
-        assert_eq!(size_of::<Node<(SpanContext, BaggageMap)>>(), 224);
+        assert_eq!(size_of::<Node<(SpanContext, BaggageMap)>>(), 256);
     }
 }

@@ -7,7 +7,6 @@ mod grammar;
 
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
 
 use http::HeaderValue;
 
@@ -50,8 +49,7 @@ const LONG_MEMBER: usize = 128;
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct TraceState(
     // Invariant: valid, not empty, within both limits, without empty members, one for each key.
-    // One word: each context that has a span carries it, and few have a state.
-    Option<Arc<HeaderValue>>,
+    Option<HeaderValue>,
 );
 
 impl TraceState {
@@ -109,8 +107,8 @@ impl TraceState {
 
     /// The value of the `tracestate` header to send; `None` where none is to be sent.
     #[must_use]
-    pub fn header(&self) -> Option<&HeaderValue> {
-        self.0.as_deref()
+    pub const fn header(&self) -> Option<&HeaderValue> {
+        self.0.as_ref()
     }
 
     /// Reads the only line of a message, and says how many members are not kept. One that is within
@@ -119,7 +117,7 @@ impl TraceState {
     pub(crate) fn from_line(line: Line<'_>) -> Result<(Self, LeftOut), TraceStateError> {
         let list = line.as_bytes();
         if check(list)? == Members::Compact && list.len() <= MAX_TRACE_STATE_BYTES {
-            return Ok((Self(line.to_header().map(Arc::new)), LeftOut::default()));
+            return Ok((Self(line.to_header()), LeftOut::default()));
         }
         Ok(Self::within_limits(list))
     }
@@ -169,7 +167,7 @@ impl TraceState {
     }
 
     fn members(&self) -> impl Iterator<Item = Member<'_>> {
-        members(self.0.as_deref().map_or(b"", HeaderValue::as_bytes))
+        members(self.0.as_ref().map_or(b"", HeaderValue::as_bytes))
     }
 }
 
@@ -292,7 +290,7 @@ fn join(members: &[Member<'_>]) -> TraceState {
     let texts: Vec<_> = members.iter().map(|member| member.text).collect();
     let line = texts.join(&b',');
     // Every byte of a member is printable ASCII, so this does not fail.
-    TraceState((!line.is_empty()).then(|| HeaderValue::try_from(line).ok()).flatten().map(Arc::new))
+    TraceState((!line.is_empty()).then(|| HeaderValue::try_from(line).ok()).flatten())
 }
 
 #[cfg(test)]

@@ -205,7 +205,25 @@ impl Formats {
         incoming
     }
 
+    #[cold]
+    #[inline(never)]
+    fn write_foreign(&self, format: Foreign, outgoing: &Outgoing<'_>, carrier: &mut impl Inject) {
+        if !self.trace && !self.baggage {
+            return;
+        }
+        format.clear(carrier);
+        let nowhere = SpanContext::invalid();
+        let told = Outgoing {
+            span: if self.trace { outgoing.span } else { &nowhere },
+            baggage: outgoing.baggage.filter(|_| self.baggage),
+            remaining: outgoing.remaining,
+        };
+        format.inject(&told, carrier);
+    }
+
     /// The trace, and the baggage where `incoming` has none.
+    #[cold]
+    #[inline(never)]
     fn read_foreign(
         &self,
         format: Foreign,
@@ -246,15 +264,8 @@ impl Formats {
             return Err(Expired);
         }
         carrier.clear(self.replaced());
-        if let Some(format) = self.foreign.filter(|_| self.trace || self.baggage) {
-            format.clear(carrier);
-            let nowhere = SpanContext::invalid();
-            let told = Outgoing {
-                span: if self.trace { outgoing.span } else { &nowhere },
-                baggage: outgoing.baggage.filter(|_| self.baggage),
-                remaining: outgoing.remaining,
-            };
-            format.inject(&told, carrier);
+        if let Some(format) = self.foreign {
+            self.write_foreign(format, outgoing, carrier);
         }
         if self.budget
             && let Some(remaining) = outgoing.remaining
