@@ -2,6 +2,7 @@
 //!
 //! What a context is and how its end is recorded lies below, and knows nothing of this floor.
 
+mod ambient;
 pub(crate) mod carry;
 pub(crate) mod current;
 pub(crate) mod defer;
