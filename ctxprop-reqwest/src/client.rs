@@ -38,7 +38,19 @@ use crate::{retry, send};
 /// ```
 #[derive(Clone)]
 pub struct Client {
-    pub(crate) inner: Arc<Inner>,
+    pub(crate) inner: Arc<dyn Shared>,
+}
+
+/// What all clones of a client share, as a `dyn`: rustc asks whether the type of each future around a client is `Send`, down
+/// to the last type, and gives up 128 types deep. Of reqwest's client, with its pool of connections, that would be 60.
+pub(crate) trait Shared: Send + Sync {
+    fn inner(&self) -> &Inner;
+}
+
+impl Shared for Inner {
+    fn inner(&self) -> &Inner {
+        self
+    }
 }
 
 /// What all clones of a client share.
@@ -128,8 +140,9 @@ impl Client {
     /// A URL of no use is told when the request is built or sent. A user and password in it become
     /// `authorization`.
     pub fn request<U: IntoUrl>(&self, method: Method, url: U) -> RequestBuilder {
-        let url = url.into_url(self.inner.base.as_ref());
-        let request = url.map(|url| self.inner.http.request(method, url));
+        let inner = self.inner.inner();
+        let url = url.into_url(inner.base.as_ref());
+        let request = url.map(|url| inner.http.request(method, url));
         RequestBuilder::new(self.clone(), request.map_err(Error::from))
     }
 
@@ -151,7 +164,7 @@ impl Client {
 /// headers the values.
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { http: _, base, rules } = &*self.inner;
+        let Inner { http: _, base, rules } = self.inner.inner();
         let base = base.as_ref().map(redacted);
         f.debug_struct("Client")
             .field("base_url", &base.as_ref().map(Url::as_str))

@@ -1,7 +1,9 @@
 //! [`Response`]: the head that is there, and the body that is still to come, within what the context has left.
 
 use std::fmt;
+use std::future::Future;
 use std::net::SocketAddr;
+use std::pin::Pin;
 
 use bytes::Bytes;
 use ctxprop::Ctx;
@@ -32,6 +34,18 @@ use crate::error::Error;
 pub struct Response {
     inner: reqwest::Response,
     ctx: Ctx,
+}
+
+/// What reads a body to its end.
+type Reading<'a, T> = Pin<Box<dyn Future<Output = Result<T, reqwest::Error>> + Send + 'a>>;
+
+/// In a box, as what sends a request is: each future around it would move it once more. And as a `dyn`: rustc asks whether
+/// the type of each future around it is `Send`, down to the last type, and gives up 128 types deep. In a chain of calls above
+/// a body, reqwest's own types would be half of them.
+fn reading<'a, T>(
+    read: impl Future<Output = Result<T, reqwest::Error>> + Send + 'a,
+) -> Reading<'a, T> {
+    Box::pin(read)
 }
 
 impl Response {
@@ -96,7 +110,7 @@ impl Response {
     ///
     /// Dropping it gives up the rest of the body.
     pub async fn text(self) -> Result<String, Error> {
-        Ok(self.ctx.run(Box::pin(self.inner.text())).await??)
+        Ok(self.ctx.run(reading(self.inner.text())).await??)
     }
 
     /// The whole body as text, in this encoding where `content-type` has none.
@@ -107,7 +121,7 @@ impl Response {
     #[cfg(feature = "charset")]
     pub async fn text_with_charset(self, default_encoding: &str) -> Result<String, Error> {
         let Response { inner, ctx } = self;
-        ctx.run(async { Ok(inner.text_with_charset(default_encoding).await?) }).await?
+        Ok(ctx.run(reading(inner.text_with_charset(default_encoding))).await??)
     }
 
     /// The whole body, read as JSON.
@@ -117,7 +131,7 @@ impl Response {
     /// As [`text`](Response::text), and [`Error::Reqwest`] where it is not JSON of this type.
     #[cfg(feature = "json")]
     pub async fn json<T: serde::de::DeserializeOwned>(self) -> Result<T, Error> {
-        Ok(self.ctx.run(Box::pin(self.inner.json())).await??)
+        Ok(self.ctx.run(reading(self.inner.json())).await??)
     }
 
     /// The whole body.
@@ -126,8 +140,7 @@ impl Response {
     ///
     /// As [`text`](Response::text).
     pub async fn bytes(self) -> Result<Bytes, Error> {
-        // In a box, as what sends a request is: each future around it would move it once more.
-        Ok(self.ctx.run(Box::pin(self.inner.bytes())).await??)
+        Ok(self.ctx.run(reading(self.inner.bytes())).await??)
     }
 
     /// The next part of the body; `None` at its end.

@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use tracing::level_filters::LevelFilter;
 use tracing::{Instrument, Span, field};
 
-use crate::client::{Inner, Rules};
+use crate::client::{Rules, Shared};
 use crate::error::Error;
 use crate::journey::Journey;
 use crate::{DEADLINE_EXCEEDED, metrics, retry};
@@ -58,7 +58,7 @@ pub(crate) type Sending = Pin<Box<dyn Future<Output = Result<crate::Response, Er
 
 /// Sends a request under the current context, and up to `retries` times more.
 pub(crate) fn send(
-    client: Arc<Inner>,
+    client: Arc<dyn Shared>,
     request: Result<Request, Error>,
     retries: u32,
 ) -> NeedsCtx<Sending> {
@@ -72,11 +72,11 @@ pub(crate) fn send(
     }
 }
 
-fn sending(client: Arc<Inner>, request: Request, retries: u32) -> Sending {
+fn sending(client: Arc<dyn Shared>, request: Request, retries: u32) -> Sending {
     // It stays where it is until its hop is ready: all that borrows it is small.
     let mut request = Some(request);
     Box::pin(metrics::counted(async move {
-        let ctx = Ctx::current();
+        let (ctx, client) = (Ctx::current(), client.inner());
         let sender = Sender::new(&client.rules, &ctx, request.as_mut());
         let transport = &mut &client.http;
         let response = match retries {
