@@ -13,27 +13,27 @@ use crate::end::cause::Cause;
 
 type Run = Box<dyn FnOnce(Cause) + Send>;
 
-/// A function to call at the end, and where.
-pub(super) struct Callback {
-    run: Run,
-    runtime: Option<Handle>,
-}
+/// A function to call at the end. Its runtime is in there too: what a context is made of is asked whether it is `Send`
+/// for each future that holds one, down to the last type, and tokio's are many.
+pub(super) struct Callback(Run);
 
 impl Callback {
     /// `f`, to be called in the runtime and in the `tracing` span that are current here.
     pub(super) fn here(f: impl FnOnce(Cause) + Send + 'static) -> Callback {
-        let span = Span::current();
-        let run = Box::new(move |cause| span.in_scope(|| f(cause)));
-        Callback { run, runtime: Handle::try_current().ok() }
+        let (span, runtime) = (Span::current(), Handle::try_current().ok());
+        Callback(Box::new(move |cause| {
+            let run = Box::new(move |cause| span.in_scope(|| f(cause)));
+            let call = Call(Some((run, cause)));
+            match runtime {
+                Some(runtime) => drop(runtime.spawn(async move { call.run() })),
+                None => drop(call),
+            }
+        }))
     }
 
     /// Calls it in a task of its runtime, or in the thread for those without one.
     pub(super) fn dispatch(self, cause: Cause) {
-        let call = Call(Some((self.run, cause)));
-        match self.runtime {
-            Some(runtime) => drop(runtime.spawn(async move { call.run() })),
-            None => drop(call),
-        }
+        (self.0)(cause);
     }
 }
 

@@ -6,6 +6,8 @@
 //! 3. A scope inside another that is polled with the same waker and ends with the same context shares its registration,
 //!    which lasts as long as one of the two waits.
 
+use std::fmt;
+use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -32,7 +34,19 @@ pub(crate) struct Registration {
 #[derive(Debug)]
 struct Timer {
     runtime: Id,
-    sleep: Pin<Box<Sleep>>,
+    sleep: Pin<Box<dyn Sleeps>>,
+}
+
+/// A [`Sleep`], as a `dyn`: rustc asks whether the type of each future around a scope is `Send`, down to the last type, and
+/// gives up 128 types deep. The timer's own would be 40 of them.
+trait Sleeps: Future<Output = ()> + fmt::Debug + Send {
+    fn is_elapsed(&self) -> bool;
+}
+
+impl Sleeps for Sleep {
+    fn is_elapsed(&self) -> bool {
+        Sleep::is_elapsed(self)
+    }
 }
 
 impl Timer {
