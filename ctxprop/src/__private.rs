@@ -49,6 +49,7 @@ hidden! {
     pub use crate::body::Returns;
     pub use crate::body::at;
     pub use crate::body::boxed;
+    pub use crate::body::derived;
     pub use crate::body::leaf;
     pub use crate::body::leaf_under;
     pub use crate::body::needs_ctx;

@@ -7,37 +7,29 @@
 //! 2. It keeps the context it has begun with, whoever polls it later.
 
 use std::future::Future;
-use std::pin::Pin;
-use std::task::{Context, Poll};
-
-use pin_project_lite::pin_project;
 
 use crate::ctx::Ctx;
 use crate::run::current;
-use crate::run::scope::Scope;
+use crate::run::scope::{Begin, Scope};
 
-pin_project! {
-    /// An async block with its context.
-    #[must_use = "futures do nothing unless awaited"]
-    #[allow(missing_debug_implementations, reason = "opaque to users")]
-    pub struct Block<F> {
-        begun: bool,
-        #[pin]
-        scope: Scope<F>,
-    }
+/// An async block with its context.
+pub type Block<F> = Scope<F, Narrows>;
+
+/// Under the current context where that descends from its own (invariant 1).
+#[derive(Debug)]
+pub struct Narrows {
+    begun: bool,
 }
 
-impl<F: Future> Future for Block<F> {
-    type Output = F::Output;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        let mut this = self.project();
-        if !std::mem::replace(this.begun, true)
-            && let Some(narrower) = current::narrower(this.scope.ctx())
+impl Begin for Narrows {
+    #[inline]
+    fn begin(&mut self, ctx: &mut Option<Ctx>) {
+        if !std::mem::replace(&mut self.begun, true)
+            && let Some(own) = ctx
+            && let Some(narrower) = current::narrower(own)
         {
-            this.scope.as_mut().begin_under(narrower);
+            *own = narrower;
         }
-        this.scope.poll(cx)
     }
 }
 
@@ -57,5 +49,5 @@ pub fn block_called<F: Future>(made: &Ctx, block: F) -> Block<F> {
 /// An async block that carries `ctx`.
 #[inline]
 pub fn block_under<F: Future>(ctx: Ctx, block: F) -> Block<F> {
-    Block { begun: false, scope: Scope::new(ctx, block) }
+    Scope::beginning(Some(ctx), Narrows { begun: false }, block)
 }

@@ -19,9 +19,9 @@ use std::time::Duration;
 use crate::cause::Cancelled;
 use crate::ctx::Ctx;
 use crate::needs_ctx::{Awaitable, NeedsCtx};
-use crate::run::current;
+use crate::run::frame;
 use crate::run::leaf::{Ended, Leaf, Why};
-use crate::run::scope::Scope;
+use crate::run::scope::{Derived, Scope};
 
 mod awaited;
 mod said;
@@ -89,7 +89,7 @@ pub trait How {
 
     /// The end that keeps what waits for nothing from beginning.
     fn refused(&self) -> Option<Self::End<()>> {
-        (Self::UNWINDS && current::refuses()).then(|| Self::ended(Why::Refused))
+        (Self::UNWINDS && frame::refuses()).then(|| Self::ended(Why::Refused))
     }
 
     /// Whether it ever takes the end.
@@ -244,6 +244,16 @@ pub const fn needs_ctx<T, F: Future<Output = T>>(body: F) -> NeedsCtx<F> {
 #[inline]
 pub fn scope<T, F: Future<Output = T>>(ctx: Ctx, body: F) -> Scope<F> {
     Scope::new(ctx, body)
+}
+
+/// A body that runs as a scope of what `derive` makes of `parent`, or of the current context where there is none.
+#[inline]
+pub fn derived<T, F: Future<Output = T>, D: FnOnce(&Ctx) -> Ctx>(
+    parent: Option<Ctx>,
+    derive: D,
+    body: F,
+) -> Scope<F, Derived<D>> {
+    Scope::derived(parent, derive, body)
 }
 
 /// The future of a function that is `boxed`.

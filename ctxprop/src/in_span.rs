@@ -7,42 +7,52 @@
 
 use std::cell::RefCell;
 use std::future::Future;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 
-use pin_project_lite::pin_project;
 use tracing::Span;
 use tracing::span::EnteredSpan;
 
+use crate::ctx::Ctx;
 use crate::run::current;
+use crate::run::scope::{Begin, Derived, Scope};
 use crate::span::{SpanId, TraceId};
 
 thread_local! {
     static OPENED: RefCell<Option<EnteredSpan>> = const { RefCell::new(None) };
 }
 
-pin_project! {
-    /// A body that opens a span at its start.
-    #[derive(Debug)]
-    pub struct InSpan<F> {
-        span: Span,
-        // `None` once it is ready
-        #[pin]
-        body: Option<F>,
+/// A scope in the span that its body opens.
+#[derive(Debug)]
+pub struct InSpan<D> {
+    span: Span,
+    derived: Derived<D>,
+}
+
+impl<D: FnOnce(&Ctx) -> Ctx> Begin for InSpan<D> {
+    fn begin(&mut self, ctx: &mut Option<Ctx>) {
+        self.derived.begin(ctx);
     }
 
-    impl<F> PinnedDrop for InSpan<F> {
-        fn drop(this: Pin<&mut Self>) {
-            let mut this = this.project();
-            let _entered = this.span.enter();
-            this.body.set(None);
+    fn around<R>(&mut self, f: impl FnOnce() -> R) -> R {
+        let _outer = Outer(OPENED.take());
+        let result = {
+            let _entered = self.span.enter();
+            f()
+        };
+        if let Some(opened) = OPENED.take() {
+            self.span = opened.exit();
         }
+        result
     }
 }
 
-/// Runs `body` in the span that it opens with [`open_span`].
-pub const fn in_span<F: Future>(body: F) -> InSpan<F> {
-    InSpan { span: Span::none(), body: Some(body) }
+/// A body that opens a span, with [`open_span`], and runs as a scope of what `derive` makes of `parent`, or of the current
+/// context where there is none.
+pub fn in_span<T, F: Future<Output = T>, D: FnOnce(&Ctx) -> Ctx>(
+    parent: Option<Ctx>,
+    derive: D,
+    body: F,
+) -> Scope<F, InSpan<D>> {
+    Scope::beginning(parent, InSpan { span: Span::none(), derived: Derived::by(derive) }, body)
 }
 
 /// Opens and enters the span of the body that is being polled.
@@ -66,32 +76,5 @@ struct Outer(Option<EnteredSpan>);
 impl Drop for Outer {
     fn drop(&mut self) {
         OPENED.set(self.0.take());
-    }
-}
-
-impl<F: Future> Future for InSpan<F> {
-    type Output = F::Output;
-
-    /// # Panics
-    ///
-    /// When polled after it was ready, as an `async` block does.
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        let mut this = self.project();
-        let _outer = Outer(OPENED.take());
-        let polled = {
-            let _entered = this.span.enter();
-            let polled = match this.body.as_mut().as_pin_mut() {
-                Some(body) => body.poll(cx),
-                None => panic!("a body was polled after it was ready"),
-            };
-            if polled.is_ready() {
-                this.body.set(None);
-            }
-            polled
-        };
-        if let Some(opened) = OPENED.take() {
-            *this.span = opened.exit();
-        }
-        polled
     }
 }

@@ -13,7 +13,7 @@ use ctxprop_benches::instructions::{instructions, ran_as_child};
 ///
 /// A leaf looks at each context above that can end by itself, six instructions each, since none is told of the end of
 /// another: here they are two.
-const GOALS: [(&str, f64); 2] = [("call", 50.0), ("ready", 29.0)];
+const GOALS: [(&str, f64); 2] = [("call", 50.0), ("ready", 19.5)];
 
 fn main() -> ExitCode {
     if ran_as_child(&CASES) {

@@ -8,6 +8,7 @@ use syn::{Attribute, Pat, PatIdent, Receiver, Type, parse_quote_spanned};
 
 use super::Args;
 use super::rewrite::{self, Frame, Rewriter};
+use crate::krate::Private;
 
 /// Moves an argument, or what its pattern binds, into the body.
 pub(crate) struct Binding(TokenStream);
@@ -37,6 +38,12 @@ impl Binding {
     pub(crate) fn mention(attrs: &[Attribute], name: &Ident) -> Binding {
         let (cfgs, allow) = (cfgs(attrs), allow(name));
         Binding(quote_spanned!(Span::mixed_site()=> #(#cfgs)* #allow let _ = &#name;))
+    }
+
+    /// The context that was derived as the body began.
+    pub(crate) fn of_current(name: &Ident, private: &Private) -> Binding {
+        let private = private.at(name.span());
+        Binding(quote_spanned!(name.span()=> let #name = #private::Ctx::current();))
     }
 
     /// An argument of a function that is rewritten whole. Its pattern moves into the body, as that of an

@@ -31,8 +31,12 @@ pub(crate) fn implementation(item: &mut ItemImpl, args: &Args, errors: &mut Erro
         }
         let own = Own::take(&mut method.attrs, args, errors);
         let mut function = Function::from(method.clone());
-        function.place =
-            Place { is_free: false, generics: item.generics.clone(), supertraits: None };
+        function.place = Place {
+            is_free: false,
+            implements: item.trait_.is_some(),
+            generics: item.generics.clone(),
+            supertraits: None,
+        };
         if let Some(tokens) = one(function, &own, args, errors) {
             *inner = ImplItem::Verbatim(tokens);
         }
@@ -56,6 +60,7 @@ pub(crate) fn interface(item: &mut ItemTrait, args: &Args, errors: &mut Errors) 
         let mut function = Function::from(method.clone());
         function.place = Place {
             is_free: false,
+            implements: false,
             generics: item.generics.clone(),
             supertraits: Some(item.supertraits.clone()),
         };

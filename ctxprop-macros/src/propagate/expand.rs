@@ -2,7 +2,8 @@
 //!
 //! | the function | becomes |
 //! | --- | --- |
-//! | `async fn f(ctx: Ctx, ..) -> T` | the same signature; the body runs as a scope of `ctx` |
+//! | `async fn f(ctx: Ctx, ..) -> T` | `fn f(ctx: Ctx, ..) -> impl Future<Output = T>`: a scope of `ctx`, in which the body runs |
+//! | the same in an `impl` of a trait, or under an attribute that may want to see an `async fn` | the same signature, which awaits that scope |
 //! | `async fn f(..) -> T` | `fn f(..) -> NeedsCtx<impl Future<Output = T>>` |
 //! | the same in a trait | with `+ Send`; where the context is named, `-> impl Future<Output = T> + Send` |
 //! | the same with `boxed` | with `Pin<Box<dyn Future<Output = T> + Send + '_>>` in place of `impl Future` |
@@ -121,9 +122,12 @@ fn pattern(input: &FnArg) -> Option<&Pat> {
 impl Writer<'_> {
     /// The body runs as a scope of the context it is given.
     fn given(&self, mut function: Function, context: &Context) -> TokenStream {
-        let as_future = self.args.boxed.is_some() || function.is_of_a_trait();
-        if as_future {
-            let future = self.future(&mut function, true);
+        let of_a_trait = self.args.boxed.is_some() || function.is_of_a_trait();
+        // One coroutine in place of two.
+        let is_the_scope =
+            !of_a_trait && !function.place.implements && neighbours::are_inert(&function.attrs);
+        if of_a_trait || is_the_scope {
+            let future = self.future(&mut function, of_a_trait);
             function.sig.asyncness = None;
             function.sig.output = returns(future);
             if self.args.boxed.is_some() {
@@ -138,9 +142,12 @@ impl Writer<'_> {
         let braces = body.brace_token.span.join();
         let site = self.site;
         let private = self.private.at(site);
-        let derived = Ident::new("derived", site);
         let is_derived = self.args.budget.is_some() || self.args.span.is_some();
+        let derived = Ident::new("derived", site);
         let (mut captures, mut bindings) = (Vec::new(), Vec::new());
+        if is_derived {
+            bindings.push(Binding::of_current(&derived, &self.private));
+        }
         let mut given = TokenStream::new();
         for (index, input) in function.sig.inputs.iter_mut().enumerate() {
             let input = match input {
@@ -162,8 +169,8 @@ impl Writer<'_> {
                     (true, false) => derived.to_token_stream(),
                 };
                 bindings.push(Binding::of_context(&input.attrs, &mut input.pat, &value));
-            } else if !as_future && bodies::takes_all(&input.pat) {
-                // The signature stays as written.
+            } else if !of_a_trait && bodies::takes_all(&input.pat) {
+                // The parameters stay as written.
                 bindings.extend(Binding::of_pattern(&input.attrs, &mut input.pat));
             } else {
                 bindings.extend(Binding::of_argument(index, &input.attrs, &mut input.pat));
@@ -173,17 +180,20 @@ impl Writer<'_> {
             }
         }
         let parent = if context.by_ref { given } else { quote_spanned!(site=> &#given) };
-        let derive = self.derived(&parent).map(|ctx| quote_spanned!(site=> let #derived = #ctx;));
-        let scope_of = if is_derived { quote_spanned!(site=> &#derived) } else { parent };
+        let parent = quote_spanned!(site=> #private::Clone::clone(#parent));
         let (ty, inner) = (self.output.inferred(), self.inner(&function, &bindings, body));
-        let run = quote_spanned! {site=>
-            #derive
-            #private::scope::<#ty, _>(#private::Clone::clone(#scope_of), #inner).await
+        let scope = match self.derived(&quote_spanned!(site=> #private::Some(#parent)), &ty, &inner)
+        {
+            Some(scope) => scope,
+            None => quote_spanned!(site=> #private::scope::<#ty, _>(#parent, #inner)),
         };
-        if !as_future {
-            return function.with_block(run, braces);
+        if is_the_scope {
+            return function.with_block(scope, braces);
         }
-        let future = quote_spanned!(site=> async move { #(#captures)* #run });
+        if !of_a_trait {
+            return function.with_block(quote_spanned!(site=> #scope.await), braces);
+        }
+        let future = quote_spanned!(site=> async move { #(#captures)* #scope.await });
         function.with_block(self.maybe_boxed(future), braces)
     }
 
@@ -221,11 +231,11 @@ impl Writer<'_> {
             }
         }
         let mut inner = self.inner(&function, &bindings, body);
-        let current = quote_spanned!(site=> &#private::Ctx::current());
-        if let Some(ctx) = self.derived(&current) {
-            inner = quote_spanned!(site=> async move { #private::scope(#ctx, #inner).await });
+        let ty = self.output.inferred();
+        if let Some(scope) = self.derived(&quote_spanned!(site=> #private::None), &ty, &inner) {
+            inner = scope;
         }
-        let (ty, inner) = (self.output.inferred(), self.maybe_boxed(inner));
+        let inner = self.maybe_boxed(inner);
         let call = match self.args.boxed {
             Some(_) => quote_spanned!(site=> #private::NeedsCtx::new(#inner)),
             None => quote_spanned!(site=> #private::needs_ctx::<#ty, _>(#inner)),
@@ -285,19 +295,26 @@ impl Writer<'_> {
         }
     }
 
-    /// The context that the body runs under, where that is not its parent.
-    fn derived(&self, parent: &TokenStream) -> Option<TokenStream> {
+    /// A scope of the context that the body runs under, where that is not its parent.
+    fn derived(&self, parent: &TokenStream, ty: &Type, body: &TokenStream) -> Option<TokenStream> {
         let site = self.site;
         let private = self.private.at(site);
         let budgeted = self.args.budget.map(|budget| {
             let budget = budget.expr(private);
-            quote_spanned!(site=> #budget.of(#parent))
+            quote_spanned!(site=> #budget.of(parent))
         });
-        match (budgeted, &self.args.span) {
-            (budgeted, None) => budgeted,
-            (None, Some(_)) => Some(quote_spanned!(site=> #private::Ctx::child_span(#parent))),
-            (Some(ctx), Some(_)) => Some(quote_spanned!(site=> #private::Ctx::child_span(&#ctx))),
-        }
+        let ctx = match (budgeted, &self.args.span) {
+            (None, None) => return None,
+            (Some(ctx), None) => ctx,
+            (None, Some(_)) => quote_spanned!(site=> #private::Ctx::child_span(parent)),
+            (Some(ctx), Some(_)) => quote_spanned!(site=> #private::Ctx::child_span(&#ctx)),
+        };
+        let derive = quote_spanned!(site=> |parent: &#private::Ctx| #ctx);
+        let scope = match self.args.span {
+            Some(_) => quote_spanned!(site=> #private::in_span),
+            None => quote_spanned!(site=> #private::derived),
+        };
+        Some(quote_spanned!(site=> #scope::<#ty, _, _>(#parent, #derive, #body)))
     }
 
     /// The body as an async block that owns the arguments.
@@ -321,14 +338,7 @@ impl Writer<'_> {
             block.set_span(body.brace_token.span.join());
         }
         // The outer block is of this crate's edition: temporaries of the inner one drop before the arguments.
-        let inner = quote_spanned!(site=> async move { #(#bindings)* #block });
-        match span {
-            Some(_) => {
-                let private = self.private.at(site);
-                quote_spanned!(site=> #private::in_span(#inner))
-            }
-            None => inner,
-        }
+        quote_spanned!(site=> async move { #(#bindings)* #block })
     }
 }
 

@@ -25,6 +25,26 @@ fn entry(attrs: &[Attribute]) -> Option<&Attribute> {
     attrs.iter().find(|attr| name_is_one_of(attr, ENTRIES))
 }
 
+/// Attributes that mean the same on a function that gives a future as on an `async fn`.
+const INERT: &[&str] = &[
+    "doc",
+    "cfg",
+    "allow",
+    "expect",
+    "warn",
+    "deny",
+    "forbid",
+    "must_use",
+    "inline",
+    "cold",
+    "deprecated",
+];
+
+/// Whether no attribute below could want to see an `async fn`.
+pub(crate) fn are_inert(attrs: &[Attribute]) -> bool {
+    attrs.iter().all(|attr| name_is_one_of(attr, INERT))
+}
+
 fn name_is_one_of(attr: &Attribute, names: &[&str]) -> bool {
     attr.path().segments.last().is_some_and(|last| names.iter().any(|name| last.ident == name))
 }

@@ -33,6 +33,8 @@ pub(crate) struct Function {
 pub(crate) struct Place {
     /// Whether nothing is known to be around it.
     pub(crate) is_free: bool,
+    /// Whether it implements a method of a trait.
+    pub(crate) implements: bool,
     /// The generics of the `impl` block or trait around it.
     pub(crate) generics: Generics,
     /// What the trait around it, if one is, demands of its types.
@@ -41,7 +43,7 @@ pub(crate) struct Place {
 
 impl Default for Place {
     fn default() -> Self {
-        Place { is_free: true, generics: Generics::default(), supertraits: None }
+        Place { is_free: true, implements: false, generics: Generics::default(), supertraits: None }
     }
 }
 

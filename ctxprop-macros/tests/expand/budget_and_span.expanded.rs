@@ -5,41 +5,45 @@ fn charge(
     needs_ctx::<
         Result<(), AppError>,
         _,
-    >(async move {
-        scope(
-                Ctx::child_span(&Budget::Share(0.4f64).of(&Ctx::current())),
-                in_span(async move {
-                    let id = id;
-                    let amount = amount;
-                    {
-                        if false {
-                            return returned::<Result<(), AppError>>();
-                        }
-                        open_span(
-                            tracing::info_span!(
-                                "charge", trace_id = % trace_id(), span_id = % span_id(),
-                                id, amount = % amount
-                            ),
-                        );
-                        #[allow(unused_imports)]
-                        use DeriveFromTheCurrentContext as _;
-                        #[allow(unused_imports)]
-                        use Kind as _;
-                        #[allow(unused_imports)]
-                        use {CannotBeSaid as _, CannotSayCancelled as _};
-                        let how = Returns::<Result<(), AppError>>::new().how();
-                        match leaf((pay(id, amount)).propagated_kind(), &how).await {
-                            Ok(value) => value,
-                            Err(end) => {
-                                match end.say(&how) {
-                                    ControlFlow::Continue(value) => value,
-                                    ControlFlow::Break(end) => return how.bail(end),
-                                }
+    >(
+        in_span::<
+            Result<(), AppError>,
+            _,
+            _,
+        >(
+            None,
+            |parent: &Ctx| Ctx::child_span(&Budget::Share(0.4f64).of(parent)),
+            async move {
+                let id = id;
+                let amount = amount;
+                {
+                    if false {
+                        return returned::<Result<(), AppError>>();
+                    }
+                    open_span(
+                        tracing::info_span!(
+                            "charge", trace_id = % trace_id(), span_id = % span_id(), id,
+                            amount = % amount
+                        ),
+                    );
+                    #[allow(unused_imports)]
+                    use DeriveFromTheCurrentContext as _;
+                    #[allow(unused_imports)]
+                    use Kind as _;
+                    #[allow(unused_imports)]
+                    use {CannotBeSaid as _, CannotSayCancelled as _};
+                    let how = Returns::<Result<(), AppError>>::new().how();
+                    match leaf((pay(id, amount)).propagated_kind(), &how).await {
+                        Ok(value) => value,
+                        Err(end) => {
+                            match end.say(&how) {
+                                ControlFlow::Continue(value) => value,
+                                ControlFlow::Break(end) => return how.bail(end),
                             }
                         }
                     }
-                }),
-            )
-            .await
-    })
+                }
+            },
+        ),
+    )
 }

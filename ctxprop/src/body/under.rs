@@ -13,7 +13,7 @@ use pin_project_lite::pin_project;
 use super::{How, Threads, Unraced, Unwinds};
 use crate::ctx::Ctx;
 use crate::needs_ctx::Awaitable;
-use crate::run::current;
+use crate::run::frame;
 use crate::run::leaf::{Ended, Leaf, Why};
 use crate::run::scope::Scope;
 
@@ -96,7 +96,7 @@ impl<F: Future> Future for Begins<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        if !std::mem::replace(this.begun, true) && current::refuses() {
+        if !std::mem::replace(this.begun, true) && frame::refuses() {
             return Poll::Ready(Err(Ended::new(Why::Refused)));
         }
         this.leaf.poll(cx)

@@ -23,8 +23,9 @@ use tokio::time::Instant;
 use super::header::Header;
 use crate::end::Keys;
 use crate::end::cause::Cause;
-use crate::end::record::Moment;
+use crate::end::record::{Moment, NEVER, Word, count_end};
 use crate::fault::{Fault, planted};
+use crate::sync::{Ordering, fence};
 
 impl Header {
     /// Those whose end counts here, the nearest first.
@@ -39,9 +40,16 @@ impl Header {
         self.nearest_ender().is_some_and(Header::ender_ended)
     }
 
-    /// The same of one that can end by itself. As `enders` goes, in half the instructions: each leaf asks this.
+    /// The word of the nearest end that counts here.
     #[inline]
-    pub(crate) fn ender_ended(&self) -> bool {
+    pub(crate) fn nearest_end(&self) -> &Word {
+        self.nearest_ender().map_or(&NEVER, |ender| ender.end.word())
+    }
+
+    /// Whether the end of one that can end by itself was recorded, or of one above. As `enders` goes, in half the
+    /// instructions.
+    #[inline]
+    fn ender_ended(&self) -> bool {
         let mut next = Some(self);
         while let Some(ender) = next {
             if ender.end.is_set() {
@@ -79,7 +87,7 @@ impl Header {
         if let Some(deadline) = top.deadline {
             top.end.set(Moment::of_deadline(deadline));
         }
-        top.end.tell();
+        top.announce();
     }
 
     /// When and why it ended, if that was recorded; from here on this stays (invariant 2).
@@ -149,8 +157,18 @@ impl Header {
             }
         }
         if !planted(Fault::TellsFirst) {
-            ender.end.tell();
+            ender.announce();
         }
+    }
+
+    /// Once its end is recorded: counts that, if there is anyone below, and tells all that wait.
+    fn announce(&self) {
+        // Whoever is made below counts itself and then looks at the word, so one of the two sees the other.
+        fence(Ordering::SeqCst);
+        if self.members() > 0 {
+            count_end();
+        }
+        self.end.tell();
     }
 
     /// Tells all that wait of each end that counts here. When this returns, all were woken.

@@ -109,7 +109,8 @@ impl Header {
         if marks.has(Marks::ENDS)
             && let Some(above) = above
         {
-            above.members.fetch_add(1, Ordering::Relaxed);
+            // `Header::announce` says why.
+            above.members.fetch_add(1, Ordering::SeqCst);
         }
         let end = match own {
             Some(own) if own.budget.is_zero() || above.is_some_and(Header::ended) => {

@@ -6,6 +6,7 @@ use std::any::Any;
 use std::error::Error;
 use std::fmt;
 use std::io;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -115,7 +116,7 @@ impl Eq for Cause {}
 impl<E: Error + Send + Sync + 'static> From<E> for Cause {
     fn from(error: E) -> Self {
         match (&error as &dyn Any).downcast_ref::<Cancelled>() {
-            Some(cancelled) => cancelled.cause.clone(),
+            Some(cancelled) => cancelled.cause().clone(),
             None => Cause::Custom(Arc::new(error)),
         }
     }
@@ -140,41 +141,77 @@ impl<E: Error + Send + Sync + 'static> From<E> for Cause {
 /// assert!(cancelled.is_deadline());
 /// assert_eq!(cancelled.http_status(), 504);
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cancelled {
-    cause: Cause,
-    budget: Option<Duration>,
+#[derive(Clone, PartialEq, Eq)]
+pub struct Cancelled(Told);
+
+/// In two words, of which one says the kind: each error of a function that unwinds is at least as large, and its results are
+/// moved at each await.
+#[derive(Clone, PartialEq, Eq)]
+enum Told {
+    Cancelled,
+    /// What the deadline had granted, in nanoseconds, which last for 584 years, and one more; none where that is not
+    /// known.
+    DeadlineExceeded(Option<NonZeroU64>),
+    Disconnected,
+    Finished,
+    Shutdown,
+    /// In a box, since an error of somebody's own is two words already.
+    Custom(Box<Cause>),
 }
+
+const _: () = assert!(size_of::<Cancelled>() <= 16 && size_of::<Result<u64, Cancelled>>() <= 16);
 
 impl Cancelled {
     /// The error for `cause`, where no context is at hand to ask with [`Ctx::check`](crate::Ctx::check).
     pub fn new(cause: Cause) -> Self {
-        Cancelled { cause, budget: None }
+        Cancelled::with_budget(cause, None)
     }
 
-    /// The error for `cause`; `budget` is what the deadline had granted.
+    /// The error for `cause`; `budget` is what the deadline had granted, if it is one.
     pub(crate) fn with_budget(cause: Cause, budget: Option<Duration>) -> Self {
-        Cancelled { cause, budget }
+        Cancelled(match cause {
+            Cause::Cancelled => Told::Cancelled,
+            Cause::DeadlineExceeded => Told::DeadlineExceeded(budget.map(|budget| {
+                let nanos = u64::try_from(budget.as_nanos()).unwrap_or(u64::MAX);
+                NonZeroU64::MIN.saturating_add(nanos)
+            })),
+            Cause::Disconnected => Told::Disconnected,
+            Cause::Finished => Told::Finished,
+            Cause::Shutdown => Told::Shutdown,
+            Cause::Custom(_) => Told::Custom(Box::new(cause)),
+        })
     }
 
     /// Why the context ended.
     pub fn cause(&self) -> &Cause {
-        &self.cause
+        match &self.0 {
+            Told::Cancelled => &Cause::Cancelled,
+            Told::DeadlineExceeded(_) => &Cause::DeadlineExceeded,
+            Told::Disconnected => &Cause::Disconnected,
+            Told::Finished => &Cause::Finished,
+            Told::Shutdown => &Cause::Shutdown,
+            Told::Custom(cause) => cause,
+        }
     }
 
     /// Whether it was the deadline.
     pub fn is_deadline(&self) -> bool {
-        matches!(self.cause, Cause::DeadlineExceeded)
+        matches!(self.0, Told::DeadlineExceeded(_))
     }
 
     /// The time the deadline had granted from the moment it was set, where it was the deadline.
     pub fn budget(&self) -> Option<Duration> {
-        self.budget.filter(|_| self.is_deadline())
+        match self.0 {
+            Told::DeadlineExceeded(nanos) => {
+                nanos.map(|nanos| Duration::from_nanos(nanos.get() - 1))
+            }
+            _ => None,
+        }
     }
 
     /// The HTTP status for it: see [`Cause::http_status`].
     pub fn http_status(&self) -> StatusCode {
-        self.cause.http_status()
+        self.cause().http_status()
     }
 
     /// The end of a context that an error is about: the error itself, or the first among its sources that is one.
@@ -221,18 +258,27 @@ impl From<Cause> for Cancelled {
     }
 }
 
+impl fmt::Debug for Cancelled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cancelled")
+            .field("cause", self.cause())
+            .field("budget", &self.budget())
+            .finish()
+    }
+}
+
 impl fmt::Display for Cancelled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.budget() {
-            Some(budget) => write!(f, "{}: the budget was {budget:?}", self.cause),
-            None => write!(f, "{}", self.cause),
+            Some(budget) => write!(f, "{}: the budget was {budget:?}", self.cause()),
+            None => write!(f, "{}", self.cause()),
         }
     }
 }
 
 impl Error for Cancelled {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match &self.cause {
+        match self.cause() {
             Cause::Custom(error) => error.source(),
             _ => None,
         }
@@ -243,7 +289,7 @@ impl Error for Cancelled {
 /// [`io::ErrorKind::Other`] else; never `Interrupted`, which `std` retries.
 impl From<Cancelled> for io::Error {
     fn from(cancelled: Cancelled) -> Self {
-        let kind = match cancelled.cause {
+        let kind = match cancelled.cause() {
             Cause::DeadlineExceeded => io::ErrorKind::TimedOut,
             Cause::Disconnected => io::ErrorKind::ConnectionAborted,
             _ => io::ErrorKind::Other,

@@ -109,10 +109,42 @@ impl Moment {
     }
 }
 
+/// The word of an end: zero until it comes, then its [`Moment`].
+#[derive(Debug)]
+pub(crate) struct Word(AtomicU64);
+
+/// That of an end that never comes.
+pub(crate) static NEVER: Word = Word(AtomicU64::new(0));
+
+impl Word {
+    /// Whether the end has come.
+    #[inline]
+    pub(crate) fn is_set(&self) -> bool {
+        // Acquire: whoever sees the end sees what the one who brought it had done before.
+        self.0.load(Ordering::Acquire) != 0
+    }
+}
+
+/// How many ends were recorded of which somebody below may have to know: a leaf then need not look at each context above.
+/// It is one for the process, and only written where a context ends that others depend on.
+static ENDS: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+
+/// What was counted so far. An end that is recorded later counts more.
+#[inline]
+pub(crate) fn ends() -> u64 {
+    // Acquire: whoever sees the count sees the end that was counted.
+    ENDS.load(Ordering::Acquire)
+}
+
+/// Counts an end that was recorded.
+pub(crate) fn count_end() {
+    ENDS.fetch_add(1, Ordering::Release);
+}
+
 /// Whether a context has ended on its own account, and who waits for that. `K` is what the floor above keeps with it.
 #[derive(Debug)]
 pub(crate) struct End<K> {
-    word: AtomicU64,
+    word: Word,
     /// Made by the first that waits, that keeps something, or that ends it with an error of its own.
     more: OnceLock<Box<More<K>>>,
 }
@@ -127,23 +159,27 @@ struct More<K> {
 
 impl<K> End<K> {
     pub(crate) fn new() -> End<K> {
-        End { word: AtomicU64::new(0), more: OnceLock::new() }
+        End { word: Word(AtomicU64::new(0)), more: OnceLock::new() }
     }
 
     /// One that came before anybody could wait for it.
     pub(crate) fn ended(moment: Moment) -> End<K> {
-        End { word: AtomicU64::new(moment.0), more: OnceLock::new() }
+        End { word: Word(AtomicU64::new(moment.0)), more: OnceLock::new() }
     }
 
     /// Whether the word is set.
     #[inline]
     pub(crate) fn is_set(&self) -> bool {
-        // Acquire: whoever sees the end sees what the one who brought it had done before.
-        self.word.load(Ordering::Acquire) != 0
+        self.word.is_set()
+    }
+
+    #[inline]
+    pub(crate) fn word(&self) -> &Word {
+        &self.word
     }
 
     pub(crate) fn moment(&self) -> Option<Moment> {
-        match self.word.load(Ordering::Acquire) {
+        match self.word.0.load(Ordering::Acquire) {
             0 => None,
             word => Some(Moment(word)),
         }
@@ -156,7 +192,7 @@ impl<K> End<K> {
 
     /// Records that the end came at `moment`, unless it has come; gives the moment at which it did.
     pub(crate) fn set(&self, moment: Moment) -> Moment {
-        match self.word.compare_exchange(0, moment.0, Ordering::AcqRel, Ordering::Acquire) {
+        match self.word.0.compare_exchange(0, moment.0, Ordering::AcqRel, Ordering::Acquire) {
             Ok(_) => moment,
             Err(first) => Moment(first),
         }

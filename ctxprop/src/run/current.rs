@@ -9,29 +9,31 @@
 //! 2. Scopes and frames nest: leaving one makes the outer one current again.
 //! 3. Whatever a pointer here points at lives in the call of [`poll_scope`], [`borrow`] or [`poll_branch`] that put it
 //!    here, which takes it away before it returns or unwinds. A frame points at one further up the stack.
-//! 4. `news` says whether a leaf has more to look at than what it awaits: it is [`QUIET`] in most polls.
+//! 4. `news` says whether a leaf has more to look at than what it awaits: it is [`QUIET`] in most polls. Whenever it is
+//!    not, `left` is one, so that a leaf has one number to look at.
+//! 5. `asked` is what [`ends`] counted before all enders of the current context were last looked at, none of which had ended.
+//!    As long as it counts the same, only the nearest can have ended since.
 
 use std::cell::Cell;
 use std::ptr;
 use std::sync::Arc;
 use std::task::Waker;
 
-use tokio::time::Instant;
-
 use crate::cause::Cancelled;
-use crate::context::header::Header;
 use crate::ctx::Ctx;
-use crate::run::frame::{self, Held, Holding, Holds, JoinId, Kind};
+use crate::end::record::{self, Word, ends};
+use crate::run::frame::{Holds, JoinId, Kind};
 use crate::run::wait::Registration;
 
 thread_local! {
     static HERE: Here = const {
         Here {
             scope: Cell::new(ptr::null()),
-            ender: Cell::new(ptr::null()),
+            end: Cell::new(&raw const record::NEVER),
             frame: Cell::new(ptr::null()),
             news: Cell::new(QUIET),
-            polls: Cell::new(POLLS),
+            left: Cell::new(POLLS),
+            asked: Cell::new(NEVER),
         }
     };
 }
@@ -39,17 +41,22 @@ thread_local! {
 /// In one place: the address of a thread's variable takes an instruction.
 struct Here {
     scope: Cell<*const Running>,
-    /// What ends the current context, if anything can: each leaf looks at it.
-    ender: Cell<*const Header>,
+    /// The nearest end of the current context: each leaf looks at it.
+    end: Cell<*const Word>,
     frame: Cell<*const Frame>,
     /// Invariant 4.
     news: Cell<u8>,
-    /// How many polls of leaves are left before one looks at the clock.
-    polls: Cell<u32>,
+    /// How many polls of leaves are left before one looks at the clock, or at the news (invariant 4).
+    left: Cell<u32>,
+    /// Invariant 5.
+    asked: Cell<u64>,
 }
 
 /// Code that never waits would else never see a deadline (3.2.14).
 const POLLS: u32 = 64;
+
+/// What [`ends`] never counts.
+const NEVER: u64 = u64::MAX;
 
 const QUIET: u8 = 0;
 /// The scope knew of its end before it polled what is inside: what stays pending may be given up.
@@ -80,10 +87,10 @@ struct Running {
 }
 
 /// A scope or a branch, while it is polled.
-struct Frame {
-    kind: Kind,
+pub(super) struct Frame {
+    pub(super) kind: Kind,
     above: *const Frame,
-    holds: Cell<Option<Arc<Holds>>>,
+    pub(super) holds: Cell<Option<Arc<Holds>>>,
 }
 
 /// What a scope keeps from poll to poll.
@@ -93,15 +100,24 @@ pub(crate) struct Kept {
     pub(crate) holds: Option<Arc<Holds>>,
 }
 
-/// Polls what a scope of `ctx` holds. `covered` tells whether it may wait as the scope around does, and `seen` whether it
-/// knows of the end.
+/// What a scope found as it was polled.
+#[derive(Clone, Copy)]
+pub(crate) struct Found {
+    /// Whether it may wait as the scope around does.
+    pub(crate) covered: bool,
+    /// Whether it knows of the end.
+    pub(crate) seen: bool,
+    /// What [`ends`] counted before it looked.
+    pub(crate) asked: u64,
+}
+
+/// Polls what a scope of `ctx` holds.
 #[inline]
 pub(crate) fn poll_scope<R>(
     ctx: &Ctx,
     waker: &Waker,
     kind: Kind,
-    covered: bool,
-    seen: bool,
+    Found { covered, seen, asked }: Found,
     kept: &mut Kept,
     f: impl FnOnce() -> R,
 ) -> R {
@@ -116,9 +132,8 @@ pub(crate) fn poll_scope<R>(
         let above = here.frame.get();
         let frame = Frame { kind, above, holds: Cell::new(kept.holds.take()) };
         let result = {
-            let ender = ender_of(ctx);
-            let _outer =
-                Outer::enter(here, &running, ender, &frame, if seen { SEEN } else { QUIET });
+            let news = if seen { SEEN } else { QUIET };
+            let _outer = Outer::enter(here, &running, end_of(ctx), &frame, news, asked);
             f()
         };
         kept.registration = running.registration.take();
@@ -134,7 +149,7 @@ pub(crate) fn borrow<R>(ctx: &Ctx, f: impl FnOnce() -> R) -> R {
         let registration = Cell::new(None);
         let above = here.scope.get();
         let running = Running { ctx, waker: NO_WAKER, registration, above, covered: false };
-        let _outer = Outer::enter(here, &running, ender_of(ctx), ptr::null(), QUIET);
+        let _outer = Outer::enter(here, &running, end_of(ctx), ptr::null(), QUIET, NEVER);
         f()
     })
 }
@@ -150,8 +165,8 @@ pub(crate) fn poll_branch<R>(
         let above = here.frame.get();
         let frame = Frame { kind: Kind::Branch(join), above, holds: Cell::new(holds.take()) };
         let result = {
-            let (scope, ender) = (here.scope.get(), here.ender.get());
-            let _outer = Outer::enter(here, scope, ender, &frame, here.news.get());
+            let (scope, end, asked) = (here.scope.get(), here.end.get(), here.asked.get());
+            let _outer = Outer::enter(here, scope, end, &frame, here.news.get(), asked);
             f()
         };
         *holds = frame.holds.take();
@@ -163,9 +178,11 @@ pub(crate) fn poll_branch<R>(
 struct Outer<'a> {
     here: &'a Here,
     scope: *const Running,
-    ender: *const Header,
+    end: *const Word,
     frame: *const Frame,
     news: u8,
+    left: u32,
+    asked: u64,
 }
 
 impl<'a> Outer<'a> {
@@ -173,14 +190,21 @@ impl<'a> Outer<'a> {
     fn enter(
         here: &'a Here,
         scope: *const Running,
-        ender: *const Header,
+        end: *const Word,
         frame: *const Frame,
         news: u8,
+        asked: u64,
     ) -> Self {
+        let left = here.left.get();
+        if news != QUIET {
+            here.left.set(1);
+        }
         Outer {
             here,
+            left,
+            asked: here.asked.replace(asked),
             scope: here.scope.replace(scope),
-            ender: here.ender.replace(ender),
+            end: here.end.replace(end),
             frame: here.frame.replace(frame),
             news: here.news.replace(news),
         }
@@ -190,8 +214,15 @@ impl<'a> Outer<'a> {
 impl Drop for Outer<'_> {
     fn drop(&mut self) {
         self.here.scope.set(self.scope);
-        self.here.ender.set(self.ender);
+        self.here.end.set(self.end);
         self.here.frame.set(self.frame);
+        self.here.asked.set(self.asked);
+        // What was counted inside counts here, unless it was the news that it was about (invariant 4).
+        if self.news != QUIET {
+            self.here.left.set(1);
+        } else if self.here.news.get() != QUIET {
+            self.here.left.set(self.left);
+        }
         self.here.news.set(self.news);
     }
 }
@@ -216,7 +247,7 @@ pub(crate) fn with<R>(f: impl FnOnce(&Ctx) -> R) -> Option<R> {
 /// Goes up the frames, from the one of the code at hand, as long as `f` says so.
 #[cold]
 #[expect(unsafe_code, reason = "invariant 3")]
-fn go_up(mut f: impl FnMut(&Frame) -> bool) {
+pub(super) fn go_up(mut f: impl FnMut(&Frame) -> bool) {
     let mut at = HERE.with(|here| here.frame.get());
     // SAFETY: as in `with_scope`, for each of them.
     while let Some(frame) = unsafe { at.as_ref() } {
@@ -227,105 +258,69 @@ fn go_up(mut f: impl FnMut(&Frame) -> bool) {
     }
 }
 
-/// Whether a leaf has more to look at than what it awaits (invariant 4).
-#[inline]
-pub(crate) fn has_news() -> bool {
-    HERE.with(|here| here.news.get()) != QUIET
-}
-
 /// Whether the scope knew of its end before it polled what is inside.
 #[inline]
 pub(crate) fn seen() -> bool {
     HERE.with(|here| here.news.get()) & SEEN != 0
 }
 
-/// Whether what has not begun is to begin no more: the context has ended, by the flag and not the clock, and nothing
-/// holds.
-#[inline]
-pub(crate) fn refuses() -> bool {
-    ended() && !may_go_on(None, None, None)
-}
-
 /// The leaf that is polled next does not begin.
 #[cold]
 pub(crate) fn refuse() {
-    HERE.with(|here| here.news.set(here.news.get() | REFUSED));
+    HERE.with(|here| {
+        here.news.set(here.news.get() | REFUSED);
+        here.left.set(1);
+    });
 }
 
 /// Whether the leaf that is polled is one that does not begin.
 #[cold]
 pub(crate) fn is_refused() -> bool {
-    HERE.with(|here| here.news.replace(here.news.get() & !REFUSED) & REFUSED != 0)
+    HERE.with(|here| {
+        let news = here.news.get();
+        here.news.set(news & !REFUSED);
+        news & REFUSED != 0
+    })
 }
 
-/// Whether code at hand may go on after the end, because its frame, or one above, is held by an active shield. From a
-/// branch of `join`, with `holds`, that is asked first. If so, `waker` is woken when the shield is over.
-#[cold]
-pub(crate) fn may_go_on(join: JoinId, holds: Option<&Arc<Holds>>, waker: Option<&Waker>) -> bool {
-    let now = Instant::now();
-    if holds.is_some_and(|holds| holds.is_active(None, now, waker)) {
-        return true;
-    }
-    let (mut join, mut active) = (join, false);
-    go_up(|frame| {
-        if let Some(holds) = frame.holds.take() {
-            active = holds.is_active(join, now, waker);
-            frame.holds.set(Some(holds));
-        }
-        if let Kind::Branch(of) = frame.kind {
-            join = of;
-        }
-        !active && frame.kind != Kind::Shield
-    });
-    active
-}
-
-/// A shield that stays pending holds all frames around it.
-#[cold]
-pub(crate) fn hold(holding: &mut Holding, held: impl Fn() -> Held) {
-    let mut join = None;
-    go_up(|frame| {
-        holding.add(frame::made(&frame.holds), &held, join);
-        if let Kind::Branch(of) = frame.kind {
-            join = of;
-        }
-        true
-    });
-}
-
-/// A branch of `join` is over: the shields in it belong to the frame around that from now on, as far as no other branch
-/// is between (`frame.rs`, invariant 2).
-#[cold]
-pub(crate) fn branch_is_over(join: JoinId, holds: &Holds) {
-    for held in holds.left_behind() {
-        go_up(|frame| {
-            if let Some(holds) = frame.holds.take() {
-                holds.take_over(held, join);
-                frame.holds.set(Some(holds));
-            }
-            !matches!(frame.kind, Kind::Branch(_))
-        });
-    }
-}
-
-/// Counts the polls of leaves, and now and then looks at the clock, so that the next leaf finds the end.
+/// Counts the polls of leaves. True where this one has to look at [the news](has_news).
 #[inline]
-pub(crate) fn polls_a_leaf() {
-    let left = HERE.with(|here| {
-        here.polls.update(|left| left.wrapping_sub(1));
-        here.polls.get()
-    });
-    if left == 0 {
-        look_at_the_clock();
+pub(crate) fn polls_a_leaf() -> bool {
+    HERE.with(|here| {
+        let left = here.left.get().wrapping_sub(1);
+        here.left.set(left);
+        left == 0
+    })
+}
+
+/// The same for what looks at the news by itself.
+#[inline]
+pub(crate) fn counts_a_leaf() {
+    if polls_a_leaf() {
+        has_news();
     }
 }
 
+/// Whether there is news. Else it was so many polls that it looks at the clock, so that the next leaf finds the end.
 #[cold]
 #[inline(never)]
+pub(crate) fn has_news() -> bool {
+    let news = HERE.with(|here| {
+        let news = here.news.get() != QUIET;
+        here.left.set(if news { 1 } else { POLLS });
+        news
+    });
+    if !news {
+        look_at_the_clock();
+    }
+    news
+}
+
 #[expect(unsafe_code, reason = "invariant 3")]
 fn look_at_the_clock() {
     let mut at = HERE.with(|here| {
-        here.polls.set(POLLS);
+        // An end that was recorded as a context was made below is not counted for sure (`record.rs`).
+        here.asked.set(NEVER);
         here.scope.get()
     });
     // Of all scopes: each 64th leaf may always be the same one, under a context of its own.
@@ -373,78 +368,38 @@ pub(crate) fn is_set() -> bool {
     !HERE.with(|here| here.scope.get()).is_null()
 }
 
-fn ender_of(ctx: &Ctx) -> *const Header {
-    ctx.header().nearest_ender().map_or(ptr::null(), ptr::from_ref)
+fn end_of(ctx: &Ctx) -> *const Word {
+    ctx.header().nearest_end()
 }
 
 /// Whether the end of the current context was recorded.
 #[inline]
 #[expect(unsafe_code, reason = "invariant 3")]
 pub(crate) fn ended() -> bool {
-    // SAFETY: null, or kept by the current context, which a call further up the stack borrows.
-    unsafe { HERE.with(|here| here.ender.get()).as_ref() }.is_some_and(Header::ender_ended)
+    HERE.with(|here| {
+        // SAFETY: a static, or kept by the current context, which a call further up the stack borrows.
+        let nearest = unsafe { &*here.end.get() };
+        // Invariant 5.
+        nearest.is_set() || here.asked.get() != ends() && one_above_ended(here)
+    })
+}
+
+#[cold]
+#[inline(never)]
+fn one_above_ended(here: &Here) -> bool {
+    let asked = ends();
+    let ended = with(Ctx::ended).unwrap_or(false);
+    if !ended {
+        here.asked.set(asked);
+    }
+    ended
 }
 
 /// The error that tells the end of the current context, if that was recorded.
 pub(crate) fn recorded_end() -> Option<Cancelled> {
     with(Ctx::recorded_end).flatten()
 }
+
 /// Run under miri by the gate, where it is installed.
 #[cfg(test)]
-mod tests {
-    use std::panic::{AssertUnwindSafe, catch_unwind};
-    use std::task::Waker;
-
-    use super::{Kept, ended, has_news, is_refused, is_set, poll_scope, refuse, refuses, seen};
-    use crate::run::frame::Kind;
-    use crate::{Background, Ctx};
-
-    fn polled<R>(ctx: &Ctx, seen: bool, f: impl FnOnce() -> R) -> R {
-        poll_scope(ctx, Waker::noop(), Kind::Scope, false, seen, &mut Kept::default(), f)
-    }
-
-    #[test]
-    fn contexts_nest_and_go_also_when_the_code_inside_panics() {
-        let (outer, end_outer) = Ctx::background().with_value(1_u8).with_cancel();
-        let inner = outer.with_value(2_u8).with_cancel().0;
-        let value = || Ctx::current().value::<u8>().copied();
-        assert!(!is_set() && !ended() && !has_news());
-        outer.sync_scope(|| {
-            let panicked = catch_unwind(AssertUnwindSafe(|| {
-                polled(&inner, true, || {
-                    assert_eq!(value(), Some(2));
-                    assert!(has_news() && seen());
-                    panic!("inside");
-                })
-            }));
-            assert!(panicked.is_err());
-            assert_eq!(value(), Some(1));
-            assert!(!has_news() && !refuses());
-            end_outer.cancel();
-            assert!(refuses() && ended());
-        });
-        assert!(!is_set() && !ended() && !has_news());
-    }
-
-    #[test]
-    fn what_is_refused_is_refused_once_and_only_inside() {
-        let ctx = Ctx::background().with_cancel().0;
-        polled(&ctx, false, || {
-            refuse();
-            assert!(has_news());
-            polled(&ctx, false, || assert!(!has_news(), "it is the outer scope's"));
-            assert!(is_refused());
-            assert!(!is_refused() && !has_news());
-            refuse();
-        });
-        assert!(!has_news());
-    }
-
-    #[test]
-    fn what_is_current_may_be_the_last_handle() {
-        let ctx = Ctx::background().with_cancel().0;
-        let kept = ctx.sync_scope(Ctx::current);
-        drop(ctx);
-        kept.sync_scope(|| assert!(is_set() && !has_news()));
-    }
-}
+mod tests;

@@ -18,6 +18,8 @@ use std::task::Waker;
 
 use tokio::time::Instant;
 
+use crate::run::current::{ended, go_up};
+
 /// What a frame is, for those who look up from inside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -149,4 +151,61 @@ impl Holding {
             frames.iter().for_each(|holds| holds.remove(&held));
         }
     }
+}
+
+/// Whether code at hand may go on after the end, because its frame, or one above, is held by an active shield. From a
+/// branch of `join`, with `holds`, that is asked first. If so, `waker` is woken when the shield is over.
+#[cold]
+pub(crate) fn may_go_on(join: JoinId, holds: Option<&Arc<Holds>>, waker: Option<&Waker>) -> bool {
+    let now = Instant::now();
+    if holds.is_some_and(|holds| holds.is_active(None, now, waker)) {
+        return true;
+    }
+    let (mut join, mut active) = (join, false);
+    go_up(|frame| {
+        if let Some(holds) = frame.holds.take() {
+            active = holds.is_active(join, now, waker);
+            frame.holds.set(Some(holds));
+        }
+        if let Kind::Branch(of) = frame.kind {
+            join = of;
+        }
+        !active && frame.kind != Kind::Shield
+    });
+    active
+}
+
+/// A shield that stays pending holds all frames around it.
+#[cold]
+pub(crate) fn hold(holding: &mut Holding, held: impl Fn() -> Held) {
+    let mut join = None;
+    go_up(|frame| {
+        holding.add(made(&frame.holds), &held, join);
+        if let Kind::Branch(of) = frame.kind {
+            join = of;
+        }
+        true
+    });
+}
+
+/// A branch of `join` is over: the shields in it belong to the frame around that from now on, as far as no other branch
+/// is between (`frame.rs`, invariant 2).
+#[cold]
+pub(crate) fn branch_is_over(join: JoinId, holds: &Holds) {
+    for held in holds.left_behind() {
+        go_up(|frame| {
+            if let Some(holds) = frame.holds.take() {
+                holds.take_over(held, join);
+                frame.holds.set(Some(holds));
+            }
+            !matches!(frame.kind, Kind::Branch(_))
+        });
+    }
+}
+
+/// Whether what has not begun is to begin no more: the context has ended, by the flag and not the clock, and nothing
+/// holds.
+#[inline]
+pub(crate) fn refuses() -> bool {
+    ended() && !may_go_on(None, None, None)
 }

@@ -154,7 +154,7 @@ impl<H: How, L: Branches> Future for Join<H, L> {
         if !*this.exempt && this.race.is_refused() {
             return Poll::Ready(this.branches.values::<H>(Why::Refused, Why::RefusedToo));
         }
-        current::polls_a_leaf();
+        current::counts_a_leaf();
         let polled = this.race.poll(cx, |n, cx, _| match this.branches.as_mut().poll(n, cx) {
             Poll::Ready(()) => Polled::Ready,
             Poll::Pending => Polled::Pending,
@@ -265,7 +265,7 @@ impl<H: How, E, L: Tries<E>> Future for TryJoin<H, E, L> {
         if !*this.exempt && this.race.is_refused() {
             return Poll::Ready(Err(H::ended(Why::Refused)));
         }
-        current::polls_a_leaf();
+        current::counts_a_leaf();
         let polled = this.race.poll(cx, |n, cx, _| this.branches.as_mut().poll(n, cx));
         if polled.is_pending() {
             return Poll::Pending;

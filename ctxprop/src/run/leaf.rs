@@ -20,7 +20,7 @@ use std::task::{Context, Poll, Waker};
 use pin_project_lite::pin_project;
 
 use crate::cause::{Cancelled, Cause};
-use crate::run::current;
+use crate::run::{current, frame};
 
 pin_project! {
     /// A future raced with the end of the current context, which must be the one of its nearest scope.
@@ -36,7 +36,7 @@ impl<F> Leaf<F> {
     /// Made where it is awaited at once (invariant 1). A shield is exempt.
     #[inline]
     pub(crate) fn new(future: F, exempt: bool) -> Self {
-        if !exempt && current::refuses() {
+        if !exempt && frame::refuses() {
             current::refuse();
         }
         Leaf { future }
@@ -94,7 +94,7 @@ impl<T> fmt::Debug for Ended<T> {
 /// Whether what stays pending is given up: the poll knew of the end, and nothing holds.
 #[inline]
 fn gives_up(waker: &Waker) -> bool {
-    current::seen() && !current::may_go_on(None, None, Some(waker))
+    current::seen() && !frame::may_go_on(None, None, Some(waker))
 }
 
 impl<F: Future> Future for Leaf<F> {
@@ -103,10 +103,9 @@ impl<F: Future> Future for Leaf<F> {
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let future = self.project().future;
-        if current::has_news() {
+        if current::polls_a_leaf() && current::has_news() {
             return poll_at_the_end(future, cx);
         }
-        current::polls_a_leaf();
         future.poll(cx).map(Ok)
     }
 }
@@ -147,7 +146,7 @@ impl<F: Future> Future for Backstop<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        if !std::mem::replace(this.begun, true) && current::refuses() {
+        if !std::mem::replace(this.begun, true) && frame::refuses() {
             return Poll::Ready(Err(Why::Refused));
         }
         match this.future.poll(cx) {

@@ -15,7 +15,7 @@ use std::task::{Context, Poll};
 
 use crate::body::How;
 use crate::run::current;
-use crate::run::frame::{Holds, JoinId};
+use crate::run::frame::{self, Holds, JoinId};
 
 /// The most branches that one macro takes, as with tokio.
 pub(crate) const MOST: u32 = 64;
@@ -91,7 +91,7 @@ impl Race {
     /// Whether the end keeps it from beginning.
     #[inline]
     pub(crate) fn is_refused(&self) -> bool {
-        !self.begun && self.unwinds && self.is_live() && current::refuses()
+        !self.begun && self.unwinds && self.is_live() && frame::refuses()
     }
 
     /// The branch that decided.
@@ -170,7 +170,7 @@ impl Race {
     #[cold]
     fn keep(&mut self, n: u32, holds: Arc<Holds>, polled: Polled) {
         if polled != Polled::Pending {
-            return current::branch_is_over(self.id(), &holds);
+            return frame::branch_is_over(self.id(), &holds);
         }
         let count = usize::from(self.count);
         let all = self.holds.get_or_insert_with(|| (0..count).map(|_| None).collect());
@@ -183,7 +183,7 @@ impl Race {
     #[cold]
     fn all_unwound(&self, cx: &mut Context<'_>) -> bool {
         let holds = |n: usize| self.holds.as_ref().and_then(|all| all.get(n)?.as_ref());
-        let goes_on = |n: &usize| current::may_go_on(self.id(), holds(*n), Some(cx.waker()));
+        let goes_on = |n: &usize| frame::may_go_on(self.id(), holds(*n), Some(cx.waker()));
         !(0..usize::from(self.count)).filter(|n| self.live >> n & 1 == 1).any(|n| goes_on(&n))
     }
 }

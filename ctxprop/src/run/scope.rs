@@ -16,10 +16,11 @@ use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
-use crate::cause::Cancelled;
+use crate::cause::{Cancelled, Cause};
 use crate::ctx::Ctx;
+use crate::end::record::ends;
 use crate::needs_ctx::Awaitable;
-use crate::run::current::{self, Kept};
+use crate::run::current::{self, Found, Kept};
 use crate::run::frame::Kind;
 use crate::run::leaf::Backstop;
 use crate::run::wait;
@@ -27,39 +28,100 @@ use crate::run::wait;
 pin_project! {
     /// A future that runs with a context current: see [`Ctx::scope`].
     #[must_use = "futures do nothing unless awaited"]
-    pub struct Scope<F> {
-        ctx: Ctx,
+    pub struct Scope<F, B: Begin = Given> {
+        // `None` before the first poll of one that takes it from where it is polled
+        ctx: Option<Ctx>,
         kept: Kept,
+        begin: B,
         #[pin]
         future: Option<F>,
     }
 
-    impl<F> PinnedDrop for Scope<F> {
+    impl<F, B: Begin> PinnedDrop for Scope<F, B> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
             if this.future.is_some() {
-                current::borrow(this.ctx, || this.future.set(None));
+                let mut drops = || this.begin.around(|| this.future.set(None));
+                match this.ctx {
+                    Some(ctx) => current::borrow(ctx, drops),
+                    None => drops(),
+                }
             }
+        }
+    }
+}
+
+/// How a scope comes by the context that it runs under. It is a part of the scope and not a future around it, of which rustc
+/// follows 128 inside of each other (`docs/adopting.md`).
+pub trait Begin {
+    /// Before each poll: at the first one it may set another context.
+    fn begin(&mut self, ctx: &mut Option<Ctx>);
+
+    /// Polls or drops what is inside, under the context.
+    #[inline]
+    fn around<R>(&mut self, f: impl FnOnce() -> R) -> R {
+        f()
+    }
+}
+
+/// It was given it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Given;
+
+impl Begin for Given {
+    #[inline]
+    fn begin(&mut self, _: &mut Option<Ctx>) {}
+}
+
+/// It derives it, at its first poll, from the one that it was given, or else from the current one.
+#[derive(Debug)]
+pub struct Derived<D>(Option<D>);
+
+impl<D: FnOnce(&Ctx) -> Ctx> Begin for Derived<D> {
+    #[inline]
+    fn begin(&mut self, ctx: &mut Option<Ctx>) {
+        if let Some(derive) = self.0.take() {
+            *ctx = Some(match ctx {
+                Some(parent) => derive(parent),
+                None => derive(&Ctx::current()),
+            });
         }
     }
 }
 
 impl<F> Scope<F> {
     pub(crate) fn new(ctx: Ctx, future: F) -> Self {
-        Scope { ctx, kept: Kept::default(), future: Some(future) }
-    }
-
-    pub(crate) fn ctx(&self) -> &Ctx {
-        &self.ctx
-    }
-
-    /// Takes `ctx` in place of its own. Only before it is first polled: nothing waits for its own yet.
-    pub(crate) fn begin_under(self: Pin<&mut Self>, ctx: Ctx) {
-        *self.project().ctx = ctx;
+        Scope::beginning(Some(ctx), Given, future)
     }
 }
 
-impl<F: Future> Scope<F> {
+impl<D> Derived<D> {
+    pub(crate) fn by(derive: D) -> Derived<D> {
+        Derived(Some(derive))
+    }
+}
+
+impl<F, D: FnOnce(&Ctx) -> Ctx> Scope<F, Derived<D>> {
+    /// Under what `derive` makes of `parent`, or of the current context, once it is polled.
+    #[inline]
+    pub(crate) fn derived(parent: Option<Ctx>, derive: D, future: F) -> Self {
+        Scope::beginning(parent, Derived::by(derive), future)
+    }
+}
+
+impl<F, B: Begin> Scope<F, B> {
+    #[inline]
+    pub(crate) fn beginning(ctx: Option<Ctx>, begin: B, future: F) -> Self {
+        Scope { ctx, kept: Kept::default(), begin, future: Some(future) }
+    }
+
+    /// Its context, which is there once it was polled.
+    pub(crate) fn ctx(&self) -> Option<&Ctx> {
+        self.ctx.as_ref()
+    }
+}
+
+impl<F: Future, B: Begin> Scope<F, B> {
     /// Polls it as a frame of this kind.
     #[inline]
     pub(crate) fn poll_as(
@@ -68,10 +130,11 @@ impl<F: Future> Scope<F> {
         cx: &mut Context<'_>,
     ) -> Poll<F::Output> {
         let mut this = self.project();
-        let ctx = &*this.ctx;
+        this.begin.begin(this.ctx);
+        let Some(ctx) = &*this.ctx else { panic!("a scope begins without a context") };
         wait::keep_for(&mut this.kept.registration, cx.waker());
         loop {
-            let covered = current::covers(ctx, cx.waker());
+            let (asked, covered) = (ends(), current::covers(ctx, cx.waker()));
             let seen = if covered {
                 ctx.ended()
             } else {
@@ -80,18 +143,26 @@ impl<F: Future> Scope<F> {
             if seen {
                 ctx.tell(); // invariant 4
             }
-            let polled =
-                current::poll_scope(ctx, cx.waker(), kind, covered, seen, this.kept, || {
-                    let polled = match this.future.as_mut().as_pin_mut() {
-                        Some(future) => future.poll(cx),
-                        // As an `async` block does: there is nothing left to give.
-                        None => panic!("a `Scope` was polled after it was ready"),
-                    };
-                    if polled.is_ready() {
-                        this.future.set(None);
-                    }
-                    polled
-                });
+            let polled = current::poll_scope(
+                ctx,
+                cx.waker(),
+                kind,
+                Found { covered, seen, asked },
+                this.kept,
+                || {
+                    this.begin.around(|| {
+                        let polled = match this.future.as_mut().as_pin_mut() {
+                            Some(future) => future.poll(cx),
+                            // As an `async` block does: there is nothing left to give.
+                            None => panic!("a `Scope` was polled after it was ready"),
+                        };
+                        if polled.is_ready() {
+                            this.future.set(None);
+                        }
+                        polled
+                    })
+                },
+            );
             if polled.is_ready() {
                 *this.kept = Kept::default();
                 return polled;
@@ -104,7 +175,7 @@ impl<F: Future> Scope<F> {
     }
 }
 
-impl<F: Future> Future for Scope<F> {
+impl<F: Future, B: Begin> Future for Scope<F, B> {
     type Output = F::Output;
 
     /// # Panics
@@ -115,7 +186,7 @@ impl<F: Future> Future for Scope<F> {
     }
 }
 
-impl<F> fmt::Debug for Scope<F> {
+impl<F, B: Begin> fmt::Debug for Scope<F, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Scope").field("ctx", &self.ctx).finish_non_exhaustive()
     }
@@ -139,7 +210,12 @@ impl<F: Future> Run<F> {
     ) -> Poll<Result<F::Output, Cancelled>> {
         let mut scope = self.project().scope;
         let polled = scope.as_mut().poll_as(kind, cx);
-        polled.map(|output| output.map_err(|_| scope.ctx().cancelled()))
+        polled.map(|output| {
+            output.map_err(|_| match scope.ctx() {
+                Some(ctx) => ctx.cancelled(),
+                None => Cancelled::new(Cause::Cancelled),
+            })
+        })
     }
 }
 

@@ -247,7 +247,7 @@ impl<H: How, L: Choices> Future for Select<H, L> {
         if this.race.is_refused() {
             return Poll::Ready(Err(H::ended(Why::Refused)));
         }
-        current::polls_a_leaf();
+        current::counts_a_leaf();
         let mut chosen = None;
         let polled = this.race.poll(cx, |n, cx, keeps| {
             // Before the end, and what cannot be kept, is the choice at once; what was kept came before it.

@@ -20,8 +20,7 @@ use crate::context::deadline::Deadline;
 use crate::context::header::Additions;
 use crate::ctx::Ctx;
 use crate::needs_ctx::Awaitable;
-use crate::run::current;
-use crate::run::frame::{Held, Holding, Kind};
+use crate::run::frame::{self, Held, Holding, Kind};
 use crate::run::scope::Run;
 
 /// Work that runs to completion although its context has ended: see [`Ctx::shield`]. It starts when it is
@@ -85,7 +84,7 @@ impl<F: Future> Future for Shielding<F> {
         let polled = this.work.poll_as(Kind::Shield, cx);
         match &polled {
             Poll::Ready(_) => over(this.ctx, this.holding),
-            Poll::Pending => current::hold(this.holding, held(this.ctx)),
+            Poll::Pending => frame::hold(this.holding, held(this.ctx)),
         }
         polled
     }

@@ -19,8 +19,7 @@ use crate::cause::{Cancelled, Cause};
 use crate::context::canceller::Canceller;
 use crate::ctx::Ctx;
 use crate::needs_ctx::Awaitable;
-use crate::run::current;
-use crate::run::frame::Holding;
+use crate::run::frame::{self, Holding};
 
 /// Tasks under one context, whose outputs come in the order in which they are done: see [`Ctx::task_set`].
 pub struct TaskSet<T: 'static> {
@@ -112,7 +111,7 @@ impl<T: 'static> Future for JoinNext<'_, T> {
                 // Until they have unwound, which their own limits bound.
                 let (far, id) =
                     (Duration::from_secs(365 * 86_400), std::ptr::from_ref(this.set).addr());
-                current::hold(&mut this.holding, || (Instant::now() + far, id));
+                frame::hold(&mut this.holding, || (Instant::now() + far, id));
             }
             return Poll::Pending;
         };
