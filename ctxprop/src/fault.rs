@@ -10,6 +10,8 @@ pub(crate) enum Fault {
     ForgetsShards,
     /// `waiters::tell`: who comes while others are being woken does not see them.
     HidesWhoIsWoken,
+    /// `Telling::tell`: who has woken all does not ask who else is at it.
+    ForgetsWhoElseTells,
     /// `End::bring`: the word is set before the error that it speaks of is stored.
     StoresTheErrorLate,
     /// `Header::end_with`: who waits is told, and then the word is set.

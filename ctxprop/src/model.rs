@@ -138,6 +138,42 @@ fn who_tells_waits_for_all() {
     assert!(slow.iter().all(|slow| slow.woken()));
 }
 
+/// A waker that does nothing where another call of it has begun, as those of `FuturesUnordered`.
+#[derive(Default)]
+struct Queues {
+    begun: AtomicBool,
+    queued: AtomicBool,
+}
+
+impl Wake for Queues {
+    fn wake(self: Arc<Self>) {
+        if !self.begun.swap(true, Ordering::SeqCst) {
+            thread::yield_now();
+            self.queued.store(true, Ordering::SeqCst);
+        }
+    }
+}
+
+/// Who is told that all calls of wakers are over finds what they did.
+fn who_tells_knows_of_calls_that_last() {
+    let [top, middle, child] = three();
+    let queues: Vec<_> = (0..3).map(|_| Arc::<Queues>::default()).collect();
+    for queue in &queues {
+        assert!(child.0.register(&Waker::from(Arc::clone(queue)), &mut Keys::new()));
+    }
+    let mut threads = vec![thread::spawn(move || top.1.cancel())];
+    for ctx in [middle.0.clone(), child.0.clone()] {
+        let queues = queues.clone();
+        threads.push(thread::spawn(move || {
+            if ctx.ended() && ctx.tell() {
+                let queued = |queue: &Arc<Queues>| queue.queued.load(Ordering::SeqCst);
+                assert!(queues.iter().all(queued), "a call of a waker is not over");
+            }
+        }));
+    }
+    join(threads);
+}
+
 /// The first cause stays, for all who look, and a child has the cause that its parent has (3.1.3).
 fn a_child_has_its_parents_cause() {
     let [top, middle, child] = three();
@@ -271,6 +307,7 @@ fn every_order_of_ends_waiting_and_telling_holds() {
     for scenario in [
         whoever_waits_is_woken,
         who_tells_waits_for_all,
+        who_tells_knows_of_calls_that_last,
         a_child_has_its_parents_cause,
         what_is_above_ends_what_is_below,
         an_error_is_there_with_its_end,
@@ -288,6 +325,7 @@ fn each_planted_fault_is_found() {
     finds(Fault::ForgetsShards, whoever_waits_is_woken);
     finds(Fault::TellsFirst, whoever_waits_is_woken);
     finds(Fault::HidesWhoIsWoken, who_tells_waits_for_all);
+    finds(Fault::ForgetsWhoElseTells, who_tells_knows_of_calls_that_last);
     finds(Fault::StoresTheErrorLate, an_error_is_there_with_its_end);
     finds(Fault::EndsWithoutSettling, what_is_above_ends_what_is_below);
     finds(Fault::InheritsPastOthers, a_child_has_its_parents_cause);

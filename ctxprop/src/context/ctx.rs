@@ -221,13 +221,14 @@ impl Ctx {
     }
 
     /// If this context has ended, has all that wait for its end woken: when this returns, all were, also those that
-    /// another thread is waking just now. Costs next to nothing where nobody waits.
+    /// another thread is waking just now. False where that thread is still inside a call of one of the wakers. Costs next
+    /// to nothing where nobody waits.
     ///
     /// # Panics
     ///
     /// Where a waker panics, once all were woken.
-    pub(crate) fn tell(&self) {
-        self.node.header.tell();
+    pub(crate) fn tell(&self) -> bool {
+        self.node.header.tell()
     }
 
     /// Has `waker` woken at the end, whatever brings it but the clock. `keys`, which are empty, say where it is left;

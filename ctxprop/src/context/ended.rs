@@ -171,11 +171,14 @@ impl Header {
         self.end.tell();
     }
 
-    /// Tells all that wait of each end that counts here. When this returns, all were woken.
-    pub(super) fn tell(&self) {
+    /// Tells all that wait of each end that counts here. When this returns, all were woken; false where another thread is
+    /// still inside a call of one of the wakers.
+    pub(super) fn tell(&self) -> bool {
         // Invariant 4.
         let told = |ender: &Header| ender.end.moment().is_some_and(|moment| !moment.is_inherited());
-        self.enders().filter(|ender| told(ender)).for_each(|ender| ender.end.tell());
+        self.enders()
+            .filter(|ender| told(ender))
+            .fold(true, |settled, ender| ender.end.tell() && settled)
     }
 
     /// Has `waker` woken at the end: invariant 4. False, and it is not, where that has come.

@@ -248,16 +248,14 @@ impl<K> End<K> {
     }
 
     /// Once the word is set: wakes all that wait. When it returns all were woken, also those that another thread is
-    /// waking just now.
+    /// waking just now. False where such a call of a waker has not returned.
     ///
     /// # Panics
     ///
     /// Where a waker panics, once all were woken.
-    pub(crate) fn tell(&self) {
+    pub(crate) fn tell(&self) -> bool {
         fence(Ordering::SeqCst); // invariant 4: the word is set
-        if let Some(more) = self.more.get() {
-            more.waiters.tell();
-        }
+        self.more.get().is_none_or(|more| more.waiters.tell())
     }
 
     /// What the floor above keeps here, made by `make` where nothing is kept yet.

@@ -4,7 +4,10 @@
 //! 1. When [`Telling::tell`] returns, each was woken, by this thread or by another. A waker may be woken twice: that other
 //!    thread may not run for a while.
 //! 2. A waker that panics keeps none of the others from being woken.
-//! 3. A waker that itself tells, as code does that is polled where it is woken, wakes the others in between. It is not woken
+//! 3. A thread is among the tellers until its last call of a waker has returned: that another thread has woken the same one
+//!    meanwhile is not enough. One of `FuturesUnordered` that is told a second time does nothing, as the first call is
+//!    about to put its future into the queue.
+//! 4. A waker that itself tells, as code does that is polled where it is woken, wakes the others in between. It is not woken
 //!    inside of itself, and nothing goes deeper than that.
 
 use std::any::Any;
@@ -14,6 +17,7 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use super::slab::Chunk;
+use crate::fault::{Fault, planted};
 use crate::sync::{AtomicBool, AtomicUsize, Mutex, Ordering, lock, thread_number};
 
 /// What a waker panicked with.
@@ -37,11 +41,14 @@ struct Teller {
     nests: AtomicBool,
 }
 
-/// What came of a call, and the last panic of a waker.
-pub(super) enum Told {
-    All(Option<Panic>),
-    /// The call was made by a waker that this thread is waking: an outer one goes on.
-    Inside(Option<Panic>),
+/// What came of a call.
+pub(super) struct Told {
+    /// Whether it was made by a waker that this thread is waking: an outer call goes on.
+    pub(super) inside: bool,
+    /// Whether another thread is still inside a call of one of the wakers (invariant 3).
+    pub(super) others: bool,
+    /// The last panic of a waker.
+    pub(super) panic: Option<Panic>,
 }
 
 impl Telling {
@@ -58,12 +65,12 @@ impl Telling {
         let outer = tellers.iter().find(|teller| teller.thread == thread).cloned();
         if let Some(outer) = outer {
             drop(tellers);
-            if outer.nests.swap(true, Ordering::Relaxed) {
-                return Told::Inside(None);
+            let mut panic = None;
+            if !outer.nests.swap(true, Ordering::Relaxed) {
+                panic = self.wake_all(&outer, true);
+                outer.nests.store(false, Ordering::Relaxed);
             }
-            let panic = self.wake_all(&outer, true);
-            outer.nests.store(false, Ordering::Relaxed);
-            return Told::Inside(panic);
+            return Told { inside: true, others: self.others(thread), panic };
         }
         let here =
             Arc::new(Teller { thread, waking: AtomicUsize::new(0), nests: AtomicBool::new(false) });
@@ -71,7 +78,12 @@ impl Telling {
         drop(tellers);
         let panic = self.wake_all(&here, false);
         lock(&self.tellers).retain(|teller| teller.thread != thread);
-        Told::All(panic)
+        Told { inside: false, others: self.others(thread), panic }
+    }
+
+    fn others(&self, thread: usize) -> bool {
+        !planted(Fault::ForgetsWhoElseTells)
+            && lock(&self.tellers).iter().any(|teller| teller.thread != thread)
     }
 
     /// Wakes the chunks that nobody has begun, then those that somebody has begun and not finished: that thread may not

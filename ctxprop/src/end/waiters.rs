@@ -97,16 +97,20 @@ impl Waiters {
         (here as u32 + 1, lock(&shards[here].0))
     }
 
-    /// Wakes all. When it returns all were woken, also those that another call is waking (invariant 2).
-    pub(crate) fn tell(&self) {
-        let mut panic = tell(&self.first);
+    /// Wakes all. When it returns all were woken, also those that another call is waking (invariant 2). False where that
+    /// other call is not over.
+    pub(crate) fn tell(&self) -> bool {
+        let (mut settled, mut panic) = tell(&self.first);
         let shards = self.shards.get().filter(|_| !planted(Fault::ForgetsShards));
         for shard in shards.into_iter().flatten() {
-            panic = tell(&shard.0).or(panic);
+            let (here, panicked) = tell(&shard.0);
+            settled &= here;
+            panic = panicked.or(panic);
         }
         if let Some(panic) = panic {
             resume_unwind(panic);
         }
+        settled
     }
 }
 
@@ -116,14 +120,14 @@ impl fmt::Debug for Waiters {
     }
 }
 
-/// Wakes all of one list. It ends where no waker is left and none is being woken.
-fn tell(list: &Mutex<List>) -> Option<Panic> {
+/// Wakes all of one list. It ends where no waker is left and none is being woken, or only by others.
+fn tell(list: &Mutex<List>) -> (bool, Option<Panic>) {
     let mut panic = None;
     loop {
         let mut locked = lock(list);
         let telling = match &locked.telling {
             Some(telling) => Arc::clone(telling),
-            None if locked.wakers.is_empty() => return panic,
+            None if locked.wakers.is_empty() => return (true, panic),
             None => {
                 let telling = Arc::new(Telling::new(locked.wakers.take()));
                 if !planted(Fault::HidesWhoIsWoken) {
@@ -133,9 +137,11 @@ fn tell(list: &Mutex<List>) -> Option<Panic> {
             }
         };
         drop(locked);
-        match telling.tell() {
-            Told::All(told) => panic = told.or(panic),
-            Told::Inside(told) => return told.or(panic),
+        let Told { inside, others, panic: panicked } = telling.tell();
+        panic = panicked.or(panic);
+        // It stays in sight until the last who tells leaves, which is asked as each does.
+        if inside || others {
+            return (!others, panic);
         }
         let told = lock(list).telling.take_if(|known| Arc::ptr_eq(known, &telling));
         // The wakers go with the last who tells (invariant 1).

@@ -5,8 +5,8 @@
 //! 2. While a scope is pending, the end of its context wakes it, whichever task polls it (3.2.2; `wait.rs`).
 //! 3. After the end the inner future is polled once more, so that its leaves unwind (3.2.3): also where it comes during
 //!    a poll.
-//! 4. Before that poll all who wait for the end were told of it: what is inside and has a waker of its own is then polled
-//!    too, and not given up before it unwound.
+//! 4. Before that poll all who wait for the end were told of it, and all calls of their wakers are over: what is inside and
+//!    has a waker of its own is then polled too, and not given up before it unwound.
 //! 5. A scope that never waits registers nothing.
 
 use std::fmt;
@@ -135,14 +135,13 @@ impl<F: Future, B: Begin> Scope<F, B> {
         wait::keep_for(&mut this.kept.registration, cx.waker());
         loop {
             let (asked, covered) = (ends(), current::covers(ctx, cx.waker()));
-            let seen = if covered {
+            let ended = if covered {
                 ctx.ended()
             } else {
                 wait::has_ended(ctx, this.kept.registration.as_ref())
             };
-            if seen {
-                ctx.tell(); // invariant 4
-            }
+            // Invariant 4. Where another thread is not done with it, nothing is given up before it is.
+            let seen = ended && ctx.tell();
             let polled = current::poll_scope(
                 ctx,
                 cx.waker(),
@@ -166,6 +165,10 @@ impl<F: Future, B: Begin> Scope<F, B> {
             if polled.is_ready() {
                 *this.kept = Kept::default();
                 return polled;
+            }
+            if ended && !seen {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
             }
             // Invariant 3.
             if seen || wait::poll_end(ctx, &mut this.kept.registration, cx).is_pending() {
