@@ -10,9 +10,6 @@ use ctxprop_benches::calls::{CASES, instrumented, plain, propagated, traced};
 use ctxprop_benches::instructions::{instructions, ran_as_child};
 
 /// Goals: what the propagated form may cost more than the plain one, in instructions.
-///
-/// A leaf looks at each context above that can end by itself, six instructions each, since none is told of the end of
-/// another: here they are two.
 const GOALS: [(&str, f64); 2] = [("call", 50.0), ("ready", 19.5)];
 
 fn main() -> ExitCode {

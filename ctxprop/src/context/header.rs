@@ -148,6 +148,12 @@ impl Header {
         if self.ends() { Some(self) } else { self.lineage.ender() }
     }
 
+    /// The earlier of its own and that of what ends it from above.
+    #[inline]
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
     /// What the deadline had granted when it was set, if there is one.
     pub(super) fn budget(&self) -> Option<Duration> {
         self.deadline.map(|_| Duration::from_nanos(self.budget))

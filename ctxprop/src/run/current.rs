@@ -52,6 +52,14 @@ struct Here {
     asked: Cell<u64>,
 }
 
+/// This thread's. As a reference and not through a closure, whose parts `LocalKey::with` would move for each poll of a scope.
+#[inline(always)]
+#[expect(unsafe_code, reason = "as fast as a static")]
+fn here<'a>() -> &'a Here {
+    // SAFETY: it has no destructor, so it lives as long as the thread, which a reference to what is not `Sync` cannot leave.
+    unsafe { &*HERE.with(ptr::from_ref) }
+}
+
 /// Code that never waits would else never see a deadline (3.2.14).
 const POLLS: u32 = 64;
 
@@ -78,8 +86,8 @@ struct Running {
     ctx: *const Ctx,
     /// The one that it is polled with; none where it drops, and in blocking code.
     waker: WakerId,
-    /// How it waits for the end, which scopes inside may share.
-    registration: Cell<Option<Arc<Registration>>>,
+    /// How it waits for the end, which scopes inside may share: a part of the scope.
+    registration: *const Cell<Option<Arc<Registration>>>,
     /// The scope around.
     above: *const Running,
     /// Whether this one may wait as that one does.
@@ -90,7 +98,16 @@ struct Running {
 pub(super) struct Frame {
     pub(super) kind: Kind,
     above: *const Frame,
-    pub(super) holds: Cell<Option<Arc<Holds>>>,
+    /// A part of the scope, or of the branch.
+    holds: *const Cell<Option<Arc<Holds>>>,
+}
+
+impl Frame {
+    #[expect(unsafe_code, reason = "invariant 3")]
+    pub(super) fn holds(&self) -> &Cell<Option<Arc<Holds>>> {
+        // SAFETY: the call that the frame lives in borrows it as long.
+        unsafe { &*self.holds }
+    }
 }
 
 /// What a scope keeps from poll to poll.
@@ -102,10 +119,14 @@ pub(crate) struct Kept {
 
 /// What a scope found as it was polled.
 #[derive(Clone, Copy)]
-pub(crate) struct Found {
+pub(crate) struct Found<'a> {
+    /// The nearest end of its context.
+    pub(crate) end: &'a Word,
     /// Whether it may wait as the scope around does.
     pub(crate) covered: bool,
-    /// Whether it knows of the end.
+    /// Whether its context has ended.
+    pub(crate) ended: bool,
+    /// Whether all that wait know of the end too: what is pending may be given up.
     pub(crate) seen: bool,
     /// What [`ends`] counted before it looked.
     pub(crate) asked: u64,
@@ -117,41 +138,41 @@ pub(crate) fn poll_scope<R>(
     ctx: &Ctx,
     waker: &Waker,
     kind: Kind,
-    Found { covered, seen, asked }: Found,
+    Found { end, covered, ended, seen, asked }: Found<'_>,
     kept: &mut Kept,
     f: impl FnOnce() -> R,
 ) -> R {
-    HERE.with(|here| {
-        let running = Running {
-            ctx,
-            waker: id(waker),
-            registration: Cell::new(kept.registration.take()),
-            above: here.scope.get(),
-            covered,
-        };
-        let above = here.frame.get();
-        let frame = Frame { kind, above, holds: Cell::new(kept.holds.take()) };
-        let result = {
-            let news = if seen { SEEN } else { QUIET };
-            let _outer = Outer::enter(here, &running, end_of(ctx), &frame, news, asked);
-            f()
-        };
-        kept.registration = running.registration.take();
-        kept.holds = frame.holds.take();
-        result
-    })
+    let here = here();
+    let running = Running {
+        ctx,
+        waker: id(waker),
+        registration: Cell::from_mut(&mut kept.registration),
+        above: here.scope.get(),
+        covered,
+    };
+    let holds = Cell::from_mut(&mut kept.holds);
+    let frame = Frame { kind, above: here.frame.get(), holds };
+    let news = if seen { SEEN } else { QUIET };
+    let asked = if ended { NEVER } else { asked };
+    let _outer = Outer::enter(here, &running, end, &frame, news, asked);
+    f()
 }
 
 /// Drops what a scope of `ctx` holds, or runs blocking code: no frame is around that.
 #[inline]
 pub(crate) fn borrow<R>(ctx: &Ctx, f: impl FnOnce() -> R) -> R {
-    HERE.with(|here| {
-        let registration = Cell::new(None);
-        let above = here.scope.get();
-        let running = Running { ctx, waker: NO_WAKER, registration, above, covered: false };
-        let _outer = Outer::enter(here, &running, end_of(ctx), ptr::null(), QUIET, NEVER);
-        f()
-    })
+    let here = here();
+    let registration = Cell::new(None);
+    let running = Running {
+        ctx,
+        waker: NO_WAKER,
+        registration: &raw const registration,
+        above: here.scope.get(),
+        covered: false,
+    };
+    let end = ctx.header().nearest_end();
+    let _outer = Outer::enter(here, &running, end, ptr::null(), QUIET, NEVER);
+    f()
 }
 
 /// Polls a branch of a `join!` or `select!`.
@@ -161,17 +182,12 @@ pub(crate) fn poll_branch<R>(
     holds: &mut Option<Arc<Holds>>,
     f: impl FnOnce() -> R,
 ) -> R {
-    HERE.with(|here| {
-        let above = here.frame.get();
-        let frame = Frame { kind: Kind::Branch(join), above, holds: Cell::new(holds.take()) };
-        let result = {
-            let (scope, end, asked) = (here.scope.get(), here.end.get(), here.asked.get());
-            let _outer = Outer::enter(here, scope, end, &frame, here.news.get(), asked);
-            f()
-        };
-        *holds = frame.holds.take();
-        result
-    })
+    let here = here();
+    let (kind, above) = (Kind::Branch(join), here.frame.get());
+    let frame = Frame { kind, above, holds: Cell::from_mut(holds) };
+    let (scope, end, asked) = (here.scope.get(), here.end.get(), here.asked.get());
+    let _outer = Outer::enter(here, scope, end, &frame, here.news.get(), asked);
+    f()
 }
 
 /// What was current before; dropped, in the order that invariant 3 needs, it is so again.
@@ -230,7 +246,7 @@ impl Drop for Outer<'_> {
 #[inline]
 #[expect(unsafe_code, reason = "invariant 3")]
 fn with_scope<R>(f: impl FnOnce(&Running) -> R) -> Option<R> {
-    let scope = HERE.with(|here| here.scope.get());
+    let scope = here().scope.get();
     // SAFETY: null, or what a call further up the stack of this thread holds (invariant 3). That call does not end
     // before `f` does, and `f` cannot keep the reference.
     unsafe { scope.as_ref() }.map(f)
@@ -248,7 +264,7 @@ pub(crate) fn with<R>(f: impl FnOnce(&Ctx) -> R) -> Option<R> {
 #[cold]
 #[expect(unsafe_code, reason = "invariant 3")]
 pub(super) fn go_up(mut f: impl FnMut(&Frame) -> bool) {
-    let mut at = HERE.with(|here| here.frame.get());
+    let mut at = here().frame.get();
     // SAFETY: as in `with_scope`, for each of them.
     while let Some(frame) = unsafe { at.as_ref() } {
         if !f(frame) {
@@ -261,7 +277,7 @@ pub(super) fn go_up(mut f: impl FnMut(&Frame) -> bool) {
 /// Whether the scope knew of its end before it polled what is inside.
 #[inline]
 pub(crate) fn seen() -> bool {
-    HERE.with(|here| here.news.get()) & SEEN != 0
+    here().news.get() & SEEN != 0
 }
 
 /// The leaf that is polled next does not begin.
@@ -351,8 +367,10 @@ pub(crate) fn share(make: impl FnOnce() -> Option<Arc<Registration>>) -> Option<
         {
             running = outer;
         }
-        let registration = running.registration.take().or_else(make);
-        running.registration.set(registration.clone());
+        // SAFETY: the call that `running` lives in borrows it as long.
+        let shared = unsafe { &*running.registration };
+        let registration = shared.take().or_else(make);
+        shared.set(registration.clone());
         registration
     })
     .flatten()
@@ -365,11 +383,7 @@ pub(crate) fn narrower(ctx: &Ctx) -> Option<Ctx> {
 
 /// Whether a context is current.
 pub(crate) fn is_set() -> bool {
-    !HERE.with(|here| here.scope.get()).is_null()
-}
-
-fn end_of(ctx: &Ctx) -> *const Word {
-    ctx.header().nearest_end()
+    !here().scope.get().is_null()
 }
 
 /// Whether the end of the current context was recorded.

@@ -23,7 +23,8 @@ impl Future for Done {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Cause> {
         let Done { ctx, waiting } = self.get_mut();
         wait::keep_for(waiting, cx.waker());
-        if !wait::has_ended(ctx, waiting.as_ref()) && wait::poll_end(ctx, waiting, cx).is_pending()
+        if !wait::has_ended(ctx.header(), waiting.as_ref())
+            && wait::poll_end(ctx, waiting, cx).is_pending()
         {
             return Poll::Pending;
         }

@@ -163,9 +163,9 @@ pub(crate) fn may_go_on(join: JoinId, holds: Option<&Arc<Holds>>, waker: Option<
     }
     let (mut join, mut active) = (join, false);
     go_up(|frame| {
-        if let Some(holds) = frame.holds.take() {
+        if let Some(holds) = frame.holds().take() {
             active = holds.is_active(join, now, waker);
-            frame.holds.set(Some(holds));
+            frame.holds().set(Some(holds));
         }
         if let Kind::Branch(of) = frame.kind {
             join = of;
@@ -180,7 +180,7 @@ pub(crate) fn may_go_on(join: JoinId, holds: Option<&Arc<Holds>>, waker: Option<
 pub(crate) fn hold(holding: &mut Holding, held: impl Fn() -> Held) {
     let mut join = None;
     go_up(|frame| {
-        holding.add(made(&frame.holds), &held, join);
+        holding.add(made(frame.holds()), &held, join);
         if let Kind::Branch(of) = frame.kind {
             join = of;
         }
@@ -194,9 +194,9 @@ pub(crate) fn hold(holding: &mut Holding, held: impl Fn() -> Held) {
 pub(crate) fn branch_is_over(join: JoinId, holds: &Holds) {
     for held in holds.left_behind() {
         go_up(|frame| {
-            if let Some(holds) = frame.holds.take() {
+            if let Some(holds) = frame.holds().take() {
                 holds.take_over(held, join);
-                frame.holds.set(Some(holds));
+                frame.holds().set(Some(holds));
             }
             !matches!(frame.kind, Kind::Branch(_))
         });

@@ -52,7 +52,7 @@ pin_project! {
 }
 
 /// How a scope comes by the context that it runs under. It is a part of the scope and not a future around it, of which rustc
-/// follows 128 inside of each other (`docs/adopting.md`).
+/// follows 128 inside of each other.
 pub trait Begin {
     /// Before each poll: at the first one it may set another context.
     fn begin(&mut self, ctx: &mut Option<Ctx>);
@@ -132,13 +132,16 @@ impl<F: Future, B: Begin> Scope<F, B> {
         let mut this = self.project();
         this.begin.begin(this.ctx);
         let Some(ctx) = &*this.ctx else { panic!("a scope begins without a context") };
+        // Once: where it is depends on the kind of the context.
+        let header = ctx.header();
+        let end = header.nearest_end();
         wait::keep_for(&mut this.kept.registration, cx.waker());
         loop {
             let (asked, covered) = (ends(), current::covers(ctx, cx.waker()));
             let ended = if covered {
-                ctx.ended()
+                header.ended()
             } else {
-                wait::has_ended(ctx, this.kept.registration.as_ref())
+                wait::has_ended(header, this.kept.registration.as_ref())
             };
             // Invariant 4. Where another thread is not done with it, nothing is given up before it is.
             let seen = ended && ctx.tell();
@@ -146,7 +149,7 @@ impl<F: Future, B: Begin> Scope<F, B> {
                 ctx,
                 cx.waker(),
                 kind,
-                Found { covered, seen, asked },
+                Found { end, covered, ended, seen, asked },
                 this.kept,
                 || {
                     this.begin.around(|| {
@@ -171,7 +174,12 @@ impl<F: Future, B: Begin> Scope<F, B> {
                 return Poll::Pending;
             }
             // Invariant 3.
-            if seen || wait::poll_end(ctx, &mut this.kept.registration, cx).is_pending() {
+            // What is registered is told of an end that is not counted, and one with a deadline has a timer to look at.
+            let nothing_new = !end.is_set() && asked == ends() && header.deadline().is_none();
+            if seen || nothing_new && this.kept.registration.is_some() {
+                return Poll::Pending;
+            }
+            if wait::poll_end(ctx, &mut this.kept.registration, cx).is_pending() {
                 return Poll::Pending;
             }
         }

@@ -17,6 +17,7 @@ use tokio::task::coop::unconstrained;
 use tokio::time::{Instant, Sleep};
 
 use crate::context::deadline::timer;
+use crate::context::header::Header;
 use crate::ctx::Ctx;
 use crate::end::Keys;
 use crate::run::current;
@@ -113,13 +114,13 @@ impl Drop for Registration {
     }
 }
 
-/// Whether `ctx` has ended. Looks at the timer, or at the clock where no timer runs.
+/// Whether the context of `header` has ended. Looks at the timer, or at the clock where no timer runs.
 #[inline]
-pub(crate) fn has_ended(ctx: &Ctx, waiting: Option<&Arc<Registration>>) -> bool {
-    ctx.ended()
-        || (ctx.deadline().is_some()
+pub(crate) fn has_ended(header: &Header, waiting: Option<&Arc<Registration>>) -> bool {
+    header.ended()
+        || (header.deadline().is_some()
             && waiting.is_none_or(|waiting| waiting.timer_is_due())
-            && ctx.expire_if_due())
+            && header.expire_if_due())
 }
 
 /// Has what waits with another waker than `waker` wait with that.

@@ -10,7 +10,8 @@ fn has_news() -> bool {
 }
 
 fn polled<R>(ctx: &Ctx, seen: bool, f: impl FnOnce() -> R) -> R {
-    let found = Found { covered: false, seen, asked: NEVER };
+    let found =
+        Found { end: ctx.header().nearest_end(), covered: false, ended: seen, seen, asked: NEVER };
     poll_scope(ctx, Waker::noop(), Kind::Scope, found, &mut Kept::default(), f)
 }
 
