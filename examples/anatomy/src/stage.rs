@@ -167,7 +167,7 @@ impl Stage {
     async fn send(&self, ctx: &Ctx, item: &str, story: &Story) -> Result<(), Error> {
         let answer = async {
             let response = order(&self.0.house, ctx, item).await?;
-            Ok::<_, Error>(Answer::read(story, response).await?)
+            Answer::read(story, response).await
         };
         match ctx.run(answer).await {
             Ok(Ok(_)) => Ok(()),

@@ -136,16 +136,16 @@ function took(element, span, end, total) {
   const [from, to] = [span.opened / total, end / total];
   const where = to < 0.9 ? "" : from > 0.1 ? " before" : span.name === "send" ? " before" : " on";
   attribute(element, "class", `took${where}`);
-  element.style.left = where === "" ? `${100 * to}%` : where === " before" && from > 0.1 ? `${100 * from}%` : where === " on" ? `${100 * from}%` : `${100 * to}%`;
-  if (where === " before" && from <= 0.1) element.style.top = "-3px";
-  else element.style.removeProperty("top");
+  const above = where === " before" && from <= 0.1;
+  element.style.left = `${100 * (where === "" || above ? to : from)}%`;
+  element.style.top = above ? "-3px" : "";
 }
 
 function ruler(run, total, withDeadline) {
   const step = [50, 100, 200, 500, 1000, 2000].find((step) => total / step <= 9) ?? 5000;
   const ticks = [];
   for (let at = 0; at < total * 0.97; at += step) ticks.push(["", at, ms(at).replace(".00 s", " s")]);
-  if (withDeadline) ticks.push(["deadline", run.deadline, "deadline"]);
+  if (withDeadline) ticks.push([run.deadline > total * 0.85 ? "deadline flip" : "deadline", run.deadline, "deadline"]);
   const ruler = $(".ruler");
   while (ruler.children.length > ticks.length) ruler.lastChild.remove();
   ticks.forEach(([className, at, words], index) => {

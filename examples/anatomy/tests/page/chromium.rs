@@ -1,4 +1,4 @@
-//! A real browser: Debian's `chromium`, asked over the pipe of its DevTools protocol, so that no driver has to be installed.
+//! A real browser: Debian's `chromium`, asked over the pipe of its debugging protocol, so that no driver has to be installed.
 //! What the page throws or logs as an error fails the test.
 
 use std::io::{BufRead, BufReader, Write};
