@@ -58,3 +58,40 @@ pub(crate) fn parse(
         (false, None) => Ok(Some(options)),
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::expect_used, reason = "tests may panic")]
+mod tests {
+    use super::{Options, parse};
+
+    fn parsed(line: &str) -> Result<Option<Options>, String> {
+        parse(line.split_whitespace().map(Into::into)).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn each_is_understood() {
+        let with = |options| Ok(Some(options));
+        assert_eq!(parsed(""), with(Options::default()));
+        let (json, trace) = (true, Some("a.json".into()));
+        assert_eq!(parsed("--trace a.json --json"), with(Options { json, trace, serve: None }));
+        assert_eq!(parsed("--serve"), with(Options { serve: Some(0), ..Options::default() }));
+        let serve = Some(8080);
+        assert_eq!(parsed("--port 8080 --serve"), with(Options { serve, ..Options::default() }));
+        assert_eq!(parsed("-h"), Ok(None));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_told() {
+        for (line, word) in [
+            ("--port 80", "--serve"),
+            ("--serve --json", "--json"),
+            ("--serve --trace a", "--trace"),
+            ("--port 66000 --serve", "66000"),
+            ("--trace", "--trace"),
+            ("a", "\"a\""),
+        ] {
+            let error = parsed(line).expect_err(line);
+            assert!(error.contains(word), "{line}: {error}");
+        }
+    }
+}
