@@ -109,9 +109,9 @@ function depth(run, span) {
 
 function addRow(run, id, span) {
   const name = make("span", { className: "name" });
-  name.style.paddingLeft = `${6 + 14 * depth(run, span)}px`;
+  name.style.setProperty("--depth", depth(run, span));
   if (span.name === "send") name.append("→ ", make("em", { textContent: asked(span) }));
-  else name.append(make("em", { textContent: span.service }), ` ${span.fields.path}`);
+  else name.append(make("em", { textContent: span.service }), make("small", { textContent: ` ${span.fields.path}` }));
   const bar = make("span", { className: "bar" });
   const tookLabel = make("span", { className: "took" });
   const lane = make("span", { className: "lane" }, bar, tookLabel);
