@@ -1,8 +1,8 @@
 //! Pages that explain one thing each, from the beginning: how to adopt contexts in an existing service, where to put other
 //! layers, responses and sessions that last, the end of the process, and work that many requests share.
 //!
-//! They are here rather than in `ctxprop` because their examples need a server. All of their code is compiled as tests
-//! of this crate.
+//! Begin with [`adopting`]. The pages are here rather than in `ctxprop` because their examples need a server. All of their
+//! code is compiled as tests of this crate.
 
 #[doc = include_str!("../docs/adopting.md")]
 pub mod adopting {}

@@ -1,8 +1,9 @@
-//! Gives each request of an axum service its [`Ctx`]: deadline, cancellation, trace and baggage, from its
-//! headers to the last byte of its response.
+//! Gives each request of an axum service its context, a [`Ctx`]: how long the caller will wait, whether it is still there,
+//! who it is (its *baggage*), and where in the trace we stand. The context is read from the headers of the request, and
+//! lasts until the last byte of the response.
 //!
-//! One layer does it. [`CtxLayer::edge`] faces strangers, [`CtxLayer::mesh`] faces peers; there is no default,
-//! because only you know which of them calls.
+//! One layer does it. [`CtxLayer::edge`] is for a service that strangers call, [`CtxLayer::mesh`] for one that only your own
+//! services call. There is no default, because only you know who calls.
 //!
 //! ```
 //! use std::time::Duration;
@@ -33,14 +34,14 @@
 //! | `ctx: Ctx` | the context of the request; 500 ([`MissingLayer`]) where no layer made one, or `Option<Ctx>` |
 //! | `Baggage(caller): Baggage<Caller>` | the baggage as a type: [`Baggage`] |
 //!
-//! A `#[propagate]` function that does not name its context is a handler through [`threaded`]. One that fails in many ways
-//! returns [`Failure`], which takes all errors, and answers 504 where the time was up.
+//! A `#[propagate]` function that does not have its context as a parameter becomes a handler by [`threaded`]. A handler that
+//! can fail in many ways returns [`Failure`], which takes all errors, and answers 504 where the time was up.
 //!
 //! # Serving, and shutdown
 //!
-//! Any server of axum's will do. [`serve`](fn@serve) is one that ends in an orderly way, names what does not, and sees
-//! what others do not: a client that left while its request body is unread, one that reads nothing, and the end of an upgraded
-//! connection.
+//! Any server of axum's will do. [`serve`](fn@serve) is one that ends in an orderly way and names what did not end. It also
+//! sees what others do not: a client that left while its request body is unread, a client that reads nothing, and the end of
+//! an upgraded connection.
 //!
 //! ```no_run
 //! # use std::time::Duration;
@@ -58,6 +59,10 @@
 //!
 //! # What becomes of a request
 //!
+//! The *budget* is the time that is left until the deadline. To *unwind* means to leave a function by its errors: when the
+//! context has ended, each `.await` of a `#[propagate]` function gives one, so that the code gets to clean up. A *shield* lets
+//! such cleanup finish. The *root* is the context that those of all requests come from.
+//!
 //! | when | then |
 //! | --- | --- |
 //! | its budget is zero, or less than `min_budget` | 504, the handler never runs |
@@ -74,14 +79,14 @@
 //! `x-deadline-exceeded: server` where this service's own did, or one that it had set itself for a part of the work.
 //! No other response has this header: one that a handler sets, or passes on from another service, is removed.
 //!
-//! The service is always ready, since waiting is part of each request. So what turns requests away because the service
-//! inside is not ready, such as tower's `LoadShed`, goes inside of the layer.
+//! The service of this layer is always ready, because waiting is a part of each request. So a layer that turns requests away
+//! when the service inside is not ready, such as tower's `LoadShed`, goes inside of this one.
 //!
 //! # A layer inside a layer, and middleware
 //!
-//! A [`CtxLayer`] under another one makes a child of the context that is there: its budget can only be shorter, and
-//! what the outer one did not believe stays unknown. Middleware derives a context by running the rest under it,
-//! `ctx.with_value(locale).scope(next.run(request)).await`; the handler's `ctx: Ctx` is then that one.
+//! A [`CtxLayer`] under another one makes a child of the context that is there. The budget of the child can only be shorter,
+//! and what the outer layer did not believe stays unknown. Middleware makes a context of its own by running the rest under it:
+//! `ctx.with_value(locale).scope(next.run(request)).await`. The handler's `ctx: Ctx` is then that one.
 //!
 //! # What is logged
 //!
@@ -129,9 +134,9 @@
 //!
 //! # Clients that leave
 //!
-//! HTTP/1 tells a server that the client left only while it reads from the connection. hyper does so while a
-//! handler runs and its request body has been read; [`serve`](fn@serve) looks in all other cases. What nobody can see is an
-//! end that comes behind more of the body than both kernels keep for a handler that does not read.
+//! Over HTTP/1 a server learns that the client left only while it reads from the connection. hyper reads while a handler runs
+//! whose request body has been read. [`serve`](fn@serve) looks in all other cases. There is one that nobody can see: a client
+//! that leaves after it has sent more of a body than both kernels keep for a handler that does not read.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

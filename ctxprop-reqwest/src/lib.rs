@@ -1,8 +1,9 @@
-//! reqwest's client with a [`Ctx`]: each request tells the next hop its trace, its budget and, inside the
-//! mesh, its baggage, takes no longer than the caller will wait, and ends when the caller does.
+//! reqwest's client with the context, a [`Ctx`], of the request that it works for. Each request that it sends tells the next
+//! service where in the trace we stand and how much time is left, and your own services also who asks, which is called
+//! *baggage*. It takes no longer than the caller will wait, and ends when the caller does.
 //!
-//! The names are reqwest's; one thing differs: [`send`](RequestBuilder::send) cannot be awaited without a
-//! context. In a `#[propagate]` function it is threaded for you.
+//! The names are reqwest's. One thing differs: [`send`](RequestBuilder::send) cannot be awaited without a context. In a
+//! `#[propagate]` function it gets that of the function. Elsewhere write `.send().with(&ctx).await`.
 //!
 //! ```
 //! # use ctxprop_reqwest as _;
@@ -20,16 +21,19 @@
 //!
 //! # What becomes of a request
 //!
+//! A *hop* is one request on the wire: a redirect and a retry each make another one. A *peer* is a service of your own, in your
+//! *mesh*. The *budget* is the time that is left.
+//!
 //! | when | then |
 //! | --- | --- |
 //! | the context has ended, or less than 1 ms is left | [`Error::Cancelled`]; no connection is opened |
 //! | it is sent | a span of its own below the context's, what remains of the budget, and baggage for peers; a `tracing` span `send` with the ids, method, scheme, host, port, path and status, or `failed` |
 //! | the context ends | [`Error::Cancelled`] at once; the connection closes, over HTTP/2 the stream |
 //! | the context ends while the response's body is read | reading it fails with [`Error::Cancelled`], wherever that is |
-//! | its own, shorter timeout passes | reqwest's timeout error, as ever |
+//! | its own, shorter timeout passes | reqwest's timeout error, as without us |
 //! | the answer is 504 with `x-deadline-exceeded: caller` | [`Error::Cancelled`]: it was our budget that ran out there |
 //! | the answer is any other 504 | a response |
-//! | the answer is a redirect | a hop more, with headers of its own: see [`redirect`] |
+//! | the answer is a redirect | one more hop, with headers of its own: see [`redirect`] |
 //! | it fails, and [`retry`](RequestBuilder::retry) was asked for | another attempt, if the budget lasts |
 //!
 //! # What the next hop is told
@@ -72,9 +76,9 @@
 //!
 //! # Features
 //!
-//! None is on by default. `axum` makes [`Error`] a response. `metrics` counts. `middleware` has the same, retries aside, for a chain of reqwest-middleware: see
-//! [`ClientBuilder`]'s `build_middleware`. `tower` has the same for any other client of the crate `http`, hyper-util's
-//! among them: see its `build_layer`. `brotli`, `charset`, `cookies`, `deflate`, `form`, `gzip`, `http2`, `json`,
+//! None is on by default. `axum` makes [`Error`] a response. `metrics` counts. `middleware` does the same, except for retries,
+//! in a chain of reqwest-middleware: see [`ClientBuilder`]'s `build_middleware`. `tower` does the same for any other client of
+//! the crate `http`, hyper-util's among them: see its `build_layer`. `brotli`, `charset`, `cookies`, `deflate`, `form`, `gzip`, `http2`, `json`,
 //! `multipart`, `query`, `rustls`, `rustls-no-provider`, `socks`, `stream` and `system-proxy` are reqwest's features of
 //! the same names. Those it has beside them work as well, where your crate depends on reqwest with them: without
 //! `rustls` or another TLS of reqwest's there is no `https`.

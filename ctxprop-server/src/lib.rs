@@ -31,3 +31,8 @@ mod watch;
 pub use policy::{Accept, Admitted, Granted, Policy};
 pub use ready::Call;
 pub use watch::{Bound, Place, Watched, Watchers};
+
+/// The example of the README is compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

@@ -99,6 +99,8 @@
 //! does. TLS is sqlx's: depend on it with the feature you choose.
 //!
 //! [`Ctx`]: ctxprop::Ctx
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
     all(feature = "sqlx-0_8", feature = "sqlx-0_9"),
     allow(clippy::duplicate_mod, reason = "one source serves both versions of sqlx")

@@ -141,6 +141,8 @@
 //! [`Ctx`]: ctxprop::Ctx
 //! [`Ctx::current`]: ctxprop::Ctx::current
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod client;
 mod end;
 mod server;

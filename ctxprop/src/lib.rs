@@ -1,8 +1,13 @@
 //! Request context for async Rust that crosses functions, tasks and networks.
 //!
-//! One [`Ctx`] carries how long the caller will wait, whether they are still there, who they are and where in the
-//! trace we stand. `#[propagate]` threads it through functions, [`Ctx::spawn`] through tasks, and the crates
-//! `ctxprop-axum` and `ctxprop-reqwest` through networks. Where the chain would break, the code does not compile.
+//! A *context* is a value, a [`Ctx`], that belongs to one request. It says how long the caller will wait, whether they are
+//! still there, who they are, and where in the distributed trace we stand. `#[propagate]` hands it on from function to
+//! function, [`Ctx::spawn`] gives it to tasks, and the crates `ctxprop-axum` and `ctxprop-reqwest` carry it through networks.
+//! Code that would lose it does not compile.
+//!
+//! When the caller leaves or the time is up, the context *ends*. Each `.await` of a `#[propagate]` function then gives an
+//! error, so that the code leaves by its errors and gets to clean up. This is called *unwinding*. What must still be done
+//! then is done under a *shield*.
 //!
 //! ```
 //! # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
@@ -10,7 +15,7 @@
 //!
 //! use ctxprop::{Background, Cancelled, Ctx, propagate};
 //!
-//! // An entry point names its context ..
+//! // An entry point has its context as a parameter ..
 //! #[propagate]
 //! async fn checkout(ctx: Ctx, id: u64) -> Result<String, Cancelled> {
 //!     let (cart, price) = tokio::join!(load_cart(id), quote(id));
@@ -24,7 +29,7 @@
 //!     }
 //! }
 //!
-//! // .. and a function in the middle leaves it out: it cannot be awaited without one.
+//! // .. and a function in the middle leaves it out. It cannot be awaited where there is none.
 //! #[propagate]
 //! async fn load_cart(id: u64) -> Result<String, Cancelled> {
 //!     Ok(format!("cart {id}"))
@@ -49,13 +54,14 @@
 //!
 //! # Rules for callers
 //!
-//! - Take the context from whoever calls you; make a root ([`Background`]) only in `main`, in tests, and where work
-//!   starts by itself.
-//! - Do not store a context in a struct that outlives the request: pass it, or let it be threaded.
-//! - Spawn with [`Ctx::spawn`]. Work that is to outlive the request says so: [`Ctx::detach`].
-//! - Clean up in code that runs after the error, under [`Ctx::shield`]; not in `Drop`, which cannot await.
-//! - Values ([`Ctx::with_value`]) are for what travels with a request through layers that do not know it; they are
-//!   no way to hide parameters. They stay in the process. What must reach the next one is baggage.
+//! - Take the context from whoever calls you. Make a root, which is a context without a parent ([`Background`]), only in
+//!   `main`, in tests, and where work starts by itself.
+//! - Do not store a context in a struct that outlives the request. Pass it, or let `#[propagate]` hand it on.
+//! - Spawn with [`Ctx::spawn`]. For work that is to outlive the request, use [`Ctx::detach`], or
+//!   [`Ctx::detach_until_shutdown`] if it is to end with the server.
+//! - Clean up in code that runs after the error, under [`Ctx::shield`], and not in `Drop`, which cannot await.
+//! - Values ([`Ctx::with_value`]) are for what travels with a request through layers that do not know of it. They are no way
+//!   to hide parameters. They stay in the process. What must reach the next process is baggage.
 //! - The same context may be used from many tasks at once.
 //!
 //! # Where things are

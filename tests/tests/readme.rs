@@ -13,11 +13,13 @@ fn blocks<'a>(text: &'a str, language: &str) -> Vec<&'a str> {
 #[test]
 fn the_quick_start_is_compiled() {
     let readme = include_str!("../../README.md");
-    let file = include_str!("../../examples/quickstart/src/bin/checkout.rs");
     let blocks = blocks(readme, "rust,ignore");
-    assert_eq!(blocks.len(), 1, "a block of Rust that this test does not know");
-    assert_eq!(readme.matches("```rust").count(), 1, "a block of Rust in another form");
-    assert!(file.contains(blocks[0]), "README.md and checkout.rs differ");
+    assert_eq!(blocks.len(), 2, "a block of Rust that this test does not know");
+    assert_eq!(readme.matches("```rust").count(), 2, "a block of Rust in another form");
+    let hello = include_str!("../../examples/quickstart/src/bin/hello.rs");
+    assert!(hello.contains(blocks[0]), "README.md and hello.rs differ");
+    let checkout = include_str!("../../examples/quickstart/src/bin/checkout.rs");
+    assert!(checkout.contains(blocks[1]), "README.md and checkout.rs differ");
 }
 
 #[test]

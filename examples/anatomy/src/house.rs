@@ -8,17 +8,28 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::Request;
 use axum::http::HeaderMap;
+use axum::middleware::{self, Next};
 use ctxprop::{Background, Ctx};
 use ctxprop_reqwest::Client;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tracing::Instrument as _;
 
-use crate::services::{Failure, Receipt, auth, gateway, ledger, orders};
+use crate::services::{auth, gateway, ledger, orders};
 use crate::spans::Spans;
-use crate::story::{Event, Story, round};
+use crate::story::{Event, Story};
+use crate::visit::Arrival;
 
 /// The names of the services, in the order of the hops.
 pub(crate) const SERVICES: [&str; 3] = ["gateway", "auth", "orders"];
+
+/// The target of the span that is around all that a service does.
+pub(crate) const TARGET: &str = "anatomy";
+
+/// The headers that carry a context.
+const CARRIED: [&str; 5] = ["traceparent", "tracestate", "baggage", "x-timeout-ms", "x-deadline"];
 
 /// What every service holds.
 #[derive(Clone)]
@@ -30,22 +41,17 @@ struct Inner {
     /// Knows `ledger.example`, which looks like a public name, on loopback.
     client: Client,
     addresses: Addresses,
+    /// How many times longer than in a hurry everything takes.
+    pace: u32,
     counters: [Counters; 3],
     /// The arrivals of this scene.
     visits: Mutex<Vec<Arrival>>,
     /// What is reserved at the moment.
-    reserved: Mutex<Vec<String>>,
+    reserved: watch::Sender<Vec<String>>,
     /// The headers that the third party was sent last.
     third_party: Mutex<HeaderMap>,
     story: Mutex<Story>,
     spans: Spans,
-}
-
-/// What a request brought when it arrived.
-#[derive(Clone)]
-pub(crate) struct Arrival {
-    pub(crate) trace_id: String,
-    pub(crate) left_ms: Option<f64>,
 }
 
 struct Addresses {
@@ -56,18 +62,19 @@ struct Addresses {
 }
 
 #[derive(Default)]
-struct Counters {
-    started: AtomicUsize,
-    answered: AtomicUsize,
-    unwound: AtomicUsize,
-    running: AtomicUsize,
+pub(crate) struct Counters {
+    pub(crate) started: AtomicUsize,
+    pub(crate) answered: AtomicUsize,
+    pub(crate) unwound: AtomicUsize,
+    pub(crate) running: AtomicUsize,
 }
 
 impl House {
-    /// Starts everything.
+    /// Starts everything. Its services take `pace` times as long as they would in a hurry.
     pub(crate) async fn build(
         story: &Story,
         spans: &Spans,
+        pace: u32,
     ) -> Result<House, Box<dyn std::error::Error + Send + Sync>> {
         let sockets = [listen().await?, listen().await?, listen().await?, listen().await?];
         let [gateway, auth, orders, ledger] = sockets;
@@ -83,17 +90,18 @@ impl House {
             root: Ctx::background().with_cancel().0,
             client,
             addresses,
+            pace,
             counters: Default::default(),
             visits: Mutex::default(),
-            reserved: Mutex::default(),
+            reserved: watch::Sender::default(),
             third_party: Mutex::default(),
             story: Mutex::new(story.clone()),
             spans: spans.clone(),
         }));
-        serve(gateway, gateway::app(house.clone()));
-        serve(auth, auth::app(house.clone()));
-        serve(orders, orders::app(house.clone()));
-        serve(ledger, ledger::app(house.clone()));
+        serve(gateway, house.watched("gateway", gateway::app(house.clone())));
+        serve(auth, house.watched("auth", auth::app(house.clone())));
+        serve(orders, house.watched("orders", orders::app(house.clone())));
+        serve(ledger, house.watched("ledger", ledger::app(house.clone())));
         Ok(house)
     }
 
@@ -121,16 +129,29 @@ impl House {
         }
     }
 
+    /// How long something takes that takes `in_a_hurry` at the quickest.
+    pub(crate) fn pace(&self, in_a_hurry: Duration) -> Duration {
+        in_a_hurry * self.0.pace
+    }
+
     pub(crate) fn reserved(&self, item: &str) {
-        lock(&self.0.reserved).push(item.to_owned());
+        self.0.reserved.send_modify(|reserved| reserved.push(item.to_owned()));
     }
 
     pub(crate) fn given_back(&self, item: &str) {
-        lock(&self.0.reserved).retain(|reserved| reserved != item);
+        self.0.reserved.send_modify(|reserved| reserved.retain(|reserved| reserved != item));
     }
 
     pub(crate) fn is_reserved(&self, item: &str) -> bool {
-        lock(&self.0.reserved).iter().any(|reserved| reserved == item)
+        self.0.reserved.borrow().iter().any(|reserved| reserved == item)
+    }
+
+    /// Returns as soon as `item` is reserved.
+    pub(crate) async fn until_reserved(&self, item: &str) {
+        let mut reserved = self.0.reserved.subscribe();
+        let has_it = |reserved: &Vec<String>| reserved.iter().any(|reserved| reserved == item);
+        // It fails only without a sender, which is ours.
+        drop(reserved.wait_for(has_it).await);
     }
 
     pub(crate) fn third_party_received(&self, headers: &HeaderMap) {
@@ -152,30 +173,16 @@ impl House {
         lock(&self.0.story).clone()
     }
 
+    pub(crate) fn arrived(&self, arrival: Arrival) {
+        lock(&self.0.visits).push(arrival);
+    }
+
     /// The arrivals of this scene, in their order.
     pub(crate) fn visits(&self) -> Vec<Arrival> {
         lock(&self.0.visits).clone()
     }
 
-    /// A request arrives at `service`.
-    pub(crate) fn arrive(&self, service: &'static str, ctx: &Ctx) -> Visit {
-        let counters = self.counters(service);
-        counters.started.fetch_add(1, Ordering::SeqCst);
-        counters.running.fetch_add(1, Ordering::SeqCst);
-        let story = self.story();
-        let baggage: BTreeMap<_, _> = ctx
-            .baggage_map()
-            .iter()
-            .map(|(key, value)| (key.to_owned(), value.to_owned()))
-            .collect();
-        let (trace_id, left_ms) = (ctx.span().trace_id().to_string(), left_ms(ctx));
-        lock(&self.0.visits).push(Arrival { trace_id: trace_id.clone(), left_ms });
-        let (at_ms, span_id) = (story.at_ms(), ctx.span().span_id().to_string());
-        story.tell(&Event::Arrived { at_ms, service, trace_id, span_id, left_ms, baggage });
-        Visit { house: self.clone(), service, ctx: ctx.clone(), story }
-    }
-
-    fn counters(&self, service: &str) -> &Counters {
+    pub(crate) fn counters(&self, service: &str) -> &Counters {
         let index = SERVICES.iter().position(|name| *name == service).unwrap_or(0);
         &self.0.counters[index]
     }
@@ -195,6 +202,21 @@ impl House {
             story.tell(&Event::Counted { service, started, answered, unwound, running });
             (service, counts)
         })
+    }
+
+    /// The service with what it is sent noted, as it came off the wire, and a span around all that it does.
+    fn watched(&self, service: &'static str, app: Router) -> Router {
+        let house = self.clone();
+        let watch = move |request: Request, next: Next| {
+            let story = house.story();
+            story.note(|| {
+                let at_ms = story.at_ms();
+                Event::Received { at_ms, service, headers: carried(request.headers()) }
+            });
+            let span = tracing::info_span!(target: TARGET, "service", service);
+            next.run(request).instrument(span)
+        };
+        app.layer(middleware::from_fn(watch))
     }
 
     /// Returns when nothing runs in any service any more.
@@ -219,71 +241,28 @@ pub(crate) struct Counts {
     pub(crate) running: usize,
 }
 
-/// One request in one service, from its arrival until its code is gone.
-pub(crate) struct Visit {
-    house: House,
-    service: &'static str,
-    ctx: Ctx,
-    story: Story,
+/// What a message says of its context, as text.
+fn carried(headers: &HeaderMap) -> BTreeMap<String, String> {
+    let lines = headers.iter().filter(|(name, _)| CARRIED.contains(&name.as_str()));
+    let mut carried = BTreeMap::<_, String>::new();
+    for (name, value) in lines {
+        let said = carried.entry(name.to_string()).or_default();
+        if !said.is_empty() {
+            said.push_str(", ");
+        }
+        said.push_str(&String::from_utf8_lossy(value.as_bytes()));
+    }
+    carried
 }
 
-impl Visit {
-    /// The request leaves with what it says, or because its context has ended.
-    pub(crate) fn leave(self, said: Result<Receipt, Failure>) -> Result<Receipt, Failure> {
-        let counters = self.house.counters(self.service);
-        let (at_ms, service) = (self.story.at_ms(), self.service);
-        match &said {
-            Err(Failure::Cancelled(cancelled)) => {
-                counters.unwound.fetch_add(1, Ordering::SeqCst);
-                self.story.tell(&Event::Unwound { at_ms, service, cause: cancelled.to_string() });
-            }
-            other => {
-                counters.answered.fetch_add(1, Ordering::SeqCst);
-                let said = match other {
-                    Ok(receipt) => format!(
-                        "{} for user {} of {}",
-                        receipt.item, receipt.user_id, receipt.tenant
-                    ),
-                    Err(failure) => failure.to_string(),
-                };
-                self.story.tell(&Event::Departed {
-                    at_ms,
-                    service,
-                    left_ms: left_ms(&self.ctx),
-                    said,
-                });
-            }
-        }
-        said
-    }
-
-    /// Tells that the end of the context was seen, where something is left to do before the request leaves.
-    pub(crate) fn saw(&self, failure: &Failure) {
-        if let Failure::Cancelled(cancelled) = failure {
-            let (at_ms, cause) = (self.story.at_ms(), cancelled.to_string());
-            self.story.tell(&Event::SawTheEnd { at_ms, service: self.service, cause });
-        }
-    }
-
-    /// Tells that something was given back.
-    pub(crate) fn released(&self, what: &str) {
-        let at_ms = self.story.at_ms();
-        self.story.tell(&Event::Released { at_ms, service: self.service, what: what.to_owned() });
-    }
-}
-
-impl Drop for Visit {
-    fn drop(&mut self) {
-        self.house.counters(self.service).running.fetch_sub(1, Ordering::SeqCst);
-    }
+/// The service of this name; `client` where there is none.
+pub(crate) fn name_of(service: &str) -> &'static str {
+    let names = SERVICES.into_iter().chain(["ledger"]);
+    names.into_iter().find(|name| *name == service).unwrap_or("client")
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn left_ms(ctx: &Ctx) -> Option<f64> {
-    ctx.remaining().map(|left| round(left.as_secs_f64() * 1_000.0))
 }
 
 async fn listen() -> io::Result<TcpListener> {

@@ -18,7 +18,7 @@ pub(crate) type Error = Box<dyn std::error::Error + Send + Sync>;
 
 /// Plays all scenes. An error is one of the stage; what does not hold is told to the story.
 pub(crate) async fn play(story: &Story, spans: &Spans) -> Result<(), Error> {
-    let house = House::build(story, spans).await?;
+    let house = House::build(story, spans, 1).await?;
     let trace_id = within::play(&house, story).await?;
     too_slow::play(&house, story).await?;
     gone::play(&house, story).await?;
@@ -30,21 +30,25 @@ pub(crate) async fn play(story: &Story, spans: &Spans) -> Result<(), Error> {
 }
 
 /// Sends an order as a client that is none of ours: its own context, and a new connection.
-async fn order(house: &House, ctx: &Ctx, item: &str) -> Result<Response, ctxprop_reqwest::Error> {
+pub(crate) async fn order(
+    house: &House,
+    ctx: &Ctx,
+    item: &str,
+) -> Result<Response, ctxprop_reqwest::Error> {
     let client = Client::builder().no_proxy().build()?;
     let order = Order { item: item.to_owned() };
     client.post(house.url("gateway", "/checkout")).json(&order).send().with(ctx).await
 }
 
 /// What the client was told.
-struct Answer {
+pub(crate) struct Answer {
     status: u16,
     deadline_exceeded: Option<String>,
     body: String,
 }
 
 impl Answer {
-    async fn read(story: &Story, response: Response) -> Result<Answer, Error> {
+    pub(crate) async fn read(story: &Story, response: Response) -> Result<Answer, Error> {
         let text = |headers: &HeaderMap| {
             Some(headers.get("x-deadline-exceeded")?.to_str().ok()?.to_owned())
         };

@@ -6,9 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use tracing::field::{Field, Visit};
-use tracing::span::{Attributes, Id};
+use tracing::span::{Attributes, Id, Record};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
+
+use crate::house;
+use crate::recording::{Recording, Seen, What};
 
 /// One span as it was recorded.
 #[derive(Clone, Debug)]
@@ -18,17 +21,32 @@ pub(crate) struct Span {
     pub(crate) fields: HashMap<&'static str, String>,
     pub(crate) began: Instant,
     pub(crate) ended: Option<Instant>,
+    /// In whose code it is.
+    service: &'static str,
 }
 
 impl Span {
     pub(crate) fn field(&self, name: &str) -> &str {
         self.fields.get(name).map_or("", String::as_str)
     }
+
+    fn seen(&self) -> Seen {
+        Seen {
+            name: self.name,
+            service: self.service,
+            span_id: self.field("span_id").to_owned(),
+            parent_id: self.field("parent_id").to_owned(),
+            fields: self.fields.iter().map(|(name, value)| (*name, value.clone())).collect(),
+        }
+    }
 }
 
 /// All spans of ctxprop in this process.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Spans(Arc<Mutex<Recorded>>);
+pub(crate) struct Spans {
+    recorded: Arc<Mutex<Recorded>>,
+    recording: Option<Recording>,
+}
 
 #[derive(Debug, Default)]
 struct Recorded {
@@ -38,9 +56,9 @@ struct Recorded {
 }
 
 impl Spans {
-    /// Starts to collect.
-    pub(crate) fn install() -> Spans {
-        let spans = Spans::default();
+    /// Starts to collect, and to tell the recording of it.
+    pub(crate) fn install(recording: Option<Recording>) -> Spans {
+        let spans = Spans { recording, ..Spans::default() };
         let subscriber = tracing_subscriber::registry().with(spans.clone());
         if tracing::subscriber::set_global_default(subscriber).is_err() {
             eprintln!("somebody else listens to tracing: there will be no waterfall");
@@ -50,37 +68,95 @@ impl Spans {
 
     /// The spans of one trace, the first first.
     pub(crate) fn of_trace(&self, trace_id: &str) -> Vec<Span> {
-        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = self.recorded.lock().unwrap_or_else(PoisonError::into_inner);
         let of_trace = |span: &&Span| span.field("trace_id") == trace_id;
         let mut spans: Vec<_> =
             all.ended.iter().chain(all.open.values()).filter(of_trace).cloned().collect();
         spans.sort_by_key(|span| span.began);
         spans
     }
+
+    /// Forgets those that have ended: a page that is open for days would keep them all.
+    pub(crate) fn forget(&self) {
+        self.recorded.lock().unwrap_or_else(PoisonError::into_inner).ended.clear();
+    }
+
+    fn tell(&self, what: impl FnOnce() -> What) {
+        if let Some(recording) = &self.recording {
+            recording.push(what());
+        }
+    }
 }
 
 impl<S: tracing::Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Spans {
-    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, _: Context<'_, S>) {
-        if attributes.metadata().target() != "ctxprop" {
-            return;
-        }
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        let metadata = attributes.metadata();
         let mut fields = Fields::default();
         attributes.record(&mut fields);
+        // What `House::watched` puts around each service tells whose code everything in it is.
+        if metadata.target() == house::TARGET {
+            if let (Some(span), Some(service)) = (context.span(id), fields.0.get("service")) {
+                span.extensions_mut().insert(Service(house::name_of(service)));
+            }
+            return;
+        }
+        if metadata.target() != "ctxprop" {
+            return;
+        }
         let span = Span {
-            name: attributes.metadata().name(),
+            name: metadata.name(),
             fields: fields.0,
             began: Instant::now(),
             ended: None,
+            service: service(context.span_scope(id)),
         };
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).open.insert(id.into_u64(), span);
+        self.tell(|| What::Opened { span: span.seen() });
+        let mut recorded = self.recorded.lock().unwrap_or_else(PoisonError::into_inner);
+        recorded.open.insert(id.into_u64(), span);
+    }
+
+    fn on_record(&self, id: &Id, values: &Record<'_>, _: Context<'_, S>) {
+        let mut recorded = self.recorded.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(span) = recorded.open.get_mut(&id.into_u64()) {
+            let mut fields = Fields::default();
+            values.record(&mut fields);
+            span.fields.extend(fields.0);
+        }
+    }
+
+    fn on_event(&self, event: &tracing::Event<'_>, context: Context<'_, S>) {
+        if event.metadata().target() != "ctxprop::wire" {
+            return;
+        }
+        let mut fields = Fields::default();
+        event.record(&mut fields);
+        let mut take = |name| fields.0.remove(name).unwrap_or_default();
+        let (header, reason) = (take("header"), take("reason"));
+        self.tell(|| What::Dropped {
+            service: service(context.event_scope(event)),
+            header,
+            reason,
+        });
     }
 
     fn on_close(&self, id: Id, _: Context<'_, S>) {
-        let mut spans = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(span) = spans.open.remove(&id.into_u64()) {
-            spans.ended.push(Span { ended: Some(Instant::now()), ..span });
-        }
+        let mut recorded = self.recorded.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(span) = recorded.open.remove(&id.into_u64()) else { return };
+        let span = Span { ended: Some(Instant::now()), ..span };
+        self.tell(|| What::Closed { span: span.seen() });
+        recorded.ended.push(span);
     }
+}
+
+/// Whose code a span is in.
+struct Service(&'static str);
+
+fn service<'a, S: LookupSpan<'a>>(
+    scope: Option<tracing_subscriber::registry::Scope<'a, S>>,
+) -> &'static str {
+    let mut around = scope.into_iter().flatten();
+    let service = around.find_map(|span| span.extensions().get().map(|Service(name)| *name));
+    service.unwrap_or("client")
 }
 
 #[derive(Default)]

@@ -1,4 +1,4 @@
-//! What is told, in order: to people as lines, to scripts as JSON lines.
+//! What is told, in order: to people as lines, to scripts as JSON lines, and to a recording.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,10 +8,11 @@ use std::time::Instant;
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
+use crate::recording::{Recording, What};
 use crate::waterfall;
 
 /// One thing that happened. Times are milliseconds since the scene began.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub(crate) enum Event {
     Scene {
@@ -53,6 +54,10 @@ pub(crate) enum Event {
         deadline_exceeded: Option<String>,
         body: String,
     },
+    /// The client closed its connection. Only a recording is told: the scene says so in its title.
+    Left {
+        at_ms: f64,
+    },
     Received {
         at_ms: f64,
         service: &'static str,
@@ -75,10 +80,20 @@ pub(crate) enum Event {
     },
 }
 
-/// Prints events as they come.
+/// How a story is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Voice {
+    Lines,
+    Json,
+    /// To its recording alone.
+    Silent,
+}
+
+/// Tells events as they come.
 #[derive(Clone)]
 pub(crate) struct Story {
-    json: bool,
+    voice: Voice,
+    recording: Option<Recording>,
     held: Arc<AtomicBool>,
     began: Instant,
 }
@@ -100,8 +115,8 @@ pub(crate) fn color(service: &str) -> Style {
 }
 
 impl Story {
-    pub(crate) fn new(json: bool) -> Story {
-        Story { json, held: Arc::new(AtomicBool::new(true)), began: Instant::now() }
+    pub(crate) fn new(voice: Voice, recording: Option<Recording>) -> Story {
+        Story { voice, recording, held: Arc::new(AtomicBool::new(true)), began: Instant::now() }
     }
 
     /// The same story with the clock at zero.
@@ -124,13 +139,21 @@ impl Story {
     }
 
     pub(crate) fn tell(&self, event: &Event) {
-        if self.json {
-            match serde_json::to_string(event) {
+        match self.voice {
+            Voice::Lines => anstream::print!("{}", Lines(event)),
+            Voice::Json => match serde_json::to_string(event) {
                 Ok(line) => println!("{line}"),
                 Err(error) => eprintln!("an event that is no JSON: {error}"),
-            }
-        } else {
-            anstream::print!("{}", Lines(event));
+            },
+            Voice::Silent => {}
+        }
+        self.note(|| event.clone());
+    }
+
+    /// Tells the recording alone, if there is one: what would be too much to read in a terminal.
+    pub(crate) fn note(&self, event: impl FnOnce() -> Event) {
+        if let Some(recording) = &self.recording {
+            recording.push(What::Told { told: event() });
         }
     }
 }
@@ -176,6 +199,10 @@ impl std::fmt::Display for Lines<'_> {
                     .as_ref()
                     .map(|whose| format!("x-deadline-exceeded: {whose}  "));
                 writeln!(f, "answer    {BOLD}{status}{BOLD:#}  {}{body}", whose.unwrap_or_default())
+            }
+            Event::Left { at_ms } => {
+                hop(f, *at_ms, "client")?;
+                writeln!(f, "left")
             }
             Event::Received { at_ms, service, headers } => {
                 hop(f, *at_ms, service)?;

@@ -10,7 +10,7 @@ use crate::spans::Span;
 use crate::story::{color, round};
 
 /// One line of the waterfall.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub(crate) struct Bar {
     name: String,
     service: &'static str,

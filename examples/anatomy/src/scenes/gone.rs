@@ -14,11 +14,10 @@ pub(super) async fn play(house: &House, story: &Story) -> Result<(), Error> {
     let (client, canceller) = Ctx::background().with_cancel();
     let leaves = async {
         // As soon as the last hop has reserved something.
-        while !house.is_reserved("piano") {
-            tokio::task::yield_now().await;
-        }
+        house.until_reserved("piano").await;
         let reserved = house.is_reserved("piano");
         canceller.cancel();
+        story.note(|| Event::Left { at_ms: story.at_ms() });
         reserved
     };
     let (answer, reserved) = tokio::join!(order(house, &client, "piano"), leaves);

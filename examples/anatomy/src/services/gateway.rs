@@ -15,7 +15,7 @@ use crate::house::House;
 pub(crate) const BUDGET: Duration = Duration::from_millis(800);
 
 pub(crate) fn app(house: House) -> Router {
-    let layer = CtxLayer::edge().default_budget(BUDGET).under(house.root());
+    let layer = CtxLayer::edge().default_budget(house.pace(BUDGET)).under(house.root());
     Router::new().route("/checkout", post(checkout)).with_state(house).layer(layer)
 }
 
@@ -33,6 +33,8 @@ async fn checkout(
 // A function in the middle leaves it out. The client finds it all the same, and so does the next service.
 #[propagate]
 async fn place(house: &House, order: &Order) -> Result<Receipt, Failure> {
+    // It looks at the order first.
+    tokio::time::sleep(house.pace(Duration::from_millis(20))).await;
     let request = house.client().post(house.url("auth", "/authorize"));
     receipt(request.bearer_auth("a-token-of-ada").json(order).send().await?).await
 }

@@ -1,5 +1,7 @@
 //! A third party: outside of the mesh, without ctxprop. It tells what it was sent.
 
+use std::time::Duration;
+
 use axum::Router;
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -13,5 +15,6 @@ pub(crate) fn app(house: House) -> Router {
 
 async fn entry(State(house): State<House>, headers: HeaderMap, _item: String) -> &'static str {
     house.third_party_received(&headers);
+    tokio::time::sleep(house.pace(Duration::from_millis(15))).await;
     "booked"
 }

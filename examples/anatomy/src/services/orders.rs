@@ -9,7 +9,8 @@ use ctxprop::{Ctx, propagate};
 use ctxprop_axum::CtxLayer;
 
 use super::{Caller, Failure, Order, Receipt};
-use crate::house::{House, Visit};
+use crate::house::House;
+use crate::visit::Visit;
 
 pub(crate) fn app(house: House) -> Router {
     let layer = CtxLayer::mesh().min_budget(Duration::from_millis(2)).under(house.root());
@@ -36,7 +37,7 @@ async fn fulfil(
 ) -> Result<Receipt, Failure> {
     let caller: Caller = ctx.baggage()?;
     house.reserved(&order.item);
-    match tokio::try_join!(pack(&order.item), book(house, &order.item)) {
+    match tokio::try_join!(pack(house, &order.item), book(house, &order.item)) {
         Ok(_) => Ok(Receipt {
             item: order.item.clone(),
             user_id: caller.user_id,
@@ -53,9 +54,9 @@ async fn fulfil(
 
 /// Books are at hand. Pianos are not.
 #[propagate]
-async fn pack(item: &str) -> Result<(), Failure> {
+async fn pack(house: &House, item: &str) -> Result<(), Failure> {
     let takes = if item == "piano" { Duration::from_secs(60) } else { Duration::from_millis(60) };
-    tokio::time::sleep(takes).await;
+    tokio::time::sleep(house.pace(takes)).await;
     Ok(())
 }
 
@@ -72,7 +73,7 @@ async fn book(house: &House, item: &str) -> Result<(), Failure> {
 
 async fn give_back(house: &House, visit: &Visit, item: &str) {
     // As a real one: it takes a while, and must not be cut off.
-    tokio::time::sleep(Duration::from_millis(20)).await;
+    tokio::time::sleep(house.pace(Duration::from_millis(20))).await;
     house.given_back(item);
     visit.released(item);
 }
