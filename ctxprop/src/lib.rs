@@ -76,7 +76,7 @@
 //!
 //! `macros` (default) has `#[propagate]` and `#[derive(Baggage)]`. `axum` implements axum's traits for [`Ctx`] and
 //! [`Cancelled`]; `ctxprop-axum` turns it on. `tonic` makes [`Cancelled`] a `tonic::Status` and reads it out of one, and
-//! makes tonic's metadata a [carrier](wire); `ctxprop-tonic` turns it on.
+//! makes tonic's metadata a [carrier](wire); `ctxprop-tonic` turns it on. `nats` makes the headers of `async-nats` 0.50 one.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -108,6 +108,8 @@ pub mod local;
 pub mod messages {}
 #[cfg(all(test, ctxprop_model))]
 mod model;
+#[cfg(feature = "nats")]
+mod nats;
 mod needs_ctx;
 mod of_request;
 #[doc(hidden)]
@@ -149,7 +151,9 @@ pub use needs_ctx::{Awaitable, NeedsCtx};
 pub use run::carry::Carry;
 pub use run::defer::Deferred;
 pub use run::done::Done;
+pub use run::listed::TaskInfo;
 pub use run::scope::{Run, Scope};
+pub use run::shared::Shared;
 pub use run::shield::{Shield, Shielding};
 pub use run::task::Task;
 pub use run::task_set::{JoinNext, TaskSet};

@@ -12,10 +12,9 @@ use std::iter;
 use std::ptr;
 use std::sync::Arc;
 
-use tokio_util::task::TaskTracker;
-
 use super::header::{Additions, Header, Marks};
 use super::part::{Part, Root};
+use super::tasks::Tasks;
 use crate::baggage::BaggageMap;
 use crate::span::SpanContext;
 
@@ -96,26 +95,31 @@ impl Node {
             .find(|node| ptr::eq(&node.header, header))
     }
 
+    /// Whether it descends from a request that came in, or is one.
+    pub(super) fn is_of_request(&self) -> bool {
+        self.chain().any(|node| node.header.marks.has(Marks::REQUEST))
+    }
+
     /// What ends a server: the outermost node that can end by itself, unless that is a request.
     pub(super) fn server(&self) -> Option<&Header> {
         let outermost = self.chain().map(|node| &node.header).filter(|node| node.ends()).last()?;
         if outermost.marks.has(Marks::REQUEST) { None } else { Some(outermost) }
     }
 
-    /// The tracker of all tasks under this node's root, once there is one.
-    pub(super) fn known_tasks(&self) -> Option<&TaskTracker> {
-        self.chain().find_map(|node| node.part.tasks())?.get()
+    /// The tasks under this node's root, once there has been one.
+    pub(super) fn known_tasks(&self) -> Option<&Tasks> {
+        self.chain().find_map(|node| node.part.tasks())?.get().map(|tasks| &**tasks)
     }
 
-    /// The tracker of all tasks under this node's root.
-    pub(super) fn tasks(&self) -> Option<&TaskTracker> {
+    /// The tasks under this node's root.
+    pub(super) fn tasks(&self) -> Option<&Tasks> {
         let place = self.chain().find_map(|node| node.part.tasks())?;
-        Some(place.get_or_init(|| {
-            let tasks = TaskTracker::new();
-            // A closed tracker still takes tasks; closed is what lets `wait` return whenever none is left.
-            tasks.close();
-            tasks
-        }))
+        Some(place.get_or_init(|| Box::new(Tasks::new())))
+    }
+
+    /// Why it, or the nearest above that is, was detached.
+    pub(super) fn detached_for(&self) -> Option<&'static str> {
+        self.chain().find_map(|node| node.part.detached())
     }
 
     /// What `handle` points at, if nobody else can reach it.
