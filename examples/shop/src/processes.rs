@@ -97,7 +97,11 @@ impl Process {
     /// # Errors
     ///
     /// There is no program `kill`.
-    pub fn terminate(&self) -> io::Result<()> {
+    pub fn terminate(&mut self) -> io::Result<()> {
+        // The number of one that has gone may be another's by now.
+        if self.child.try_wait()?.is_some() {
+            return Ok(());
+        }
         Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().map(drop)
     }
 

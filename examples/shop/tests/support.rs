@@ -1,4 +1,5 @@
 //! The shop in this process, and what its books say.
+#![allow(dead_code, reason = "each test file has its own part of it")]
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
