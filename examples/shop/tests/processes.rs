@@ -65,8 +65,11 @@ fn crowd(
             while !stop.load(Ordering::Relaxed) {
                 let key = format!("order-{seed}-{}", placed.fetch_add(1, Ordering::Relaxed));
                 let (article, manners) = (random.i64(1..=5), Manners::random(&mut random));
-                if place(gateway, &key, article, manners).await == Some(200) {
-                    paid.push(key);
+                match place(gateway, &key, article, manners).await {
+                    Some(200) => paid.push(key),
+                    Some(_) => {}
+                    // It left, or the gateway is gone.
+                    None => tokio::time::sleep(BANK).await,
                 }
             }
             paid
@@ -81,35 +84,50 @@ async fn until(placed: &AtomicU32, many: u32) {
     }
 }
 
-/// The front first, with traffic in flight, and then what is behind it: as each goes, what it had begun is whole.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn told_to_go_in_the_middle_of_it_it_leaves_nothing_half_done() {
+/// Told to go with traffic in flight, it answers what it can, undoes the rest, and leaves nothing half done.
+async fn told_to_go(name: &str, seed: u64, all: fn(&mut House) -> Vec<&mut Process>) {
     let Some(broker) = broker() else { return };
-    let folder = Folder::new("term");
+    let folder = Folder::new(name);
     let log = Log::default();
     let mut house = start(&folder.0, &broker.address, &log);
     let (placed, stop) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicBool::new(false)));
-    let clients = crowd(address(&house.gateway), 1, &placed, &stop);
+    let clients = crowd(address(&house.gateway), seed, &placed, &stop);
     until(&placed, 300).await;
-    // The orders first, while the gateway still sends it some: they are refused, or are done in time.
-    house.orders.terminate().unwrap();
-    let orders = tokio::task::spawn_blocking(move || {
-        let ended = house.orders.wait().unwrap();
+    for process in all(&mut house) {
+        process.terminate().unwrap();
+    }
+    let waited = tokio::task::spawn_blocking(move || {
+        let ended: Vec<_> = all(&mut house).iter_mut().map(|one| one.wait().unwrap()).collect();
         (house, ended)
     });
-    let (house, ended) = orders.await.unwrap();
-    assert!(ended.success(), "{ended}: {:#?}", log.lock().unwrap());
+    let (house, ended) = waited.await.unwrap();
     stop.store(true, Ordering::Relaxed);
+    assert!(ended.iter().all(|status| status.success()), "{ended:?}: {:#?}", log.lock().unwrap());
     let mut paid = Vec::new();
     for client in clients {
         paid.extend(client.await.unwrap());
     }
-    let books_after = books(&folder.0).await;
-    eprintln!("{books_after:?}; {} clients heard that theirs is paid", paid.len());
-    books_after.balance();
-    assert!(books_after.paid >= i64::try_from(paid.len()).unwrap() && !paid.is_empty());
+    let then = books(&folder.0).await;
+    eprintln!("{then:?}; {} clients heard that theirs is paid", paid.len());
+    then.balance();
+    assert!(then.paid >= i64::try_from(paid.len()).unwrap() && !paid.is_empty());
     assert!(tokio::task::spawn_blocking(move || house.end()).await.unwrap().unwrap());
-    assert_eq!(books(&folder.0).await, books_after);
+    assert_eq!(books(&folder.0).await, then);
+}
+
+/// The gateway goes on for a while, and has nobody to ask.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_orders_are_told_to_go_in_the_middle_of_it() {
+    told_to_go("term-orders", 1, |house| vec![&mut house.orders]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_gateway_the_orders_and_the_worker_are_told_to_go_at_once() {
+    told_to_go("term-all", 3, |house| {
+        let House { gateway, orders, worker, .. } = house;
+        vec![gateway, orders, worker]
+    })
+    .await;
 }
 
 /// A process that is killed runs no shield. The next one releases what it finds.
