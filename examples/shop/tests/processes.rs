@@ -3,6 +3,7 @@
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -200,6 +201,19 @@ async fn a_job_that_never_ends_is_named_by_the_drain() {
     assert!(log.contains(r#"tasks did not end reason="a report that never ends" spawned_at=examples/shop/src/main.rs:"#), "{log}");
 }
 
+/// What each service says, without times, ids and numbers.
+fn messages(text: &str) -> BTreeSet<String> {
+    let services = ["gateway", "orders", "stock", "worker"];
+    let lines = text.lines().filter_map(|line| line.trim_start().split_once(" | "));
+    let told = lines.filter(|(service, _)| services.contains(service)).map(|(service, line)| {
+        let (_, line) = line.split_once("INFO ").unwrap();
+        let message = line.split_once("}: ").map_or(line, |(_, message)| message);
+        let words = message.split(' ').take_while(|word| !word.contains('='));
+        format!("{service} {}", words.collect::<Vec<_>>().join(" "))
+    });
+    told.collect()
+}
+
 /// One trace through all of it: what the page of the docs shows.
 #[tokio::test]
 async fn the_demo_has_one_trace_in_all_services() {
@@ -218,4 +232,6 @@ async fn the_demo_has_one_trace_in_all_services() {
         assert!(told.count() > 0, "{service} does not tell of {trace}:\n{text}");
     }
     assert!(text.contains("client | shipped"), "{text}");
+    let page = include_str!("../../../docs/shop.md");
+    assert_eq!(messages(page), messages(&text), "docs/shop.md does not show what is printed");
 }
