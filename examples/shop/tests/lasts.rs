@@ -1,6 +1,7 @@
 //! What lasts longer than an order: uploads, the events of an order, the board.
 #![allow(clippy::unwrap_used, reason = "it is a test")]
 
+#[path = "support/house.rs"]
 mod support;
 
 use std::net::SocketAddr;

@@ -1,6 +1,7 @@
 //! 2,000 orders under random budgets, by clients that hang up: at the end nothing is half done, and nothing is left alive.
 #![allow(clippy::unwrap_used, reason = "it is a test")]
 
+#[path = "support/house.rs"]
 mod support;
 
 use std::sync::Arc;

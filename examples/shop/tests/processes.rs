@@ -1,6 +1,7 @@
 //! The shop as processes: told to go in the middle of it, killed, and with a job that never ends.
 #![allow(clippy::unwrap_used, reason = "it is a test")]
 
+#[path = "support/house.rs"]
 mod support;
 
 use std::collections::BTreeSet;
@@ -163,7 +164,7 @@ async fn killed_in_the_middle_of_it_it_is_put_right_by_the_next() {
         &stock,
     ];
     let again = Process::start(Path::new(SHOP), &args, move |line| {
-        log.lock().unwrap().push(line.to_owned())
+        log.lock().unwrap().push(line.to_owned());
     });
     let mut again = again.unwrap();
     let after = books(&folder.0).await;
