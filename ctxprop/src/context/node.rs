@@ -79,6 +79,15 @@ impl Node {
         None
     }
 
+    /// The one at the end of the chain: each spawn asks for it, so it is gone to without asking those between.
+    fn root_of(&self) -> &Node {
+        let mut node = self;
+        while let Some(parent) = node.parent() {
+            node = parent;
+        }
+        node
+    }
+
     /// This node, its parent, and so on to the root.
     pub(super) fn chain(&self) -> impl Iterator<Item = &Node> {
         iter::successors(Some(self), |node| node.parent().map(|parent| &**parent))
@@ -108,12 +117,12 @@ impl Node {
 
     /// The tasks under this node's root, once there has been one.
     pub(super) fn known_tasks(&self) -> Option<&Tasks> {
-        self.chain().find_map(|node| node.part.tasks())?.get().map(|tasks| &**tasks)
+        self.root_of().part.tasks()?.get().map(|tasks| &**tasks)
     }
 
     /// The tasks under this node's root.
     pub(super) fn tasks(&self) -> Option<&Tasks> {
-        let place = self.chain().find_map(|node| node.part.tasks())?;
+        let place = self.root_of().part.tasks()?;
         Some(place.get_or_init(|| Box::new(Tasks::new())))
     }
 

@@ -26,8 +26,11 @@ pub(crate) struct OnTheList {
 
 impl OnTheList {
     pub(crate) fn new(ctx: &Ctx, spawned_at: &'static Location<'static>) -> Self {
-        let counted = ctx.tasks().map(|tasks| tasks.tracker().token());
-        let place = ctx.tasks().map(|tasks| tasks.add(Listed { ctx: ctx.clone(), spawned_at }));
+        let on = ctx.tasks().map(|tasks| {
+            let counted = tasks.tracker().token();
+            (tasks.add(Listed { ctx: ctx.clone(), spawned_at }), counted)
+        });
+        let (place, counted) = on.unzip();
         OnTheList { ctx: ctx.clone(), place, _counted: counted }
     }
 }
