@@ -30,6 +30,9 @@ usage: shop demo                                   all of it, one order, and its
        shop watch   --shop URL --token TOKEN --key KEY
        shop upload  --shop URL --token TOKEN --article N FILE";
 
+/// How long the bank takes, at most, unless it was told otherwise.
+const BANK: Duration = Duration::from_millis(50);
+
 type Failed = Box<dyn Error + Send + Sync>;
 
 /// The arguments of all commands.
@@ -64,7 +67,7 @@ fn args() -> Result<Args, lexopt::Error> {
         article: 1,
         key: format!("{:016x}", fastrand::u64(..)),
         budget: None,
-        bank: Duration::from_millis(50),
+        bank: BANK,
         never_ends: false,
         file: PathBuf::new(),
     };
@@ -210,11 +213,11 @@ async fn demo() -> Result<ExitCode, Failed> {
 }
 
 async fn play(broker: &Broker, data: &Path) -> Result<ExitCode, Failed> {
-    let house = House::start(&std::env::current_exe()?, data, &broker.address, tell)?;
+    let house = House::start(&std::env::current_exe()?, data, &broker.address, BANK, tell)?;
     let client = Client::builder().base_url(&*house.gateway.url).build()?;
     let ctx = Ctx::background().child_span();
     let order = NewOrder { key: "one-book".to_owned(), article: 1 };
-    let hurry = ctx.with_timeout(Duration::from_secs(2));
+    let hurry = ctx.with_timeout(Duration::from_secs(5));
     let (receipt, trace) = shop::order(&client, "alice", &order).with(&hurry).await?;
     tell("client", &format!("{} for {}, trace {trace}", receipt.state, receipt.price));
     shop::watch(ctx, &client, "alice", &order.key, |state| tell("client", state)).await?;

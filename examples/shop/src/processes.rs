@@ -3,6 +3,7 @@
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
 
 /// NATS' server, on any free port, for as long as this lives.
 #[derive(Debug)]
@@ -144,7 +145,7 @@ pub struct House {
 }
 
 impl House {
-    /// Starts all of it, with its data in this folder. Each line of a log is given to `log`, with the name of its service.
+    /// Starts all of it, with its data in this folder and a bank that takes up to so long. Each line of a log is given to `log`, with the name of its service.
     ///
     /// # Errors
     ///
@@ -153,6 +154,7 @@ impl House {
         program: &Path,
         data: &Path,
         nats: &str,
+        bank: Duration,
         log: impl Fn(&str, &str) + Clone + Send + 'static,
     ) -> io::Result<House> {
         let data = data.to_str().ok_or(io::ErrorKind::InvalidInput)?;
@@ -160,7 +162,8 @@ impl House {
             let log = log.clone();
             Process::start(program, &[&[name], args].concat(), move |line| log(name, line))
         };
-        let stock = start("stock", &["--data", data])?;
+        let bank = bank.as_millis().to_string();
+        let stock = start("stock", &["--data", data, "--bank-ms", &bank])?;
         let urls = ["--data", data, "--nats", nats, "--stock", &stock.url];
         let orders = start("orders", &urls)?;
         let worker = start("worker", &["--nats", nats, "--orders", &orders.url])?;

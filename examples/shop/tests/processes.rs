@@ -20,12 +20,12 @@ const SHOP: &str = env!("CARGO_BIN_EXE_shop");
 
 type Log = Arc<Mutex<Vec<String>>>;
 
-fn start(folder: &Path, nats: &str, log: &Log) -> House {
+fn start(folder: &Path, nats: &str, bank: Duration, log: &Log) -> House {
     let log = Arc::clone(log);
     let tell = move |service: &str, line: &str| {
         log.lock().unwrap().push(format!("{service} | {line}"));
     };
-    House::start(Path::new(SHOP), folder, nats, tell).unwrap()
+    House::start(Path::new(SHOP), folder, nats, bank, tell).unwrap()
 }
 
 fn address(process: &Process) -> SocketAddr {
@@ -91,7 +91,7 @@ async fn told_to_go(name: &str, seed: u64, all: fn(&mut House) -> Vec<&mut Proce
     let Some(broker) = broker() else { return };
     let folder = Folder::new(name);
     let log = Log::default();
-    let mut house = start(&folder.0, &broker.address, &log);
+    let mut house = start(&folder.0, &broker.address, BANK, &log);
     let (placed, stop) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicBool::new(false)));
     let clients = crowd(address(&house.gateway), seed, &placed, &stop);
     until(&placed, 300).await;
@@ -138,10 +138,12 @@ async fn killed_in_the_middle_of_it_it_is_put_right_by_the_next() {
     let Some(broker) = broker() else { return };
     let folder = Folder::new("kill");
     let log = Log::default();
-    let mut house = start(&folder.0, &broker.address, &log);
+    // Orders are pending for most of their time.
+    let slow = Duration::from_secs(2);
+    let mut house = start(&folder.0, &broker.address, slow, &log);
     let (placed, stop) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicBool::new(false)));
     let clients = crowd(address(&house.gateway), 2, &placed, &stop);
-    until(&placed, 150).await;
+    until(&placed, 100).await;
     house.orders.kill().unwrap();
     house.orders.wait().unwrap();
     stop.store(true, Ordering::Relaxed);
