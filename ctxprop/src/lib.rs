@@ -64,7 +64,7 @@
 //! | --- | --- |
 //! | make and observe contexts | [`Ctx`], [`Canceller`], [`Cause`], [`Cancelled`] |
 //! | write functions that carry one | [`macro@propagate`], [`NeedsCtx`] |
-//! | run code under one | [`Scope`], [`Run`], [`Task`], [`Shield`] |
+//! | run code under one | [`Scope`], [`Run`], [`Task`], [`Shield`], [`Shared`] |
 //! | say who asks | [`macro@Baggage`], [`BaggageMap`] |
 //! | say where in the trace we are | [`SpanContext`] |
 //! | read and write headers, messages, environments | [`wire`], [`Ctx::with_incoming`], [`Ctx::inject`] |

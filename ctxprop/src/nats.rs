@@ -37,3 +37,32 @@ impl Inject for HeaderMap {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::Formats;
+    use crate::{Background, Ctx};
+
+    /// Through a broker it is `tests/tests/broker.rs`.
+    #[test]
+    fn what_somebody_set_by_hand_is_replaced_in_whatever_case_and_the_rest_stays() {
+        let mut headers = HeaderMap::new();
+        headers.insert("TraceParent", "stale");
+        headers.append("Baggage", "tenant=other");
+        headers.append("Baggage", "user.id=7");
+        headers.append("Other", "1");
+        headers.append("Other", "2");
+        let ctx = Ctx::background().child_span();
+        ctx.inject(&mut headers, &Formats::queued()).unwrap();
+        assert_eq!(headers.len(), 2, "{headers:?}");
+        let other: Vec<_> = headers.get_all("Other").map(|value| value.as_str()).collect();
+        assert_eq!(other, ["1", "2"]);
+        let (received, _canceller) =
+            Ctx::background().with_incoming(Formats::queued().extract(&Some(headers)));
+        assert_eq!(received.span().trace_id(), ctx.span().trace_id());
+        assert!(received.baggage_map().is_empty());
+        let nothing = Formats::queued().extract(&None::<HeaderMap>);
+        assert!(nothing.span.is_none() && nothing.dropped() == 0);
+    }
+}
