@@ -3,7 +3,8 @@
 //! What a transaction does must be done whole or not at all, and it must be known which. So a transaction runs under a
 //! *shield*, from its begin to its commit: the end of the request does not reach in. Waiting for a connection is outside of
 //! it, and is given up with the request. Without the shield a begin that is dropped leaves its connection in the pool, in a
-//! transaction, with SQLite's one lock (`tests/database.rs`). A transaction of SQLite takes milliseconds; a longer one would look at the clock itself.
+//! transaction, with SQLite's one lock (`tests/database.rs`). A transaction of SQLite takes milliseconds; a longer one
+//! would look at the clock itself.
 
 use std::path::Path;
 use std::time::Duration;
