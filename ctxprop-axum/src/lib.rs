@@ -110,7 +110,7 @@
 //! | --- | --- | --- |
 //! | info | the server takes no more requests | `connections` |
 //! | warn | a request did not end | `method`, `route`, `cause`, `age`, `trace_id` |
-//! | warn | tasks did not end | `tasks` |
+//! | warn | tasks did not end: once for each reason and place | `reason`, `spawned_at`, `tasks`, the `trace_id` of one |
 //! | info | the server has ended | `spent`, and how many requests and tasks had to be told: `cut`, `tasks` |
 //! | debug | a connection broke | `error` |
 //!

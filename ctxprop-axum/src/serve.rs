@@ -63,7 +63,8 @@ const UNWIND: Duration = Duration::from_secs(5);
 ///    answers something else. Response bodies that still flow are cut.
 /// 4. It waits until the last connection is closed and no task of the root is left, for at most the limit of
 ///    [`unwind`](Serve::unwind).
-/// 5. What is left then is a straggler: one event for each request, one for the tasks, and [`Drained`] says the same.
+/// 5. What is left then is a straggler: one event for each request, one for each kind of task, with its reason and the place
+///    where it was spawned, and [`Drained`] says the same.
 ///
 /// # Cancel safety
 ///
@@ -89,7 +90,7 @@ const UNWIND: Duration = Duration::from_secs(5);
 ///         .drain(Duration::from_secs(15))
 ///         .await;
 ///     if !drained.is_clean() {
-///         eprintln!("{} requests and {} tasks did not end", drained.stragglers().len(), drained.tasks());
+///         eprintln!("{} requests and {} tasks did not end", drained.stragglers().len(), drained.tasks().len());
 ///     }
 ///     Ok(())
 /// }
@@ -228,12 +229,9 @@ async fn end(server: &Server, drain: Duration, unwind: Duration) -> Drained {
     let mut drained = Drained::default();
     if !in_time {
         drained.stragglers = server.open().iter().map(Straggler::new).collect();
-        drained.tasks = server.live_tasks();
+        drained.tasks = server.list_tasks();
     }
-    drained.stragglers.iter().for_each(Straggler::warn);
-    if drained.tasks > 0 {
-        tracing::warn!(target: "ctxprop::serve", tasks = drained.tasks, "tasks did not end");
-    }
+    drained.warn();
     tracing::info!(target: "ctxprop::serve", spent = ?began.elapsed(), cut, tasks, "the server has ended");
     drained
 }

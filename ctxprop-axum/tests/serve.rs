@@ -236,7 +236,15 @@ async fn what_does_not_unwind_is_named() {
     let text = one.expect("the trace that was brought").to_string();
     assert!(text.starts_with("GET /stuck/{id}, ") && text.ends_with(&parent[3..35]), "{text}");
     // The job, and the handler whose client left.
-    assert_eq!(drained.tasks(), 2);
+    let tasks = drained.tasks();
+    let mut reasons: Vec<_> = tasks.iter().filter_map(|task| task.reason()).collect();
+    reasons.sort_unstable();
+    assert_eq!(reasons, ["a job that never ends", "unwinding after a disconnect"], "{tasks:?}");
+    let job = tasks.iter().find(|task| task.reason() == Some(reasons[0])).expect("the job");
+    let text = job.to_string();
+    let (place, trace) = text.split_once(", trace ").expect("its trace");
+    assert!(place.starts_with("\"a job that never ends\", spawned at "), "{text}");
+    assert!(place.contains("serve.rs:") && trace.len() == 32, "{text}");
     drop((here, there));
 }
 

@@ -17,17 +17,16 @@ async fn price(begun: Arc<AtomicUsize>) -> Result<u64, Cancelled> {
     Ok(100)
 }
 
+const LIMIT: Duration = Duration::from_secs(5);
+
 #[propagate]
 async fn through_moka(
     cache: Cache<&'static str, u64>,
     begun: Arc<AtomicUsize>,
 ) -> Result<u64, Cancelled> {
-    let shared =
-        Ctx::current().detach("a price is everybody's").with_timeout(Duration::from_secs(5));
-    let own = shared.clone();
-    let filled =
-        shared.spawn(async move { cache.try_get_with("book", price(begun).with(&own)).await });
-    filled.await?.map_err(|error| Cancelled::clone(&error))
+    let flight = async move { cache.try_get_with("book", price(begun).in_current()).await };
+    let filled = Ctx::current().shared("a price is everybody's", LIMIT, flight).await?;
+    filled.map_err(|error| Cancelled::clone(&error))
 }
 
 #[propagate]
@@ -35,12 +34,8 @@ async fn through_a_cell(
     cell: Arc<OnceCell<u64>>,
     begun: Arc<AtomicUsize>,
 ) -> Result<u64, Cancelled> {
-    let shared =
-        Ctx::current().detach("a price is everybody's").with_timeout(Duration::from_secs(5));
-    let own = shared.clone();
-    let filled = shared
-        .spawn(async move { cell.get_or_try_init(|| price(begun).with(&own)).await.copied() });
-    filled.await?
+    let flight = async move { cell.get_or_try_init(|| price(begun).in_current()).await.copied() };
+    Ctx::current().shared("a price is everybody's", LIMIT, flight).await?
 }
 
 fn callers() -> [Ctx; 3] {
@@ -100,4 +95,48 @@ async fn while_all_wait_it_is_computed_once() {
     let (one, two) = tokio::join!(cell(), cell());
     assert_eq!((one, two), (Ok(100), Ok(100)));
     assert_eq!(begun.load(Ordering::SeqCst), 1);
+}
+
+/// What is there at once needs no task: a hit costs what the cache costs, and an allocation.
+#[tokio::test(start_paused = true)]
+async fn a_value_that_is_there_costs_no_task() {
+    let begun = Arc::new(AtomicUsize::new(0));
+    let cache = Cache::new(10);
+    let ctx = Ctx::background();
+    let ask = || through_moka(cache.clone(), Arc::clone(&begun)).with(&ctx);
+    assert_eq!(ask().await, Ok(100));
+    ctx.idle().await;
+    let tasks = tokio::runtime::Handle::current().metrics();
+    let before = tasks.num_alive_tasks();
+    let mut hit = std::pin::pin!(ask());
+    let at_once = std::future::poll_fn(|cx| std::task::Poll::Ready(hit.as_mut().poll(cx))).await;
+    assert!(matches!(at_once, std::task::Poll::Ready(Ok(100))), "{at_once:?}");
+    assert_eq!((ctx.live_tasks(), tasks.num_alive_tasks()), (0, before));
+}
+
+/// All who wait are told of an error of the computation, and the next who asks tries again.
+#[tokio::test(start_paused = true)]
+async fn an_error_is_everybodys_and_is_not_kept() {
+    #[propagate]
+    async fn fails(cache: Cache<u8, u8>) -> Result<Result<u8, Arc<String>>, Cancelled> {
+        let flight = async move {
+            cache
+                .try_get_with(1, async {
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                    Err::<u8, _>("no prices today".to_owned())
+                })
+                .await
+        };
+        Ctx::current().shared("a price is everybody's", LIMIT, flight).await
+    }
+    let cache = Cache::new(10);
+    let ctx = Ctx::background();
+    let ask = || fails(cache.clone()).with(&ctx);
+    let (one, other) = tokio::join!(ask(), ask());
+    let text = |answer: Result<Result<u8, Arc<String>>, Cancelled>| {
+        answer.expect("it did not end").expect_err("it fails")
+    };
+    assert_eq!(*text(one), "no prices today");
+    assert_eq!(*text(other), "no prices today");
+    assert_eq!(cache.get(&1).await, None);
 }

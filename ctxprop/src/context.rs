@@ -14,6 +14,7 @@ mod lineage;
 mod node;
 pub(crate) mod on_done;
 mod part;
+pub(crate) mod tasks;
 mod token;
 mod travels;
 mod value;

@@ -70,7 +70,7 @@
 //! | --- | --- |
 //! | make and observe contexts | [`Ctx`], [`Canceller`], [`Cause`], [`Cancelled`] |
 //! | write functions that carry one | [`macro@propagate`], [`NeedsCtx`] |
-//! | run code under one | [`Scope`], [`Run`], [`Task`], [`Shield`] |
+//! | run code under one | [`Scope`], [`Run`], [`Task`], [`Shield`], [`Shared`] |
 //! | say who asks | [`macro@Baggage`], [`BaggageMap`] |
 //! | say where in the trace we are | [`SpanContext`] |
 //! | read and write headers, messages, environments | [`wire`], [`Ctx::with_incoming`], [`Ctx::inject`] |
@@ -82,7 +82,7 @@
 //!
 //! `macros` (default) has `#[propagate]` and `#[derive(Baggage)]`. `axum` implements axum's traits for [`Ctx`] and
 //! [`Cancelled`]; `ctxprop-axum` turns it on. `tonic` makes [`Cancelled`] a `tonic::Status` and reads it out of one, and
-//! makes tonic's metadata a [carrier](wire); `ctxprop-tonic` turns it on.
+//! makes tonic's metadata a [carrier](wire); `ctxprop-tonic` turns it on. `nats` makes the headers of `async-nats` 0.50 one.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -114,6 +114,8 @@ pub mod local;
 pub mod messages {}
 #[cfg(all(test, ctxprop_model))]
 mod model;
+#[cfg(feature = "nats")]
+mod nats;
 mod needs_ctx;
 mod of_request;
 #[doc(hidden)]
@@ -155,7 +157,9 @@ pub use needs_ctx::{Awaitable, NeedsCtx};
 pub use run::carry::Carry;
 pub use run::defer::Deferred;
 pub use run::done::Done;
+pub use run::listed::TaskInfo;
 pub use run::scope::{Run, Scope};
+pub use run::shared::Shared;
 pub use run::shield::{Shield, Shielding};
 pub use run::task::Task;
 pub use run::task_set::{JoinNext, TaskSet};

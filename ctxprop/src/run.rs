@@ -12,11 +12,13 @@ pub(crate) mod frame;
 #[allow(missing_docs, reason = "only generated code uses it")]
 pub mod join;
 pub(crate) mod leaf;
+pub(crate) mod listed;
 pub(crate) mod race;
 pub(crate) mod scope;
 #[doc(hidden)]
 #[allow(missing_docs, reason = "only generated code uses it")]
 pub mod select;
+pub(crate) mod shared;
 pub(crate) mod shield;
 pub(crate) mod task;
 pub(crate) mod task_set;

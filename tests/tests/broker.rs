@@ -1,5 +1,4 @@
-//! A context through a real message broker, NATS, in the headers of its messages: and how little a carrier of one's own
-//! takes.
+//! A context through a real message broker, NATS, in the headers of its messages: in and out in one line each.
 //!
 //! Needs `nats-server` (Debian: `apt-get install nats-server`). Where there is none it says so and tests nothing.
 
@@ -9,10 +8,10 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use ctxprop::wire::{Extract, Formats, Inject, Line};
+use async_nats::HeaderMap;
+use ctxprop::wire::Formats;
 use ctxprop::{Background, BaggageMap, Ctx, SpanContext};
 use futures::StreamExt;
-use http::header::HeaderName;
 
 struct Broker {
     server: Child,
@@ -59,35 +58,6 @@ impl Drop for Broker {
     }
 }
 
-#[derive(Default)]
-struct Headers(async_nats::HeaderMap);
-
-impl Extract for Headers {
-    fn lines(&self) -> impl Iterator<Item = (&str, Line<'_>)> {
-        self.0.iter().flat_map(|(name, values)| {
-            values.iter().map(move |value| (name.as_ref(), Line::from(value.as_str())))
-        })
-    }
-}
-
-impl Inject for Headers {
-    fn append(&mut self, name: HeaderName, line: http::HeaderValue) {
-        self.0.append(name.as_str(), line.to_str().unwrap());
-    }
-
-    fn remove(&mut self, name: &HeaderName) {
-        let all = std::mem::take(&mut self.0);
-        for (other, values) in all.iter().filter(|(other, _)| {
-            let other: &str = other.as_ref();
-            !other.eq_ignore_ascii_case(name.as_str())
-        }) {
-            for value in values {
-                self.0.append(other.clone(), value.clone());
-            }
-        }
-    }
-}
-
 fn caller() -> Ctx {
     let mut builder = BaggageMap::builder();
     builder.insert_with("user", "Amélie, \n", [("p", Some(",;")), ("q", None)]).unwrap();
@@ -117,18 +87,19 @@ async fn a_context_goes_through_a_message_broker() {
     let ctx = caller();
     assert_eq!(ctx.baggage_map().header_lines().len(), 2);
     let producer = ctx.child_span();
-    let mut headers = Headers::default();
+    let mut headers = HeaderMap::new();
     // what somebody set by hand is replaced, under whatever name
-    headers.0.insert("TraceParent", "stale");
-    headers.0.insert("X-Timeout-Ms", "999999999");
-    headers.0.insert("content-type", "text/plain");
+    headers.insert("TraceParent", "stale");
+    headers.insert("X-Timeout-Ms", "999999999");
+    headers.insert("content-type", "text/plain");
     producer.inject(&mut headers, &Formats::queued()).unwrap();
-    client.publish_with_headers("orders", headers.0, "one book".into()).await.unwrap();
+    client.publish_with_headers("orders", headers, "one book".into()).await.unwrap();
 
     let message = orders.next().await.unwrap();
-    let received = Headers(message.headers.unwrap());
-    assert_eq!(received.0.get("content-type").unwrap().as_str(), "text/plain");
-    let incoming = Formats::queued().extract(&received);
+    let received = message.headers.as_ref().unwrap();
+    assert_eq!(received.get("content-type").unwrap().as_str(), "text/plain");
+    assert!(received.get("TraceParent").is_none() && received.get("X-Timeout-Ms").is_none());
+    let incoming = Formats::queued().extract(&message.headers);
     assert_eq!(incoming.dropped(), 0);
     let (consumer, _canceller) = Ctx::background().with_incoming(incoming);
     assert_eq!(consumer.span().trace_id(), ctx.span().trace_id());
@@ -148,16 +119,22 @@ async fn the_time_in_the_queue_is_part_of_the_budget() {
     let mut orders = client.subscribe("orders").await.unwrap();
 
     let ctx = Ctx::background().child_span().with_timeout(Duration::from_millis(50));
-    let mut headers = Headers::default();
-    ctx.inject(&mut headers, &Formats::queued()).unwrap();
-    client.publish_with_headers("orders", headers.0, "late".into()).await.unwrap();
+    let headers = ctx.injected(&Formats::queued()).unwrap();
+    client.publish_with_headers("orders", headers, "late".into()).await.unwrap();
+    client.publish("orders", "of somebody who knows nothing of it".into()).await.unwrap();
 
     // the consumer gets to it when nobody waits any more
     ctx.done().await;
     let message = orders.next().await.unwrap();
-    let incoming = Formats::queued().extract(&Headers(message.headers.unwrap()));
-    let (consumer, _canceller) = Ctx::background().with_incoming(incoming);
+    let (consumer, _canceller) =
+        Ctx::background().with_incoming(Formats::queued().extract(&message.headers));
     assert!(consumer.is_done());
     assert!(consumer.check().unwrap_err().is_deadline());
     assert_eq!(consumer.span().trace_id(), ctx.span().trace_id());
+
+    let bare = orders.next().await.unwrap();
+    assert!(bare.headers.is_none());
+    let (consumer, _canceller) =
+        Ctx::background().with_incoming(Formats::queued().extract(&bare.headers));
+    assert!(consumer.span().is_valid() && !consumer.is_done(), "it begins a trace of its own");
 }

@@ -55,6 +55,8 @@ mod selects_fused;
 mod selects_grammar;
 #[path = "semantics/sessions.rs"]
 mod sessions;
+#[path = "semantics/shared.rs"]
+mod shared;
 #[path = "semantics/shields.rs"]
 mod shields;
 #[path = "semantics/shields_kept.rs"]

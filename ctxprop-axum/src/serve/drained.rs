@@ -1,10 +1,11 @@
 //! [`Drained`]: what a server leaves behind, by name.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
 use axum::extract::MatchedPath;
-use ctxprop::{Cause, TraceId};
+use ctxprop::{Cause, TaskInfo, TraceId};
 use http::Method;
 
 use super::exchange::Open;
@@ -20,6 +21,9 @@ use super::exchange::Open;
 /// for straggler in drained.stragglers() {
 ///     eprintln!("left behind: {straggler}"); // GET /orders/{id}, 31.2s, trace 0af7651916cd43dd8448eb211c80319c
 /// }
+/// for task in drained.tasks() {
+///     eprintln!("left behind: {task}"); // "the receipt is mailed", spawned at src/mail.rs:12:9, trace 0af765..
+/// }
 /// std::process::exit(if drained.is_clean() { 0 } else { 1 });
 /// # }
 /// ```
@@ -27,13 +31,13 @@ use super::exchange::Open;
 #[must_use = "it tells what did not end"]
 pub struct Drained {
     pub(super) stragglers: Vec<Straggler>,
-    pub(super) tasks: usize,
+    pub(super) tasks: Vec<TaskInfo>,
 }
 
 impl Drained {
     /// Whether all requests, sessions and tasks had ended.
     pub fn is_clean(&self) -> bool {
-        self.stragglers.is_empty() && self.tasks == 0
+        self.stragglers.is_empty() && self.tasks.is_empty()
     }
 
     /// The requests and sessions that did not end.
@@ -41,10 +45,30 @@ impl Drained {
         &self.stragglers
     }
 
-    /// How many tasks of the roots were left: what was spawned under them and did not end, detached or attached. The
-    /// handlers of clients that left are among them while they unwind.
-    pub fn tasks(&self) -> usize {
-        self.tasks
+    /// The tasks of the roots that did not end: what was spawned under them, detached or attached. The handlers of clients
+    /// that left are among them while they unwind.
+    pub fn tasks(&self) -> &[TaskInfo] {
+        &self.tasks
+    }
+
+    /// One event for each request, and one for all tasks of the same reason and place.
+    pub(super) fn warn(&self) {
+        self.stragglers.iter().for_each(Straggler::warn);
+        let mut alike: BTreeMap<_, (usize, TraceId)> = BTreeMap::new();
+        for task in &self.tasks {
+            let kind = (task.reason(), task.spawned_at());
+            alike.entry(kind).or_insert((0, task.trace_id())).0 += 1;
+        }
+        for ((reason, spawned_at), (tasks, trace_id)) in alike {
+            tracing::warn!(
+                target: "ctxprop::serve",
+                reason,
+                spawned_at = %spawned_at,
+                tasks,
+                trace_id = trace_id.is_valid().then(|| tracing::field::display(trace_id)),
+                "tasks did not end"
+            );
+        }
     }
 }
 
@@ -95,7 +119,7 @@ impl Straggler {
         self.cause.as_ref()
     }
 
-    pub(super) fn warn(&self) {
+    fn warn(&self) {
         tracing::warn!(
             target: "ctxprop::serve",
             method = %self.method,

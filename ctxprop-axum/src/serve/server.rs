@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use ctxprop::{Canceller, Cause, Ctx};
+use ctxprop::{Canceller, Cause, Ctx, TaskInfo};
 use tokio::sync::watch;
 
 use super::exchange::{Connection, Listed, Open};
@@ -119,6 +119,13 @@ impl Server {
         let roots = self.roots.lock().unwrap_or_else(PoisonError::into_inner);
         let own = self.root.live_tasks();
         own + roots.iter().map(|(_, root)| root.live_tasks()).sum::<usize>()
+    }
+
+    /// The same by name.
+    pub(super) fn list_tasks(&self) -> Vec<TaskInfo> {
+        let roots = self.roots.lock().unwrap_or_else(PoisonError::into_inner);
+        let others = roots.iter().flat_map(|(_, root)| root.list_tasks());
+        self.root.list_tasks().into_iter().chain(others).collect()
     }
 
     /// Waits until the server is that far.

@@ -3,11 +3,10 @@
 use std::sync::Arc;
 use std::task::Waker;
 
-use tokio_util::task::TaskTracker;
-
 use super::header::{Additions, Header};
 use super::node::Node;
 use super::part::Part;
+use super::tasks::Tasks;
 use crate::baggage::{Baggage, BaggageError};
 use crate::end::Keys;
 use crate::end::cause::{Cancelled, Cause};
@@ -23,7 +22,7 @@ use crate::end::cause::{Cancelled, Cause};
 /// | --- | --- |
 /// | derive a child | [`with_cancel`](Ctx::with_cancel), [`with_timeout`](Ctx::with_timeout), [`with_deadline`](Ctx::with_deadline), [`with_budget_share`](Ctx::with_budget_share), [`with_value`](Ctx::with_value), [`with_baggage`](Ctx::with_baggage), [`with_span`](Ctx::with_span), [`child_span`](Ctx::child_span), [`detach`](Ctx::detach), [`detach_until_shutdown`](Ctx::detach_until_shutdown), [`with_token`](Ctx::with_token) |
 /// | observe it | [`is_done`](Ctx::is_done), [`cause`](Ctx::cause), [`check`](Ctx::check), [`remaining`](Ctx::remaining), [`done`](Ctx::done), [`on_done`](Ctx::on_done), [`cancellation_token`](Ctx::cancellation_token) |
-/// | run code under it | [`scope`](Ctx::scope), [`run`](Ctx::run), [`spawn`](Ctx::spawn), [`spawn_blocking`](Ctx::spawn_blocking), [`shield`](Ctx::shield) |
+/// | run code under it | [`scope`](Ctx::scope), [`run`](Ctx::run), [`spawn`](Ctx::spawn), [`spawn_blocking`](Ctx::spawn_blocking), [`shared`](Ctx::shared), [`shield`](Ctx::shield) |
 ///
 /// # Examples
 ///
@@ -279,13 +278,18 @@ impl Ctx {
     }
 
     /// Where the tasks under this context's root are tracked.
-    pub(crate) fn tasks(&self) -> Option<&TaskTracker> {
+    pub(crate) fn tasks(&self) -> Option<&Tasks> {
         self.node.tasks()
     }
 
     /// The same, unless there has been none.
-    pub(crate) fn known_tasks(&self) -> Option<&TaskTracker> {
+    pub(crate) fn known_tasks(&self) -> Option<&Tasks> {
         self.node.known_tasks()
+    }
+
+    /// Why it, or what it descends from, was detached.
+    pub(crate) fn detached_for(&self) -> Option<&'static str> {
+        self.node.detached_for()
     }
 }
 

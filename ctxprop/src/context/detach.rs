@@ -60,4 +60,14 @@ impl Ctx {
         let add = Additions { ends_with: EndsWith::Server, ..Additions::default() };
         self.child(add, Detached(reason))
     }
+
+    /// For work that several share. Only above a request is there a server for sure: without one, the outermost context
+    /// that can end may be that of whoever came first, whose end is nobody else's.
+    pub(crate) fn detach_shared(&self, reason: &'static str) -> Ctx {
+        if self.node().is_of_request() {
+            self.detach_until_shutdown(reason)
+        } else {
+            self.detach(reason)
+        }
+    }
 }

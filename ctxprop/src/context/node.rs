@@ -12,10 +12,9 @@ use std::iter;
 use std::ptr;
 use std::sync::Arc;
 
-use tokio_util::task::TaskTracker;
-
 use super::header::{Additions, Header, Marks};
 use super::part::{Part, Root};
+use super::tasks::Tasks;
 use crate::baggage::BaggageMap;
 use crate::span::SpanContext;
 
@@ -80,6 +79,15 @@ impl Node {
         None
     }
 
+    /// The one at the end of the chain: each spawn asks for it, so it is gone to without asking those between.
+    fn root_of(&self) -> &Node {
+        let mut node = self;
+        while let Some(parent) = node.parent() {
+            node = parent;
+        }
+        node
+    }
+
     /// This node, its parent, and so on to the root.
     pub(super) fn chain(&self) -> impl Iterator<Item = &Node> {
         iter::successors(Some(self), |node| node.parent().map(|parent| &**parent))
@@ -96,26 +104,31 @@ impl Node {
             .find(|node| ptr::eq(&node.header, header))
     }
 
+    /// Whether it descends from a request that came in, or is one.
+    pub(super) fn is_of_request(&self) -> bool {
+        self.chain().any(|node| node.header.marks.has(Marks::REQUEST))
+    }
+
     /// What ends a server: the outermost node that can end by itself, unless that is a request.
     pub(super) fn server(&self) -> Option<&Header> {
         let outermost = self.chain().map(|node| &node.header).filter(|node| node.ends()).last()?;
         if outermost.marks.has(Marks::REQUEST) { None } else { Some(outermost) }
     }
 
-    /// The tracker of all tasks under this node's root, once there is one.
-    pub(super) fn known_tasks(&self) -> Option<&TaskTracker> {
-        self.chain().find_map(|node| node.part.tasks())?.get()
+    /// The tasks under this node's root, once there has been one.
+    pub(super) fn known_tasks(&self) -> Option<&Tasks> {
+        self.root_of().part.tasks()?.get().map(|tasks| &**tasks)
     }
 
-    /// The tracker of all tasks under this node's root.
-    pub(super) fn tasks(&self) -> Option<&TaskTracker> {
-        let place = self.chain().find_map(|node| node.part.tasks())?;
-        Some(place.get_or_init(|| {
-            let tasks = TaskTracker::new();
-            // A closed tracker still takes tasks; closed is what lets `wait` return whenever none is left.
-            tasks.close();
-            tasks
-        }))
+    /// The tasks under this node's root.
+    pub(super) fn tasks(&self) -> Option<&Tasks> {
+        let place = self.root_of().part.tasks()?;
+        Some(place.get_or_init(|| Box::new(Tasks::new())))
+    }
+
+    /// Why it, or the nearest above that is, was detached.
+    pub(super) fn detached_for(&self) -> Option<&'static str> {
+        self.chain().find_map(|node| node.part.detached())
     }
 
     /// What `handle` points at, if nobody else can reach it.

@@ -4,8 +4,7 @@
 use std::any::Any as Anything;
 use std::sync::OnceLock;
 
-use tokio_util::task::TaskTracker;
-
+use super::tasks::Tasks;
 use crate::baggage::BaggageMap;
 use crate::span::SpanContext;
 
@@ -37,7 +36,7 @@ pub(crate) trait Part: Send + Sync + 'static {
     }
 
     /// Where the tasks of this root are tracked, once there are some.
-    fn tasks(&self) -> Option<&OnceLock<TaskTracker>> {
+    fn tasks(&self) -> Option<&OnceLock<Box<Tasks>>> {
         None
     }
 }
@@ -47,10 +46,10 @@ impl Part for () {}
 
 /// A root.
 #[derive(Default)]
-pub(crate) struct Root(OnceLock<TaskTracker>);
+pub(crate) struct Root(OnceLock<Box<Tasks>>);
 
 impl Part for Root {
-    fn tasks(&self) -> Option<&OnceLock<TaskTracker>> {
+    fn tasks(&self) -> Option<&OnceLock<Box<Tasks>>> {
         Some(&self.0)
     }
 }

@@ -175,6 +175,14 @@ pub(crate) fn borrow<R>(ctx: &Ctx, f: impl FnOnce() -> R) -> R {
     f()
 }
 
+/// Runs `f` as if nothing were current: what it polls is neither part of the scope around nor holds it.
+pub(crate) fn apart<R>(f: impl FnOnce() -> R) -> R {
+    HERE.with(|here| {
+        let _outer = Outer::enter(here, ptr::null(), ptr::null(), ptr::null(), QUIET);
+        f()
+    })
+}
+
 /// Polls a branch of a `join!` or `select!`.
 #[inline]
 pub(crate) fn poll_branch<R>(

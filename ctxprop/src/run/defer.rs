@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::panic::Location;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -21,6 +22,7 @@ pub struct Deferred<F: Future<Output: Send + 'static> + Send + 'static> {
     limit: Duration,
     runtime: Handle,
     span: Span,
+    deferred_at: &'static Location<'static>,
     work: Option<F>,
 }
 
@@ -35,7 +37,7 @@ impl<F: Future<Output: Send + 'static> + Send + 'static> Drop for Deferred<F> {
     fn drop(&mut self) {
         if let Some(work) = self.work.take() {
             let ctx = self.ctx.detach("deferred").with_timeout(self.limit);
-            self.span.in_scope(|| drop(ctx.spawn_on(work, &self.runtime)));
+            self.span.in_scope(|| drop(ctx.spawn_on(work, &self.runtime, self.deferred_at)));
         }
     }
 }
@@ -98,6 +100,7 @@ impl Ctx {
         F::Output: Send + 'static,
     {
         let (ctx, runtime, span) = (self.clone(), Handle::current(), Span::current());
-        Deferred { ctx, limit, runtime, span, work: Some(work.into_awaited()) }
+        let (deferred_at, work) = (Location::caller(), Some(work.into_awaited()));
+        Deferred { ctx, limit, runtime, span, deferred_at, work }
     }
 }

@@ -7,12 +7,12 @@
 
 use std::fmt;
 use std::future::Future;
+use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
-use tokio_util::task::TaskTracker;
 use tracing::Span;
 use tracing::instrument::{Instrument, Instrumented};
 
@@ -20,9 +20,11 @@ use crate::cause::{Cancelled, Cause};
 use crate::ctx::Ctx;
 use crate::needs_ctx::Awaitable;
 use crate::run::carry::{Carried, WithCarried};
+use crate::run::listed::{OnTheList, Tracked};
 use crate::run::scope::Run;
 
-type InTask<F> = Instrumented<WithCarried<Run<F>>>;
+/// What a task runs.
+pub(crate) type InTask<F> = Instrumented<WithCarried<Run<F>>>;
 
 /// A spawned task: a future that gives the task's output, or [`Cancelled`] where its context ended first.
 ///
@@ -103,11 +105,7 @@ impl Ctx {
         F::Future: Send + 'static,
         F::Output: Send + 'static,
     {
-        let handle = match self.tasks() {
-            Some(tasks) => tasks.spawn(self.in_task(future)),
-            None => tokio::spawn(self.in_task(future)),
-        };
-        Task { handle }
+        self.spawn_made(self.in_task(future), Location::caller())
     }
 
     /// As [`spawn`](Ctx::spawn), on a [`LocalSet`](tokio::task::LocalSet): `future` need not be `Send`.
@@ -138,28 +136,37 @@ impl Ctx {
         F::Future: 'static,
         F::Output: 'static,
     {
-        let handle = match self.tasks() {
-            Some(tasks) => tasks.spawn_local(self.in_task(future)),
-            None => tokio::task::spawn_local(self.in_task(future)),
-        };
-        Task { handle }
+        let task = Tracked::new(self, Location::caller(), self.in_task(future));
+        Task { handle: tokio::task::spawn_local(task) }
     }
 
-    /// The same on a runtime that need not be the current one.
-    pub(crate) fn spawn_on<F>(&self, future: F, runtime: &Handle) -> Task<F::Output>
+    /// The same on a runtime that need not be the current one. `spawned_at` is the place that the task is known by.
+    pub(crate) fn spawn_on<F>(
+        &self,
+        future: F,
+        runtime: &Handle,
+        spawned_at: &'static Location<'static>,
+    ) -> Task<F::Output>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let handle = match self.tasks() {
-            Some(tasks) => tasks.spawn_on(self.in_task(future), runtime),
-            None => runtime.spawn(self.in_task(future)),
-        };
-        Task { handle }
+        let task = Tracked::new(self, spawned_at, self.in_task(future));
+        Task { handle: runtime.spawn(task) }
+    }
+
+    /// Spawns what [`in_task`](Ctx::in_task) made.
+    #[track_caller]
+    pub(crate) fn spawn_made<T: Send + 'static>(
+        &self,
+        task: impl Future<Output = Result<T, Cancelled>> + Send + 'static,
+        spawned_at: &'static Location<'static>,
+    ) -> Task<T> {
+        Task { handle: tokio::spawn(Tracked::new(self, spawned_at, task)) }
     }
 
     /// What a task runs: in the `tracing` span, and with what else is carried, of the place where it is spawned.
-    fn in_task<F: Awaitable>(&self, future: F) -> InTask<F::Future> {
+    pub(crate) fn in_task<F: Awaitable>(&self, future: F) -> InTask<F::Future> {
         WithCarried::new(self, self.run(future)).in_current_span()
     }
 
@@ -167,13 +174,9 @@ impl Ctx {
     pub(crate) fn as_task<F: Future>(
         &self,
         future: F,
+        spawned_at: &'static Location<'static>,
     ) -> impl Future<Output = Result<F::Output, Cancelled>> + use<F> {
-        let task = self.in_task(future);
-        let token = self.tasks().map(TaskTracker::token);
-        async move {
-            let _tracked = token;
-            task.await
-        }
+        Tracked::new(self, spawned_at, self.in_task(future))
     }
 
     /// Runs blocking code on tokio's threads for that, with this context current and given to `f`, which
@@ -210,20 +213,19 @@ impl Ctx {
     {
         let ctx = self.clone();
         let (span, carried) = (Span::current(), Carried::of(self));
+        let listed = OnTheList::new(self, Location::caller());
         let run = move || {
+            let _until_it_is_done = listed;
             ctx.check()?;
             Ok(span.in_scope(|| carried.enter(|| ctx.sync_scope(|| f(ctx.clone())))))
         };
-        let handle = match self.tasks() {
-            Some(tasks) => tasks.spawn_blocking(run),
-            None => tokio::task::spawn_blocking(run),
-        };
-        Task { handle }
+        Task { handle: tokio::task::spawn_blocking(run) }
     }
 
-    /// How many tasks of this context's root are left: what [`idle`](Ctx::idle) waits for.
+    /// How many tasks of this context's root are left: what [`idle`](Ctx::idle) waits for. Which they are tells
+    /// [`list_tasks`](Ctx::list_tasks).
     pub fn live_tasks(&self) -> usize {
-        self.known_tasks().map_or(0, TaskTracker::len)
+        self.known_tasks().map_or(0, |tasks| tasks.tracker().len())
     }
 
     /// Waits until no task of this context's root is left: those that were spawned under any context of
@@ -249,7 +251,7 @@ impl Ctx {
     /// ```
     pub async fn idle(&self) {
         if let Some(tasks) = self.known_tasks() {
-            tasks.wait().await;
+            tasks.tracker().wait().await;
         }
     }
 }

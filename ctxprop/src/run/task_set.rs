@@ -8,6 +8,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -40,7 +41,7 @@ impl<T: Send + 'static> TaskSet<T> {
         F: Awaitable<Output = T>,
         F::Future: Send + 'static,
     {
-        let task = self.ctx.as_task(future.into_awaited());
+        let task = self.ctx.as_task(future.into_awaited(), Location::caller());
         self.tasks.spawn(task);
     }
 

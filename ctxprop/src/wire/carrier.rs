@@ -139,6 +139,13 @@ impl Inject for HeaderMap {
     }
 }
 
+/// A message that may have no headers at all.
+impl<E: Extract> Extract for Option<E> {
+    fn lines(&self) -> impl Iterator<Item = (&str, Line<'_>)> {
+        self.iter().flat_map(Extract::lines)
+    }
+}
+
 /// Names that differ only in case are one field; their order is the map's.
 impl<S: BuildHasher> Extract for HashMap<String, String, S> {
     fn lines(&self) -> impl Iterator<Item = (&str, Line<'_>)> {

@@ -87,4 +87,37 @@ impl Ctx {
         let expired = |_| Cancelled::with_budget(Cause::DeadlineExceeded, self.budget());
         formats.inject(&outgoing, carrier).map_err(expired)
     }
+
+    /// The same into a carrier of its own: the headers of a message, where it is sent.
+    ///
+    /// # Errors
+    ///
+    /// As [`inject`](Ctx::inject).
+    ///
+    /// # Examples
+    ///
+    /// A message of NATS, with the feature `nats`: out in one line, and in in one.
+    ///
+    /// ```
+    /// # #[cfg(feature = "nats")] mod example {
+    /// use ctxprop::wire::Formats;
+    /// use ctxprop::{Background, Ctx, propagate};
+    ///
+    /// #[propagate]
+    /// async fn paid(ctx: Ctx, nats: &async_nats::Client) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    ///     nats.publish_with_headers("orders.paid", ctx.child_span().injected(&Formats::queued())?, "7".into()).await?;
+    ///     Ok(())
+    /// }
+    ///
+    /// fn received(root: &Ctx, message: &async_nats::Message) -> Ctx {
+    ///     let (ctx, _canceller) = root.with_incoming(Formats::queued().extract(&message.headers));
+    ///     ctx
+    /// }
+    /// # }
+    /// ```
+    pub fn injected<C: Inject + Default>(&self, formats: &Formats) -> Result<C, Cancelled> {
+        let mut carrier = C::default();
+        self.inject(&mut carrier, formats)?;
+        Ok(carrier)
+    }
 }
