@@ -178,7 +178,8 @@ pub(crate) fn borrow<R>(ctx: &Ctx, f: impl FnOnce() -> R) -> R {
 /// Runs `f` as if nothing were current: what it polls is neither part of the scope around nor holds it.
 pub(crate) fn apart<R>(f: impl FnOnce() -> R) -> R {
     HERE.with(|here| {
-        let _outer = Outer::enter(here, ptr::null(), ptr::null(), ptr::null(), QUIET);
+        let _outer =
+            Outer::enter(here, ptr::null(), &raw const record::NEVER, ptr::null(), QUIET, NEVER);
         f()
     })
 }
