@@ -52,6 +52,7 @@ hidden! {
     pub use crate::body::leaf;
     pub use crate::body::leaf_under;
     pub use crate::body::needs_ctx;
+    pub use crate::body::of_one_type;
     pub use crate::body::returned;
     pub use crate::body::says_cancelled;
     pub use crate::body::InBlock;
@@ -81,9 +82,12 @@ hidden! {
     pub use crate::needs_ctx::NeedsCtx;
     pub use crate::rules::Allow;
     pub use crate::rules::AnotherFunction;
+    pub use crate::rules::Bound;
+    pub use crate::rules::Derived;
     pub use crate::rules::Function;
     pub use crate::rules::Literal;
     pub use crate::rules::Module;
+    pub use crate::rules::NotAContext;
     pub use crate::rules::NotARuntime;
     pub use crate::rules::NotATimeout;
     pub use crate::rules::Receiver;

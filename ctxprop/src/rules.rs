@@ -10,6 +10,8 @@ use std::sync::{Arc, LazyLock};
 
 use tokio::runtime::{Handle, Runtime};
 
+use crate::ctx::Ctx;
+
 mod function;
 
 // Under this path the compiler's messages show them.
@@ -155,6 +157,36 @@ pub trait NotATimeout {
 }
 
 impl<T> NotATimeout for Literal<T> {}
+
+/// What a `let` bound that nothing uses.
+#[derive(Debug)]
+pub struct Bound<T>(PhantomData<fn() -> T>);
+
+impl<T> Bound<T> {
+    pub const fn of(_: &T) -> Self {
+        Bound(PhantomData)
+    }
+}
+
+/// A trait, as [`Timeout`] is one.
+pub trait Derived: Sized {
+    #[deprecated(
+        note = "[unused-context] nothing runs under this context: a call gets that of the function\n  \
+                use it: `call(..).with(&name)`, or `name.run(..)`\n  \
+                or name the function's own, as a parameter `ctx: Ctx`: what `let ctx = ctx.with_..` binds is what its calls get\n  \
+                if it is right as it is: `#[propagate(allow(unused_context, reason = \"..\"))]` on the function or the statement"
+    )]
+    fn that_nothing_uses(self) {}
+}
+
+impl Derived for Bound<Ctx> {}
+
+/// The answer for all other types: the method is found behind one that takes `self`.
+pub trait NotAContext {
+    fn that_nothing_uses(&self) {}
+}
+
+impl<T> NotAContext for Bound<T> {}
 
 /// An `allow(..)` that has nothing to allow.
 #[derive(Debug)]

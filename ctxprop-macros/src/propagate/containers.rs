@@ -3,6 +3,7 @@
 //! | inside | becomes |
 //! | --- | --- |
 //! | `async fn`, or a trait's without a body | what it would with the attribute |
+//! | `async fn` in an `impl` that has `#[async_trait]` below | itself: its body is rewritten, and runs under what is current |
 //! | `fn` with a parameter of type `Ctx` or `&Ctx` | itself, with the rules applied |
 //! | what has a `#[propagate(..)]` of its own | what that says; `#[propagate(skip)]` leaves it as it is |
 //! | an entry point (`#[tokio::main]`, `#[tokio::test]`, ..) | itself: it makes the context |
@@ -21,7 +22,8 @@ pub(crate) fn implementation(item: &mut ItemImpl, args: &Args, errors: &mut Erro
         ImplItem::Fn(method) => Some(&method.sig),
         _ => None,
     });
-    if neighbours::refuse_container(&item.attrs, methods, errors) {
+    let is_boxed_below = args.boxed.is_none() && neighbours::is_boxed(&item.attrs);
+    if neighbours::refuse_container(&item.attrs, is_boxed_below, methods, errors) {
         return;
     }
     for inner in &mut item.items {
@@ -31,8 +33,12 @@ pub(crate) fn implementation(item: &mut ItemImpl, args: &Args, errors: &mut Erro
         }
         let own = Own::take(&mut method.attrs, args, errors);
         let mut function = Function::from(method.clone());
-        function.place =
-            Place { is_free: false, generics: item.generics.clone(), supertraits: None };
+        function.place = Place {
+            is_free: false,
+            generics: item.generics.clone(),
+            is_boxed_below,
+            supertraits: None,
+        };
         if let Some(tokens) = one(function, &own, args, errors) {
             *inner = ImplItem::Verbatim(tokens);
         }
@@ -44,7 +50,7 @@ pub(crate) fn interface(item: &mut ItemTrait, args: &Args, errors: &mut Errors) 
         TraitItem::Fn(method) => Some(&method.sig),
         _ => None,
     });
-    if neighbours::refuse_container(&item.attrs, methods, errors) {
+    if neighbours::refuse_container(&item.attrs, false, methods, errors) {
         return;
     }
     if generators::first(item, args) {
@@ -57,6 +63,7 @@ pub(crate) fn interface(item: &mut ItemTrait, args: &Args, errors: &mut Errors) 
         function.place = Place {
             is_free: false,
             generics: item.generics.clone(),
+            is_boxed_below: false,
             supertraits: Some(item.supertraits.clone()),
         };
         // A promise of the trait that its `impl` blocks, which have the attribute, would not keep.

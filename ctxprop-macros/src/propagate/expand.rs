@@ -6,6 +6,7 @@
 //! | `async fn f(..) -> T` | `fn f(..) -> NeedsCtx<impl Future<Output = T>>` |
 //! | the same in a trait | with `+ Send`; where the context is named, `-> impl Future<Output = T> + Send` |
 //! | the same with `boxed` | with `Pin<Box<dyn Future<Output = T> + Send + '_>>` in place of `impl Future` |
+//! | `async fn f(..) -> T` in an `impl` that has `#[async_trait]` too | itself; the body runs under what is current |
 //! | `fn f(ctx: Ctx, ..) -> T` | itself, with the rules applied |
 //!
 //! # Invariants
@@ -15,7 +16,7 @@
 //! 3. The body's braces are the user's own, so the rules for temporaries are those of the user's edition.
 
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
-use quote::{ToTokens, quote_spanned};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::visit_mut::VisitMut;
 use syn::{Block, FnArg, Pat, ReturnType, Token, Type, parse_quote};
 
@@ -80,7 +81,8 @@ fn expand(
         errors.push(error);
         return function.into_token_stream();
     }
-    if let Some(tokens) = neighbours::after_instrument(&function, args) {
+    let is_boxed_below = function.place.is_boxed_below;
+    if !is_boxed_below && let Some(tokens) = neighbours::after_instrument(&function, args) {
         return tokens;
     }
     let private = args.private();
@@ -95,6 +97,7 @@ fn expand(
     };
     match (&function.sig.asyncness, context) {
         (Some(_), Some(context)) => writer.given(function, &context),
+        (Some(_), None) if is_boxed_below => writer.in_place(function),
         (Some(_), None) => writer.threaded(function),
         (None, _) => writer.plain(function),
     }
@@ -233,6 +236,26 @@ impl Writer<'_> {
         function.with_block(call, braces)
     }
 
+    /// The function stays an `async fn`: its trait, which knows nothing of contexts, is given what it asks for. The body runs
+    /// under the context that is current where it is polled, as that of a request is.
+    fn in_place(&self, mut function: Function) -> TokenStream {
+        let Some(body) = function.body.take() else {
+            return function.into_token_stream();
+        };
+        let site = self.site;
+        let private = self.private.at(site);
+        let braces = body.brace_token.span.join();
+        let current = quote_spanned!(site=> &#private::Ctx::current());
+        let Some(ctx) = self.derived(&current) else {
+            let (prelude, stmts) = self.rewritten(&function, body, false);
+            return function.with_block(quote_spanned!(site=> #prelude #stmts), braces);
+        };
+        let ty = self.output.inferred();
+        let inner = self.inner(&function, &[], body);
+        let run = quote_spanned!(site=> #private::scope::<#ty, _>(#ctx, #inner).await);
+        function.with_block(run, braces)
+    }
+
     /// Nothing is rewritten; the rules apply.
     fn plain(&self, mut function: Function) -> TokenStream {
         if let Some(body) = &mut function.body {
@@ -301,34 +324,45 @@ impl Writer<'_> {
     }
 
     /// The body as an async block that owns the arguments.
-    fn inner(&self, function: &Function, bindings: &[Binding], mut body: Block) -> TokenStream {
+    fn inner(&self, function: &Function, bindings: &[Binding], body: Block) -> TokenStream {
         let site = self.site;
-        let mut rewriter = self.rewriter(Kind::Function);
-        rewriter.never = self.output.never;
-        rewriter.output = Some(self.output.shape());
-        rewriter.name.clone_from(&self.name);
-        let frame = rewriter.body(&mut body);
-        let returned = self.output.returned(&self.private);
-        let prelude = bodies::prelude(&mut rewriter, &frame, &self.output.shape(), self.args);
-        let span = self.args.span.as_ref();
-        let open = span.map(|span| span.open(&function.sig.ident, &self.private));
-        let stmts = &body.stmts;
-        let mut block = Group::new(
-            Delimiter::Brace,
-            quote_spanned!(site=> #returned #open #prelude #(#stmts)*),
-        );
+        let braces = body.brace_token.span.join();
+        let (prelude, stmts) = self.rewritten(function, body, true);
+        let mut block = Group::new(Delimiter::Brace, quote_spanned!(site=> #prelude #stmts));
         if !self.output.never {
-            block.set_span(body.brace_token.span.join());
+            block.set_span(braces);
         }
         // The outer block is of this crate's edition: temporaries of the inner one drop before the arguments.
         let inner = quote_spanned!(site=> async move { #(#bindings)* #block });
-        match span {
+        match &self.args.span {
             Some(_) => {
                 let private = self.private.at(site);
                 quote_spanned!(site=> #private::in_span(#inner))
             }
             None => inner,
         }
+    }
+
+    /// The statements of the body, rewritten, and what stands before them. `returns` tells the compiler there what the body
+    /// gives, where its signature does not.
+    fn rewritten(
+        &self,
+        function: &Function,
+        mut body: Block,
+        returns: bool,
+    ) -> (TokenStream, TokenStream) {
+        let site = self.site;
+        let mut rewriter = self.rewriter(Kind::Function);
+        rewriter.never = self.output.never;
+        rewriter.output = Some(self.output.shape());
+        rewriter.name.clone_from(&self.name);
+        let frame = rewriter.body(&mut body);
+        let returned = returns.then(|| self.output.returned(&self.private));
+        let prelude = bodies::prelude(&mut rewriter, &frame, &self.output.shape(), self.args);
+        let span = self.args.span.as_ref();
+        let open = span.map(|span| span.open(&function.sig.ident, &self.private));
+        let stmts = &body.stmts;
+        (quote_spanned!(site=> #returned #open #prelude), quote!(#(#stmts)*))
     }
 }
 

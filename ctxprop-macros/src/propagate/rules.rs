@@ -21,6 +21,7 @@ mod by_function;
 mod by_type;
 mod imports;
 mod known;
+mod unused;
 
 pub(crate) use self::allow::{ALLOW, Allow};
 use self::by_function::Suspect;
@@ -33,15 +34,17 @@ pub(crate) enum Rule {
     BareClient,
     BlockingCall,
     StaticTimeout,
+    UnusedContext,
 }
 
 impl Rule {
-    const ALL: [Rule; 5] = [
+    const ALL: [Rule; 6] = [
         Rule::DetachedContext,
         Rule::DetachedTask,
         Rule::BareClient,
         Rule::BlockingCall,
         Rule::StaticTimeout,
+        Rule::UnusedContext,
     ];
 
     /// As `allow(..)` has it. Messages write it with dashes.
@@ -52,6 +55,7 @@ impl Rule {
             Rule::BareClient => "bare_client",
             Rule::BlockingCall => "blocking_call",
             Rule::StaticTimeout => "static_timeout",
+            Rule::UnusedContext => "unused_context",
         }
     }
 }
@@ -92,6 +96,9 @@ pub(crate) struct Rules<'a> {
     asks_receivers: bool,
     asks_timeouts: bool,
     asks_functions: bool,
+    asks_bindings: bool,
+    /// The contexts that nothing may use, of each block around the code at hand.
+    unused: Vec<Vec<Ident>>,
 }
 
 impl<'a> Rules<'a> {
@@ -109,16 +116,20 @@ impl<'a> Rules<'a> {
             asks_receivers: false,
             asks_timeouts: false,
             asks_functions: false,
+            asks_bindings: false,
+            unused: Vec::new(),
         }
     }
 
     /// Makes the `use`s of `block` known until [`leave`](Self::leave).
     pub(crate) fn enter(&mut self, block: &Block) {
         self.imports.enter(block);
+        self.unused.push(unused::of_block(block));
     }
 
     pub(crate) fn leave(&mut self) {
         self.imports.leave();
+        self.unused.pop();
     }
 
     /// Takes `#[propagate(..)]` out of the attributes of a statement or expression. What it gives goes to
@@ -252,6 +263,10 @@ impl<'a> Rules<'a> {
         }
         if self.asks_functions {
             bring("AnotherFunction");
+        }
+        if self.asks_bindings {
+            bring("Derived");
+            bring("NotAContext");
         }
         for at in &self.unneeded {
             let private = self.private.at(at.span());
