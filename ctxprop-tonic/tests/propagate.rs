@@ -42,10 +42,8 @@ impl Probe for Desk {
     #[propagate(budget = "50%", span)]
     async fn sum(&self, _: Request<Streaming<Ask>>) -> Result<Response<Answer>, Status> {
         let ctx = Ctx::current();
-        let waited: Result<(), Status> = async {
-            std::future::pending::<Result<(), Status>>().await
-        }
-        .await;
+        let waited: Result<(), Status> =
+            async { std::future::pending::<Result<(), Status>>().await }.await;
         let cleanup = ctx.shield(Duration::from_secs(1), async {
             let code = waited.as_ref().expect_err("the end").code();
             self.ends.send(format!("{code:?}, cleaned up")).expect("the test listens");

@@ -61,6 +61,7 @@ hidden! {
     pub use crate::ctx::Background;
     pub use crate::ctx::Ctx;
     pub use crate::detached::DeriveFromTheCurrentContext;
+    pub use crate::detached::MakesRoots;
     pub use crate::detached::NotOurs;
     pub use crate::detached::Root;
     pub use crate::field::Text;
@@ -92,6 +93,7 @@ hidden! {
     pub use crate::rules::NotATimeout;
     pub use crate::rules::Receiver;
     pub use crate::rules::Timeout;
+    pub use crate::rules::answered;
     pub use crate::rules::known;
     pub use crate::rules::never;
     pub use crate::rules::no_known_module;

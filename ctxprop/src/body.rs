@@ -237,10 +237,7 @@ pub fn leaf<T: Awaitable, H: How>(awaited: T, how: &H) -> H::Leaf<T::Future> {
 /// What an await gave, and its end as one of the same type. Of what is no future rustc would infer two types, and report
 /// that they differ beside what is wrong.
 #[inline]
-pub fn of_one_type<T, H: How>(
-    _: &H,
-    value: Result<T, H::End<T>>,
-) -> Result<T, H::End<T>> {
+pub fn of_one_type<T, H: How>(_: &H, value: Result<T, H::End<T>>) -> Result<T, H::End<T>> {
     value
 }
 

@@ -27,6 +27,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::ctx::{Background, Ctx};
+use crate::rules::Allowed;
 use crate::run::current;
 
 static DENIED: AtomicBool = AtomicBool::new(false);
@@ -95,10 +96,31 @@ impl<T> Root<T> {
 
 impl<T: Ours> Root<T> {
     #[allow(missing_docs)]
-    pub fn check(self)
-    where
-        T: StaysInItsContext,
-    {
+    pub const fn check(self) -> Root<T> {
+        self
+    }
+}
+
+impl<T: StaysInItsContext> Allowed for Root<T> {
+    type Answer = T::Answer;
+}
+
+/// What is not called here and may make one: `Ctx::background` as a value.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct MakesRoots<F>(PhantomData<fn() -> F>);
+
+impl<F> MakesRoots<F> {
+    #[allow(missing_docs)]
+    pub const fn of(_: &F) -> Self {
+        MakesRoots(PhantomData)
+    }
+}
+
+impl<F: Fn() -> T, T: Ours> MakesRoots<F> {
+    #[allow(missing_docs)]
+    pub const fn check(self) -> Root<T> {
+        Root(PhantomData)
     }
 }
 
@@ -110,6 +132,7 @@ pub trait NotOurs: Sized {
 }
 
 impl<T> NotOurs for Root<T> {}
+impl<F> NotOurs for MakesRoots<F> {}
 
 /// The type whose `background()` makes a root of ours.
 #[doc(hidden)]
@@ -126,7 +149,10 @@ impl Ours for Ctx {}
     note = "for work that must outlive the request: `Ctx::current().detach(\"why\")`",
     note = "if a new root is meant: `#[propagate(allow(detached_context, reason = \"..\"))]` on the function or the statement"
 )]
-pub trait StaysInItsContext {}
+pub trait StaysInItsContext {
+    #[allow(missing_docs)]
+    type Answer;
+}
 
 /// The same methods as [`Background`](crate::Background): with both in scope a call is ambiguous, with this
 /// one alone its bound tells why.

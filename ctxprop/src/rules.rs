@@ -12,9 +12,11 @@ use tokio::runtime::{Handle, Runtime};
 
 use crate::ctx::Ctx;
 
+mod answer;
 mod function;
 
 // Under this path the compiler's messages show them.
+pub use self::answer::{Allowed, Asked, answered};
 pub use self::function::{AnotherFunction, Function, known, never};
 
 /// A module, asked by a type that only it has.
@@ -46,23 +48,33 @@ impl<T> Module<T> {
 }
 
 impl<T: Known> Module<T> {
-    pub fn spawn(self)
-    where
-        T: StaysInTheRequest,
-    {
+    pub const fn spawn(self) -> Spawns<T> {
+        Spawns(PhantomData)
     }
 
-    pub fn spawn_blocking(self)
-    where
-        T: StaysInTheRequest,
-    {
+    pub const fn spawn_blocking(self) -> Spawns<T> {
+        Spawns(PhantomData)
     }
 
-    pub fn sleep(self)
-    where
-        T: DoesNotBlock,
-    {
+    pub const fn sleep(self) -> Blocks<T> {
+        Blocks(PhantomData)
     }
+}
+
+/// What starts a task.
+#[derive(Debug)]
+pub struct Spawns<T>(PhantomData<fn() -> T>);
+
+impl<T: StaysInTheRequest> Allowed for Spawns<T> {
+    type Answer = T::Answer;
+}
+
+/// What blocks.
+#[derive(Debug)]
+pub struct Blocks<T>(PhantomData<fn() -> T>);
+
+impl<T: DoesNotBlock> Allowed for Blocks<T> {
+    type Answer = T::Answer;
 }
 
 /// The answer for modules that are the user's own.
@@ -82,7 +94,9 @@ impl<T> NotAModule for Module<T> {}
     note = "for work that must outlive the request: `ctx.detach(\"why\").spawn(..)`",
     note = "if it is right as it is: `#[propagate(allow(detached_task, reason = \"..\"))]` on the function or the statement"
 )]
-pub trait StaysInTheRequest {}
+pub trait StaysInTheRequest {
+    type Answer;
+}
 
 /// Implemented by nothing: its absence is the message.
 #[diagnostic::on_unimplemented(
@@ -91,7 +105,9 @@ pub trait StaysInTheRequest {}
     note = "for what has to block: `ctx.spawn_blocking(|ctx| ..)`",
     note = "if it is right as it is: `#[propagate(allow(blocking_call, reason = \"..\"))]` on the function or the statement"
 )]
-pub trait DoesNotBlock {}
+pub trait DoesNotBlock {
+    type Answer;
+}
 
 /// What `block_on` is called on.
 #[derive(Debug)]
@@ -115,10 +131,8 @@ impl<T: IsARuntime> IsARuntime for Rc<T> {}
 impl<T: IsARuntime> IsARuntime for LazyLock<T> {}
 
 impl<T: IsARuntime> Receiver<T> {
-    pub fn block_on(self)
-    where
-        T: DoesNotBlock,
-    {
+    pub const fn block_on(self) -> Blocks<T> {
+        Blocks(PhantomData)
     }
 }
 
@@ -171,9 +185,9 @@ impl<T> Bound<T> {
 /// A trait, as [`Timeout`] is one.
 pub trait Derived: Sized {
     #[deprecated(
-        note = "[unused-context] nothing runs under this context: a call gets that of the function\n  \
-                use it: `call(..).with(&name)`, or `name.run(..)`\n  \
-                or name the function's own, as a parameter `ctx: Ctx`: what `let ctx = ctx.with_..` binds is what its calls get\n  \
+        note = "[unused-context] nothing runs under this context: awaits get that of the function\n  \
+                give it to a call, `call(..).with(&ctx)`, or run something under it, `ctx.run(..)`\n  \
+                in a function with a parameter `ctx: Ctx`, what `let ctx = ctx.with_..` binds is what awaits get\n  \
                 if it is right as it is: `#[propagate(allow(unused_context, reason = \"..\"))]` on the function or the statement"
     )]
     fn that_nothing_uses(self) {}

@@ -97,6 +97,8 @@ pub(crate) struct Rules<'a> {
     asks_timeouts: bool,
     asks_functions: bool,
     asks_bindings: bool,
+    /// Whether the path that is checked next is what a call calls.
+    is_callee: bool,
     /// The contexts that nothing may use, of each block around the code at hand.
     unused: Vec<Vec<Ident>>,
 }
@@ -117,6 +119,7 @@ impl<'a> Rules<'a> {
             asks_timeouts: false,
             asks_functions: false,
             asks_bindings: false,
+            is_callee: false,
             unused: Vec::new(),
         }
     }
@@ -164,9 +167,11 @@ impl<'a> Rules<'a> {
     }
 
     /// For [`check`](Self::check), once what is in the expression is rewritten.
-    pub(crate) fn look(&self, expr: &Expr, used: Use) -> Looks {
+    pub(crate) fn look(&mut self, expr: &Expr, used: Use) -> Looks {
         match expr {
             Expr::Call(call) => {
+                self.is_callee =
+                    matches!(&*call.func, Expr::Path(callee) if by_type::may_be_a_root(callee));
                 Looks { known_function: self.suspect(call, used), ..Looks::default() }
             }
             Expr::MethodCall(call) => {
@@ -180,7 +185,11 @@ impl<'a> Rules<'a> {
     /// or the expression with a question about its type.
     pub(crate) fn check(&mut self, expr: &Expr, looks: &Looks, used: Use) -> Option<Expr> {
         match expr {
-            Expr::Path(path) => self.named(path).or_else(|| self.module(path)),
+            Expr::Path(path) => {
+                let is_callee = std::mem::take(&mut self.is_callee);
+                let known = self.named(path).or_else(|| self.module(path));
+                known.or_else(|| if is_callee { None } else { self.makes_roots(path) })
+            }
             Expr::Call(call) => self
                 .root(call)
                 .or_else(|| self.timeout(call))

@@ -19,7 +19,10 @@ async fn handler(ctx: Ctx, Path(id): Path<u64>) -> Result<String, AppError> {
                     #[allow(unused_imports)]
                     use {CannotBeSaid as _, CannotSayCancelled as _};
                     let how = Returns::<Result<String, AppError>>::new().how();
-                    match leaf((load(id)).propagated_kind(), &how).await {
+                    match of_one_type(
+                        &how,
+                        leaf((load(id)).propagated_kind(), &how).await,
+                    ) {
                         Ok(value) => value,
                         Err(end) => {
                             match end.say(&how) {

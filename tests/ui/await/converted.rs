@@ -19,11 +19,6 @@ async fn matches() -> u64 {
     }
 }
 
-async fn joins() -> bool {
-    let (one, two) = tokio::join!(load(1), load(2));
-    one.is_ok() && two.is_ok()
-}
-
 async fn in_a_block() -> u64 {
     let block = async { load(1).await.unwrap_or(0) };
     block.await
