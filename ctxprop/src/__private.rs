@@ -64,6 +64,7 @@ hidden! {
     pub use crate::detached::MakesRoots;
     pub use crate::detached::NotOurs;
     pub use crate::detached::Root;
+    pub use crate::detached::StaysInItsContext;
     pub use crate::field::Text;
     pub use crate::field::default;
     pub use crate::field::limits::Keys;
@@ -85,6 +86,7 @@ hidden! {
     pub use crate::rules::AnotherFunction;
     pub use crate::rules::Bound;
     pub use crate::rules::Derived;
+    pub use crate::rules::DoesNotBlock;
     pub use crate::rules::Function;
     pub use crate::rules::Literal;
     pub use crate::rules::Module;
@@ -92,8 +94,8 @@ hidden! {
     pub use crate::rules::NotARuntime;
     pub use crate::rules::NotATimeout;
     pub use crate::rules::Receiver;
+    pub use crate::rules::StaysInTheRequest;
     pub use crate::rules::Timeout;
-    pub use crate::rules::answered;
     pub use crate::rules::known;
     pub use crate::rules::never;
     pub use crate::rules::no_known_module;

@@ -1,8 +1,10 @@
 //! What the rules of `#[propagate]` ask of types. Not public API: the macro names it through `__private`, and it is
 //! here, under a path that reads well, because the compiler's messages print it.
 //!
-//! Each question is a method that exists twice: inherent for the types that a rule is about, where it does not compile
-//! or is deprecated, and as a trait method without effect for all other types. Roots have theirs in `detached`.
+//! Each question is a method that exists twice: inherent for the types that a rule is about, and a trait method for all
+//! others. What it gives is made a `&dyn` of a trait that only the answer of the others implements: of a cast rustc tells in
+//! one line why it fails, of a bound on the method in eight, with all hidden types. Warnings are methods that are deprecated.
+//! Roots have theirs in `detached`.
 
 use std::marker::PhantomData;
 use std::rc::Rc;
@@ -12,11 +14,9 @@ use tokio::runtime::{Handle, Runtime};
 
 use crate::ctx::Ctx;
 
-mod answer;
 mod function;
 
 // Under this path the compiler's messages show them.
-pub use self::answer::{Allowed, Asked, answered};
 pub use self::function::{AnotherFunction, Function, known, never};
 
 /// A module, asked by a type that only it has.
@@ -48,45 +48,43 @@ impl<T> Module<T> {
 }
 
 impl<T: Known> Module<T> {
-    pub const fn spawn(self) -> Spawns<T> {
-        Spawns(PhantomData)
+    pub const fn spawn(self) -> &'static Spawns {
+        &Spawns
     }
 
-    pub const fn spawn_blocking(self) -> Spawns<T> {
-        Spawns(PhantomData)
+    pub const fn spawn_blocking(self) -> &'static Spawns {
+        &Spawns
     }
 
-    pub const fn sleep(self) -> Blocks<T> {
-        Blocks(PhantomData)
+    pub const fn sleep(self) -> &'static Blocks {
+        &Blocks
     }
 }
 
-/// What starts a task.
+/// What starts a task of its own.
 #[derive(Debug)]
-pub struct Spawns<T>(PhantomData<fn() -> T>);
-
-impl<T: StaysInTheRequest> Allowed for Spawns<T> {
-    type Answer = T::Answer;
-}
+pub struct Spawns;
 
 /// What blocks.
 #[derive(Debug)]
-pub struct Blocks<T>(PhantomData<fn() -> T>);
-
-impl<T: DoesNotBlock> Allowed for Blocks<T> {
-    type Answer = T::Answer;
-}
+pub struct Blocks;
 
 /// The answer for modules that are the user's own.
 pub trait NotAModule: Sized {
-    fn spawn(self) {}
-    fn spawn_blocking(self) {}
-    fn sleep(self) {}
+    fn spawn(self) -> &'static () {
+        &()
+    }
+    fn spawn_blocking(self) -> &'static () {
+        &()
+    }
+    fn sleep(self) -> &'static () {
+        &()
+    }
 }
 
 impl<T> NotAModule for Module<T> {}
 
-/// Implemented by nothing: its absence is the message.
+/// Implemented by no function and no type that a rule is about: its absence is the message.
 #[diagnostic::on_unimplemented(
     message = "[detached-task] this leaves the request behind: the task would lose its deadline, cancellation, trace and baggage",
     label = "use `ctx.spawn(..)`, or `ctx.spawn_blocking(|ctx| ..)` for what blocks",
@@ -94,20 +92,22 @@ impl<T> NotAModule for Module<T> {}
     note = "for work that must outlive the request: `ctx.detach(\"why\").spawn(..)`",
     note = "if it is right as it is: `#[propagate(allow(detached_task, reason = \"..\"))]` on the function or the statement"
 )]
-pub trait StaysInTheRequest {
-    type Answer;
-}
+pub trait StaysInTheRequest {}
 
-/// Implemented by nothing: its absence is the message.
+#[diagnostic::do_not_recommend]
+impl StaysInTheRequest for () {}
+
+/// Implemented by no function and no type that a rule is about: its absence is the message.
 #[diagnostic::on_unimplemented(
     message = "[blocking-call] this blocks the thread: the end of the context cannot interrupt it",
     label = "await what is async instead: `tokio::time::sleep(..).await`, `future.await`",
     note = "for what has to block: `ctx.spawn_blocking(|ctx| ..)`",
     note = "if it is right as it is: `#[propagate(allow(blocking_call, reason = \"..\"))]` on the function or the statement"
 )]
-pub trait DoesNotBlock {
-    type Answer;
-}
+pub trait DoesNotBlock {}
+
+#[diagnostic::do_not_recommend]
+impl DoesNotBlock for () {}
 
 /// What `block_on` is called on.
 #[derive(Debug)]
@@ -131,14 +131,16 @@ impl<T: IsARuntime> IsARuntime for Rc<T> {}
 impl<T: IsARuntime> IsARuntime for LazyLock<T> {}
 
 impl<T: IsARuntime> Receiver<T> {
-    pub const fn block_on(self) -> Blocks<T> {
-        Blocks(PhantomData)
+    pub const fn block_on(self) -> &'static Blocks {
+        &Blocks
     }
 }
 
 /// The answer for all other types.
 pub trait NotARuntime: Sized {
-    fn block_on(self) {}
+    fn block_on(self) -> &'static () {
+        &()
+    }
 }
 
 impl<T> NotARuntime for Receiver<T> {}

@@ -45,8 +45,9 @@ impl Rules<'_> {
         self.checked_roots = true;
         let private = self.private.at(site);
         let (root, question) = (Ident::new("root", Span::mixed_site()), Ident::new(question, site));
-        let question =
-            quote_spanned!(site=> #private::answered(#private::#question::of(&#root).check()));
+        let question = quote_spanned! {site=>
+            let _: &dyn #private::StaysInItsContext = #private::#question(&#root).check()
+        };
         let core = self.private.at(Span::mixed_site());
         parse_quote_spanned! {Span::mixed_site()=> {
             #[allow(unused_imports)]
@@ -84,8 +85,10 @@ impl Rules<'_> {
         let site = function.ident.span();
         let private = self.private.at(site);
         let (has, asked, module) = (Ident::new(has, site), Ident::new(asked, site), &module.ident);
-        let question =
-            quote_spanned!(site=> #private::answered(#private::Module::<#has>::new().#asked()));
+        let demanded = Ident::new(demanded(*rule), site);
+        let question = quote_spanned! {site=>
+            let _: &dyn #private::#demanded = #private::Module::<#has>::new().#asked()
+        };
         Some(parse_quote_spanned! {Span::mixed_site()=> {
             {
                 #[allow(unused_imports)]
@@ -108,7 +111,9 @@ impl Rules<'_> {
         self.asks_receivers = true;
         let private = self.private.at(call.method.span());
         let receiver = &call.receiver;
-        let question = quote_spanned!(call.method.span()=> #private::answered(#private::Receiver::of(&#receiver).block_on()));
+        let question = quote_spanned! {call.method.span()=>
+            let _: &dyn #private::DoesNotBlock = #private::Receiver::of(&#receiver).block_on()
+        };
         Some(parse_quote_spanned! {Span::mixed_site()=> {
             if false {
                 #question;
@@ -137,6 +142,14 @@ impl Rules<'_> {
                 }
             }
         })
+    }
+}
+
+/// The trait of the core that tells what the rule says of a function.
+const fn demanded(rule: Rule) -> &'static str {
+    match rule {
+        Rule::DetachedTask => "StaysInTheRequest",
+        _ => "DoesNotBlock",
     }
 }
 
