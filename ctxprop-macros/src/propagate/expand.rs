@@ -22,114 +22,57 @@ use syn::{Block, FnArg, Pat, ReturnType, Token, Type, parse_quote};
 
 use super::bodies::{self, Binding};
 use super::context::Context;
+use super::model::{Form, Model};
 use super::rewrite::{Kind, Rewriter};
-use super::types::Output;
-use super::{Args, Function, lifetimes, neighbours};
+use super::validate::{self, Asked};
+use super::{Args, Function, lifetimes};
 use crate::errors::Errors;
-use crate::krate::Private;
 
 /// Expands a function that has the attribute itself.
 pub(crate) fn function(function: Function, args: &Args, errors: &mut Errors) -> TokenStream {
-    let context = Context::find(&function.sig, args, errors);
-    if let (Some(name), None) = (&args.ctx, &context) {
-        errors.at(name, format_args!("no parameter is named `{name}`"));
-    }
-    if let Some(local) = &args.local
-        && args.boxed.is_none()
-        && function.body.is_some()
-        && function.sig.receiver().is_none()
-        && function.place.is_free
-    {
-        errors
-            .at(local, "`local` is for traits and for `boxed`: elsewhere nothing asks for `Send`");
-    }
-    if function.sig.asyncness.is_none() && context.is_some() {
-        for name in ["budget", "span", "unwind", "boxed", "local"] {
-            if let Some(key) = args.key(name) {
-                errors.at(key, format_args!("`{name}` needs an `async fn`"));
-            }
-        }
-    }
-    expand(function, context, args, errors)
+    write(function, Asked::Itself, args, errors)
 }
 
 /// Expands a function inside of what has the attribute.
 pub(crate) fn function_inside(function: Function, args: &Args, errors: &mut Errors) -> TokenStream {
-    let context = Context::find(&function.sig, args, errors);
-    expand(function, context, args, errors)
+    write(function, Asked::Around, args, errors)
 }
 
-/// Whether an attribute around it means this function too.
-pub(crate) fn is_meant(function: &Function, args: &Args) -> bool {
-    Context::is_named(&function.sig, args)
-        || function.sig.asyncness.is_some() && !neighbours::is_entry(&function.attrs)
-}
-
-fn expand(
-    function: Function,
-    context: Option<Context>,
-    args: &Args,
-    errors: &mut Errors,
-) -> TokenStream {
-    if let Some(abi) = &function.sig.abi
-        && abi.name.as_ref().is_none_or(|name| name.value() != "Rust")
-    {
-        errors.at(abi.extern_token, "a function for another language has no caller with a context");
-        return function.into_token_stream();
-    }
-    if let Some(error) = neighbours::refused(&function, context.is_some()) {
-        errors.push(error);
-        return function.into_token_stream();
-    }
-    let is_boxed_below = function.place.is_boxed_below;
-    if !is_boxed_below && let Some(tokens) = neighbours::after_instrument(&function, args) {
-        return tokens;
-    }
-    let private = args.private();
-    let writer = Writer {
-        // errors that are about the function as a whole are shown at its name
-        site: Span::mixed_site().located_at(function.sig.ident.span()),
-        output: Output::of(&function.sig, &private),
-        params: function.sig.inputs.iter().filter_map(pattern).cloned().collect(),
-        name: context.as_ref().and_then(|context| context.name(&function.sig)),
-        args,
-        private,
-    };
-    match (&function.sig.asyncness, context) {
-        (Some(_), Some(context)) => writer.given(function, &context),
-        (Some(_), None) if is_boxed_below => writer.in_place(function),
-        (Some(_), None) => writer.threaded(function),
-        (None, _) => writer.plain(function),
+/// What cannot be expanded stays as it is.
+fn write(function: Function, asked: Asked, args: &Args, errors: &mut Errors) -> TokenStream {
+    match validate::function(&function, asked, args, errors) {
+        None => function.into_token_stream(),
+        Some(Form::AfterInstrument(handed)) => handed,
+        Some(form) => {
+            let writer = Writer {
+                // errors that are about the function as a whole are shown at its name
+                site: Span::mixed_site().located_at(function.sig.ident.span()),
+                model: Model::new(&function, &form, args),
+            };
+            match &form {
+                Form::Given(context) => writer.given(function, context),
+                Form::Threaded => writer.threaded(function),
+                Form::InPlace => writer.in_place(function),
+                Form::Plain | Form::AfterInstrument(_) => writer.plain(function),
+            }
+        }
     }
 }
 
 struct Writer<'a> {
-    args: &'a Args,
-    private: Private,
-    output: Output,
-    /// The patterns of the parameters, as written.
-    params: Vec<Pat>,
-    /// The name of its context, if it has one.
-    name: Option<Ident>,
+    model: Model<'a>,
     site: Span,
-}
-
-fn pattern(input: &FnArg) -> Option<&Pat> {
-    match input {
-        FnArg::Typed(input) => Some(&input.pat),
-        FnArg::Receiver(_) => None,
-    }
 }
 
 impl Writer<'_> {
     /// The body runs as a scope of the context it is given.
     fn given(&self, mut function: Function, context: &Context) -> TokenStream {
-        let as_future = self.args.boxed.is_some() || function.is_of_a_trait();
+        let as_future = self.model.args.boxed.is_some() || function.is_of_a_trait();
         if as_future {
             let future = self.future(&mut function, true);
             function.sig.asyncness = None;
             function.sig.output = returns(future);
-            if self.args.boxed.is_some() {
+            if self.model.args.boxed.is_some() {
                 // An `async fn` is none; a box is not known as the future that it holds.
                 function.attrs.push(parse_quote!(#[allow(clippy::must_use_candidate)]));
             }
@@ -140,9 +83,9 @@ impl Writer<'_> {
         };
         let braces = body.brace_token.span.join();
         let site = self.site;
-        let private = self.private.at(site);
+        let private = self.model.private.at(site);
         let derived = Ident::new("derived", site);
-        let is_derived = self.args.budget.is_some() || self.args.span.is_some();
+        let is_derived = self.model.args.budget.is_some() || self.model.args.span.is_some();
         let (mut captures, mut bindings) = (Vec::new(), Vec::new());
         let mut given = TokenStream::new();
         for (index, input) in function.sig.inputs.iter_mut().enumerate() {
@@ -178,7 +121,7 @@ impl Writer<'_> {
         let parent = if context.by_ref { given } else { quote_spanned!(site=> &#given) };
         let derive = self.derived(&parent).map(|ctx| quote_spanned!(site=> let #derived = #ctx;));
         let scope_of = if is_derived { quote_spanned!(site=> &#derived) } else { parent };
-        let (ty, inner) = (self.output.inferred(), self.inner(&function, &bindings, body));
+        let (ty, inner) = (self.model.output.inferred(), self.inner(&function, &bindings, body));
         let run = quote_spanned! {site=>
             #derive
             #private::scope::<#ty, _>(#private::Clone::clone(#scope_of), #inner).await
@@ -192,7 +135,7 @@ impl Writer<'_> {
 
     /// An `async fn` may give a future; of an async block, which its body becomes, clippy takes that for a mistake.
     fn allow_a_future(&self, function: &mut Function) {
-        if self.output.may_be_awaited() && function.body.is_some() {
+        if self.model.output.may_be_awaited() && function.body.is_some() {
             function.attrs.push(parse_quote!(#[allow(clippy::async_yields_async)]));
         }
     }
@@ -200,7 +143,7 @@ impl Writer<'_> {
     /// The function gives a `NeedsCtx`, which runs the body once it has a context.
     fn threaded(&self, mut function: Function) -> TokenStream {
         let site = self.site;
-        let private = self.private.at(site);
+        let private = self.model.private.at(site);
         let is_send = function.is_of_a_trait();
         let future = self.future(&mut function, is_send);
         self.allow_a_future(&mut function);
@@ -228,8 +171,8 @@ impl Writer<'_> {
         if let Some(ctx) = self.derived(&current) {
             inner = quote_spanned!(site=> async move { #private::scope(#ctx, #inner).await });
         }
-        let (ty, inner) = (self.output.inferred(), self.maybe_boxed(inner));
-        let call = match self.args.boxed {
+        let (ty, inner) = (self.model.output.inferred(), self.maybe_boxed(inner));
+        let call = match self.model.args.boxed {
             Some(_) => quote_spanned!(site=> #private::NeedsCtx::new(#inner)),
             None => quote_spanned!(site=> #private::needs_ctx::<#ty, _>(#inner)),
         };
@@ -243,14 +186,14 @@ impl Writer<'_> {
             return function.into_token_stream();
         };
         let site = self.site;
-        let private = self.private.at(site);
+        let private = self.model.private.at(site);
         let braces = body.brace_token.span.join();
         let current = quote_spanned!(site=> &#private::Ctx::current());
         let Some(ctx) = self.derived(&current) else {
             let (prelude, stmts) = self.rewritten(&function, body, false);
             return function.with_block(quote_spanned!(site=> #prelude #stmts), braces);
         };
-        let ty = self.output.inferred();
+        let ty = self.model.output.inferred();
         let inner = self.inner(&function, &[], body);
         let run = quote_spanned!(site=> #private::scope::<#ty, _>(#ctx, #inner).await);
         function.with_block(run, braces)
@@ -269,20 +212,20 @@ impl Writer<'_> {
     }
 
     fn rewriter(&self, kind: Kind) -> Rewriter<'_> {
-        let mut rewriter = Rewriter::new(&self.private, &self.args.allowed, kind);
-        self.params.iter().for_each(|param| rewriter.visit_pat_mut(&mut param.clone()));
+        let mut rewriter = Rewriter::new(&self.model.private, &self.model.args.allowed, kind);
+        self.model.params.iter().for_each(|param| rewriter.visit_pat_mut(&mut param.clone()));
         rewriter
     }
 
     /// The future in the signature, which comes to name what a box needs.
     fn future(&self, function: &mut Function, is_send: bool) -> TokenStream {
         let site = self.site;
-        let (private, output) = (self.private.at(site), &self.output);
-        let is_local = self.args.local.is_some();
-        if !is_local && (is_send || self.args.boxed.is_some()) {
+        let (private, output) = (self.model.private.at(site), &self.model.output);
+        let is_local = self.model.args.local.is_some();
+        if !is_local && (is_send || self.model.args.boxed.is_some()) {
             function.assume_self_is_send(private);
         }
-        if self.args.boxed.is_some() {
+        if self.model.args.boxed.is_some() {
             let mut output = output.ty.clone();
             let lifetime = lifetimes::common(&mut function.sig, &mut output, &function.place);
             return match is_local {
@@ -298,11 +241,11 @@ impl Writer<'_> {
     }
 
     fn maybe_boxed(&self, future: TokenStream) -> TokenStream {
-        let Some(boxed) = &self.args.boxed else { return future };
+        let Some(boxed) = &self.model.args.boxed else { return future };
         // Where it is not `Send`, the word that demands it is to blame.
         let site = Span::mixed_site().located_at(boxed.span());
-        let (private, ty) = (self.private.at(site), self.output.inferred());
-        match self.args.local {
+        let (private, ty) = (self.model.private.at(site), self.model.output.inferred());
+        match self.model.args.local {
             Some(_) => quote_spanned!(site=> #private::boxed_local::<#ty, _>(#future)),
             None => quote_spanned!(site=> #private::boxed::<#ty, _>(#future)),
         }
@@ -311,12 +254,12 @@ impl Writer<'_> {
     /// The context that the body runs under, where that is not its parent.
     fn derived(&self, parent: &TokenStream) -> Option<TokenStream> {
         let site = self.site;
-        let private = self.private.at(site);
-        let budgeted = self.args.budget.map(|budget| {
+        let private = self.model.private.at(site);
+        let budgeted = self.model.args.budget.map(|budget| {
             let budget = budget.expr(private);
             quote_spanned!(site=> #budget.of(#parent))
         });
-        match (budgeted, &self.args.span) {
+        match (budgeted, &self.model.args.span) {
             (budgeted, None) => budgeted,
             (None, Some(_)) => Some(quote_spanned!(site=> #private::Ctx::child_span(#parent))),
             (Some(ctx), Some(_)) => Some(quote_spanned!(site=> #private::Ctx::child_span(&#ctx))),
@@ -329,14 +272,14 @@ impl Writer<'_> {
         let braces = body.brace_token.span.join();
         let (prelude, stmts) = self.rewritten(function, body, true);
         let mut block = Group::new(Delimiter::Brace, quote_spanned!(site=> #prelude #stmts));
-        if !self.output.never {
+        if !self.model.output.never {
             block.set_span(braces);
         }
         // The outer block is of this crate's edition: temporaries of the inner one drop before the arguments.
         let inner = quote_spanned!(site=> async move { #(#bindings)* #block });
-        match &self.args.span {
+        match &self.model.args.span {
             Some(_) => {
-                let private = self.private.at(site);
+                let private = self.model.private.at(site);
                 quote_spanned!(site=> #private::in_span(#inner))
             }
             None => inner,
@@ -353,14 +296,15 @@ impl Writer<'_> {
     ) -> (TokenStream, TokenStream) {
         let site = self.site;
         let mut rewriter = self.rewriter(Kind::Function);
-        rewriter.never = self.output.never;
-        rewriter.output = Some(self.output.shape());
-        rewriter.name.clone_from(&self.name);
+        rewriter.never = self.model.output.never;
+        rewriter.output = Some(self.model.output.shape());
+        rewriter.name.clone_from(&self.model.name);
         let frame = rewriter.body(&mut body);
-        let returned = returns.then(|| self.output.returned(&self.private));
-        let prelude = bodies::prelude(&mut rewriter, &frame, &self.output.shape(), self.args);
-        let span = self.args.span.as_ref();
-        let open = span.map(|span| span.open(&function.sig.ident, &self.private));
+        let returned = returns.then(|| self.model.output.returned(&self.model.private));
+        let prelude =
+            bodies::prelude(&mut rewriter, &frame, &self.model.output.shape(), self.model.args);
+        let span = self.model.args.span.as_ref();
+        let open = span.map(|span| span.open(&function.sig.ident, &self.model.private));
         let stmts = &body.stmts;
         (quote_spanned!(site=> #returned #open #prelude), quote!(#(#stmts)*))
     }

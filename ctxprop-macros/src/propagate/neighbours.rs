@@ -9,7 +9,6 @@ use syn::{
 };
 
 use super::{Args, Function};
-use crate::errors::Errors;
 
 /// Attributes that make a function an entry point: nobody is there to give it a context.
 const ENTRIES: &[&str] = &["main", "test", "rstest", "test_case", "wasm_bindgen_test", "bench"];
@@ -34,29 +33,19 @@ pub(crate) fn is_boxed(attrs: &[Attribute]) -> bool {
     attrs.iter().any(|attr| name_is_one_of(attr, BOXING))
 }
 
-/// Reports what cannot be on, or have been at work on, a container. If there is anything, the container stays as it is.
-/// The `impl` of a trait that is somebody else's may have `#[async_trait]`, as that of a gRPC service has.
-pub(crate) fn refuse_container<'a>(
+/// What cannot be on, or have been at work on, a container. The `impl` of a trait that is somebody else's may have
+/// `#[async_trait]`, as that of a gRPC service has.
+pub(crate) fn refused_container<'a>(
     attrs: &[Attribute],
     may_be_boxed: bool,
     mut methods: impl Iterator<Item = &'a Signature>,
-    errors: &mut Errors,
-) -> bool {
+) -> Option<Error> {
     let boxing = attrs.iter().find(|attr| name_is_one_of(attr, BOXING));
     if let Some(attr) = boxing.filter(|_| !may_be_boxed) {
-        errors.at(
-            attr.path(),
-            "leave `#[async_trait]` out: `#[propagate(boxed)]` does its work, on the trait and on each `impl`",
-        );
-        return true;
+        let message = "leave `#[async_trait]` out: `#[propagate(boxed)]` does its work, on the trait and on each `impl`";
+        return Some(Error::new_spanned(attr.path(), message));
     }
-    match methods.find_map(boxed_by_another) {
-        Some(error) => {
-            errors.push(error);
-            true
-        }
-        None => false,
-    }
+    methods.find_map(boxed_by_another)
 }
 
 /// The reason why `function` cannot be what it is, with the attributes that it has.

@@ -6,9 +6,9 @@ use syn::parse::{ParseStream, Parser};
 use syn::{Attribute, Error, Ident, LitStr, Meta, Token};
 
 use super::Rule;
+use crate::arg::inside;
 use crate::errors::Errors;
 use crate::nearest;
-use crate::propagate::args::inside;
 use crate::propagate::macros::Said;
 
 /// One rule that is switched off.
