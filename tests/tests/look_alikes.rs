@@ -1,6 +1,6 @@
 //! Code that only looks like what a rule is about (design, 6.4): it compiles without a warning, and stays what it is. A file
 //! for each rule, a function for each shape: an alias, a re-export, a glob, a nested module, a macro, a method or a type of the
-//! same name, a turbofish, a function as a value. What does fire is in `ui/`; more of what does not is in `rules.rs`.
+//! same name, a turbofish, a function as a value. What does fire is in `ui/`; more of what does not is in `let_through.rs`.
 
 #![deny(warnings, clippy::pedantic)]
 

@@ -60,6 +60,8 @@ pub(crate) fn common(sig: &mut Signature, output: &mut Type, place: &Place) -> L
         sig.generics.params.insert(n, GenericParam::Lifetime(param));
     }
     sig.generics.params.insert(0, GenericParam::Lifetime(LifetimeParam::new(all.clone())));
+    sig.generics.lt_token.get_or_insert(Token![<](site));
+    sig.generics.gt_token.get_or_insert(Token![>](site));
     let of_self: Option<WherePredicate> = has_self.then(|| parse_quote_spanned!(site=> Self: #all));
     let of_around = place.generics.params.iter().filter_map(|param| -> Option<WherePredicate> {
         match param {

@@ -20,45 +20,16 @@ mod allow;
 mod by_function;
 mod by_type;
 mod imports;
-mod known;
+mod table;
+#[cfg(test)]
+mod tests;
+mod unparsed;
 mod unused;
 
 pub(crate) use self::allow::{ALLOW, Allow};
 use self::by_function::Suspect;
 pub(crate) use self::by_function::Use;
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Rule {
-    DetachedContext,
-    DetachedTask,
-    BareClient,
-    BlockingCall,
-    StaticTimeout,
-    UnusedContext,
-}
-
-impl Rule {
-    const ALL: [Rule; 6] = [
-        Rule::DetachedContext,
-        Rule::DetachedTask,
-        Rule::BareClient,
-        Rule::BlockingCall,
-        Rule::StaticTimeout,
-        Rule::UnusedContext,
-    ];
-
-    /// As `allow(..)` has it. Messages write it with dashes.
-    const fn name(self) -> &'static str {
-        match self {
-            Rule::DetachedContext => "detached_context",
-            Rule::DetachedTask => "detached_task",
-            Rule::BareClient => "bare_client",
-            Rule::BlockingCall => "blocking_call",
-            Rule::StaticTimeout => "static_timeout",
-            Rule::UnusedContext => "unused_context",
-        }
-    }
-}
+use self::table::Rule;
 
 /// What an expression may be, by what it looks like before anything in it is rewritten.
 #[derive(Default)]
@@ -201,7 +172,7 @@ impl<'a> Rules<'a> {
 
     /// What is wrong with naming this path in a body, if its name tells.
     fn named(&mut self, path: &ExprPath) -> Option<Expr> {
-        let (rule, message) = self.full_names(path).iter().find_map(|name| known::message(name))?;
+        let (rule, message) = self.full_names(path).iter().find_map(|name| table::message(name))?;
         if self.allows(rule) {
             return None;
         }
@@ -233,7 +204,7 @@ impl<'a> Rules<'a> {
     pub(crate) fn unparsed(&mut self, tokens: &TokenStream) {
         // A root in there is seen by rustc alone.
         self.allows(Rule::DetachedContext);
-        for (path, rule, message) in known::calls(tokens) {
+        for (path, rule, message) in unparsed::calls(tokens) {
             if !self.allows(rule) {
                 self.errors.at(path, message);
             }

@@ -18,7 +18,7 @@ mod local;
 mod macros;
 mod methods;
 mod returns;
-mod rules;
+mod escapes;
 mod send;
 mod spans;
 mod traits;

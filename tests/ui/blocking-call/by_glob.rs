@@ -12,9 +12,15 @@ async fn everything() {
 
 #[propagate]
 async fn nested() {
-    use futures::{self as all, executor};
-    executor::block_on(async {});
-    all::executor::block_on(async {});
+    use std::*;
+    thread::sleep(Duration::from_secs(1));
+}
+
+#[propagate]
+async fn renamed() {
+    use std::{self as all, thread as threads};
+    threads::sleep(Duration::from_secs(1));
+    all::thread::sleep(Duration::from_secs(1));
 }
 
 fn main() {}

@@ -5,7 +5,7 @@ use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
 use syn::{Attribute, Error, Ident, LitStr, Meta, Token};
 
-use super::Rule;
+use super::table::Rule;
 use crate::arg::inside;
 use crate::errors::Errors;
 use crate::nearest;

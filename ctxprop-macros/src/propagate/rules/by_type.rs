@@ -8,17 +8,8 @@ use proc_macro2::{Ident, Span};
 use quote::{ToTokens, quote_spanned};
 use syn::{BinOp, Expr, ExprCall, ExprMethodCall, ExprPath, Path, UnOp, parse_quote_spanned};
 
-use super::{Rule, Rules, names};
-
-/// Functions of modules that are called by the module's name: the module, a type that only it has, the function, what
-/// is asked of the type.
-const OF_MODULES: &[(&str, &str, &str, Rule, &str)] = &[
-    ("thread", "AccessError", "spawn", Rule::DetachedTask, "spawn_blocking"),
-    ("thread", "AccessError", "sleep", Rule::BlockingCall, "sleep"),
-    ("task", "LocalEnterGuard", "spawn", Rule::DetachedTask, "spawn"),
-    ("task", "LocalEnterGuard", "spawn_local", Rule::DetachedTask, "spawn"),
-    ("task", "LocalEnterGuard", "spawn_blocking", Rule::DetachedTask, "spawn_blocking"),
-];
+use super::table::{OF_MODULES, Rule};
+use super::{Rules, names};
 
 impl Rules<'_> {
     /// `P::background()` and `P::todo()`: is what it gives a context?
@@ -85,7 +76,7 @@ impl Rules<'_> {
         let site = function.ident.span();
         let private = self.private.at(site);
         let (has, asked, module) = (Ident::new(has, site), Ident::new(asked, site), &module.ident);
-        let demanded = Ident::new(demanded(*rule), site);
+        let demanded = Ident::new(rule.entry().demands, site);
         let question = quote_spanned! {site=>
             let _: &dyn #private::#demanded = #private::Module::<#has>::new().#asked()
         };
@@ -142,14 +133,6 @@ impl Rules<'_> {
                 }
             }
         })
-    }
-}
-
-/// The trait of the core that tells what the rule says of a function.
-const fn demanded(rule: Rule) -> &'static str {
-    match rule {
-        Rule::DetachedTask => "StaysInTheRequest",
-        _ => "DoesNotBlock",
     }
 }
 

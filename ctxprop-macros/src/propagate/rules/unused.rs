@@ -1,14 +1,15 @@
 //! A context that a body derives, binds to a name and never uses: nothing runs under it.
 //!
 //! Syntax tells where it may be one: a `let` whose value is made by a method that derives contexts, and whose name does not
-//! occur in the rest of its block, in no macro and no format string. Its type is asked then (`ctxprop::rules`). A binding of
+//! occur in the rest of its block, in no macro and no format string. Its type is asked then (`ctxprop::questions`). A binding of
 //! the function's own context is always used: awaits are threaded with it.
 
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote_spanned};
 use syn::{Block, Expr, Local, Pat, Stmt};
 
-use super::{Rule, Rules};
+use super::Rules;
+use super::table::Rule;
 
 /// The methods of `Ctx` that give another one.
 const DERIVES: &[&str] = &[

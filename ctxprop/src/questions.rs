@@ -1,5 +1,5 @@
-//! What the rules of `#[propagate]` ask of types. Not public API: the macro names it through `__private`, and it is
-//! here, under a path that reads well, because the compiler's messages print it.
+//! What the rules of `#[propagate]` (`propagate/rules.rs` of the macros) ask of types. Not public API: the macro names it
+//! through `__private`, and it is here, under a path that reads well, because the compiler's messages print it.
 //!
 //! Each question is a method that exists twice: inherent for the types that a rule is about, and a trait method for all
 //! others. What it gives is made a `&dyn` of a trait that only the answer of the others implements: of a cast rustc tells in
