@@ -77,7 +77,12 @@ impl Arg {
     /// The number behind `=`.
     pub(crate) fn integer(&self, expected: &str) -> syn::Result<LitInt> {
         match self.parse(expected)? {
-            Lit::Int(number) if matches!(number.suffix(), "" | "usize") => Ok(number),
+            Lit::Int(number)
+                if matches!(number.suffix(), "" | "usize")
+                    && !number.base10_digits().starts_with('-') =>
+            {
+                Ok(number)
+            }
             other => Err(Error::new_spanned(other, expected)),
         }
     }

@@ -71,7 +71,11 @@ pub(crate) fn function(
     if let Some(abi) = &function.sig.abi
         && abi.name.as_ref().is_none_or(|name| name.value() != "Rust")
     {
-        errors.at(abi.extern_token, "a function for another language has no caller with a context");
+        errors.at(
+            abi.extern_token,
+            "a function for another language has no caller with a context\n  leave `#[propagate]` out, and give what it \
+             calls one with `.with(&Ctx::background())`",
+        );
         return None;
     }
     if let Some(error) = neighbours::refused(function, context.is_some()) {
@@ -120,9 +124,15 @@ fn arguments(function: &Function, context: Option<&Context>, args: &Args, errors
             .at(local, "`local` is for traits and for `boxed`: elsewhere nothing asks for `Send`");
     }
     if function.sig.asyncness.is_none() && context.is_some() {
-        for name in ["budget", "span", "unwind", "boxed", "local"] {
+        for (name, instead) in [
+            ("budget", "here derive a context, `ctx.with_timeout(..)`"),
+            ("span", "here enter one, `tracing::info_span!(..).in_scope(|| ..)`"),
+            ("unwind", "here say it, `ctx.check()?`"),
+            ("boxed", "here is no future to box"),
+            ("local", "here is no future that could be `Send`"),
+        ] {
             if let Some(key) = args.key(name) {
-                errors.at(key, format_args!("`{name}` needs an `async fn`"));
+                errors.at(key, format_args!("`{name}` needs an `async fn`: {instead}"));
             }
         }
     }

@@ -1,4 +1,4 @@
-//! What is made of the table of rules: a table of the messages page, and the lines for `clippy.toml` there and in the README.
+//! What is made of the table of rules: a table on two pages, and the lines for `clippy.toml` on one and in the README.
 //!
 //! After a change, accept it with `PAGES=overwrite cargo test -p ctxprop-macros`.
 
@@ -8,8 +8,8 @@ use std::path::Path;
 
 use super::table::{Level, Rule, TABLE};
 
-/// The rules, as the page shows them.
-fn table() -> String {
+/// The rules, as the pages show them: as messages write them, or as `allow(..)` does.
+fn table(as_messages: bool) -> String {
     let mut rows =
         String::from("| rule | level | breaks it | write instead |\n| --- | --- | --- | --- |\n");
     for entry in &TABLE {
@@ -17,7 +17,8 @@ fn table() -> String {
             Level::Error => "error",
             Level::Warning => "warning",
         };
-        let (label, breaks, instead) = (entry.label(), entry.breaks, entry.instead);
+        let label = if as_messages { entry.label() } else { entry.name.to_owned() };
+        let (breaks, instead) = (entry.breaks, entry.instead);
         writeln!(rows, "| `{label}` | {level} | {breaks} | {instead} |").unwrap();
     }
     rows
@@ -50,17 +51,20 @@ fn put(page: &str, made: &str, end: &str) -> String {
 fn the_pages_have_what_the_table_says() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let overwrite = std::env::var_os("PAGES").is_some_and(|value| value == "overwrite");
-    for (page, has_the_table) in [("ctxprop/docs/messages.md", true), ("README.md", false)] {
+    let made = [
+        ("ctxprop/docs/messages.md", lines(), "```"),
+        ("ctxprop/docs/messages.md", table(true), "\n###"),
+        ("ctxprop/docs/propagate.md", table(false), "\nA rule fires"),
+        ("README.md", lines(), "```"),
+    ];
+    for (page, made, end) in made {
         let path = root.join(page);
         let kept = fs::read_to_string(&path).unwrap();
-        let mut now = put(&kept, &lines(), "```");
-        if has_the_table {
-            now = put(&now, &table(), "\n###");
-        }
+        let now = put(&kept, &made, end);
         if overwrite {
             fs::write(&path, &now).unwrap();
         }
-        assert!(overwrite || kept == now, "{page} should have:\n{}{}", table(), lines());
+        assert!(overwrite || kept == now, "{page} should have:\n{made}");
     }
 }
 
