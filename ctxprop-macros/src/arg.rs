@@ -83,7 +83,7 @@ impl Arg {
             {
                 Ok(number)
             }
-            other => Err(Error::new_spanned(other, expected)),
+            _ => Err(Error::new_spanned(self.is(expected)?, expected)),
         }
     }
 }

@@ -13,7 +13,6 @@ use crate::errors::Errors;
 mod args;
 mod bodies;
 mod containers;
-mod context;
 mod expand;
 mod generators;
 mod lifetimes;

@@ -1,4 +1,6 @@
-//! The arguments of `#[propagate(..)]`: what they are, and what is wrong with them.
+//! The arguments of `#[propagate(..)]`, as they were written. Each that does something has a file of its own, with how it is
+//! read and what it does; `local` and `skip` are words that others ask for, `crate` is both macros' (`krate.rs`). What makes no
+//! sense for a function is for `validate.rs`.
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
@@ -6,32 +8,37 @@ use syn::ext::IdentExt;
 use syn::parse::Parse;
 use syn::{Attribute, Error, Ident, parse_quote};
 
-use super::rules::{ALLOW, Allow};
 use crate::arg::{Arg, Value, inside};
 use crate::errors::Errors;
 use crate::krate::{CRATE, Krate, Private};
 use crate::nearest;
 
+pub(super) mod allow;
+mod boxed;
 mod budget;
+pub(super) mod ctx;
 mod span;
+mod unwind;
 
+use self::allow::{ALLOW, Allow};
+pub(crate) use self::boxed::Boxed;
 pub(crate) use self::budget::Budget;
+use self::ctx::CTX;
 use self::span::Fields;
 pub(crate) use self::span::SpanArgs;
+pub(crate) use self::unwind::Unwind;
 
 const KEYS: &[&str] =
     &["budget", "span", "fields", "boxed", "local", "unwind", "ctx", "allow", "skip", "crate"];
-
-const CTX: &str = "expected `ctx = name`, the parameter that is the context";
 
 #[derive(Default)]
 pub(crate) struct Args {
     pub(crate) budget: Option<Budget>,
     pub(crate) span: Option<SpanArgs>,
-    pub(crate) boxed: Option<Ident>,
+    pub(crate) boxed: Option<Boxed>,
     /// Asks no `Send` where a trait or a box would.
     pub(crate) local: Option<Ident>,
-    pub(crate) unwind: Option<Ident>,
+    pub(crate) unwind: Option<Unwind>,
     /// The parameter that is the context, where its type has another name.
     pub(crate) ctx: Option<Ident>,
     pub(crate) allowed: Vec<Allow>,
@@ -85,14 +92,11 @@ impl Args {
     fn take(&mut self, arg: Arg, errors: &mut Errors) -> syn::Result<()> {
         let word = arg.word();
         match &*word {
-            "unwind" | "boxed" | "local" | "skip" => {
+            "unwind" => self.unwind = Some(Unwind::parse(arg)?),
+            "boxed" => self.boxed = Some(Boxed::parse(arg)?),
+            "local" | "skip" => {
                 arg.alone()?;
-                let flag = match &*word {
-                    "unwind" => &mut self.unwind,
-                    "boxed" => &mut self.boxed,
-                    "local" => &mut self.local,
-                    _ => &mut self.skip,
-                };
+                let flag = if word == "local" { &mut self.local } else { &mut self.skip };
                 *flag = Some(arg.name);
             }
             "span" => self.span = Some(SpanArgs::parse(&arg)?),

@@ -20,8 +20,9 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::visit_mut::VisitMut;
 use syn::{Block, FnArg, Pat, ReturnType, Token, Type, parse_quote};
 
+use super::args::Boxed;
+use super::args::ctx::Context;
 use super::bodies::{self, Binding};
-use super::context::Context;
 use super::model::{Form, Model};
 use super::rewrite::{Kind, Rewriter};
 use super::validate::{self, Asked};
@@ -228,10 +229,7 @@ impl Writer<'_> {
         if self.model.args.boxed.is_some() {
             let mut output = output.ty.clone();
             let lifetime = lifetimes::common(&mut function.sig, &mut output, &function.place);
-            return match is_local {
-                true => quote_spanned!(site=> #private::LocalBoxFuture<#lifetime, #output>),
-                false => quote_spanned!(site=> #private::BoxFuture<#lifetime, #output>),
-            };
+            return Boxed::ty(is_local, &lifetime, &output, private, site);
         }
         lifetimes::in_impls(&mut function.sig);
         // It captures what this crate's edition captures.
@@ -242,13 +240,8 @@ impl Writer<'_> {
 
     fn maybe_boxed(&self, future: TokenStream) -> TokenStream {
         let Some(boxed) = &self.model.args.boxed else { return future };
-        // Where it is not `Send`, the word that demands it is to blame.
-        let site = Span::mixed_site().located_at(boxed.span());
-        let (private, ty) = (self.model.private.at(site), self.model.output.inferred());
-        match self.model.args.local {
-            Some(_) => quote_spanned!(site=> #private::boxed_local::<#ty, _>(#future)),
-            None => quote_spanned!(site=> #private::boxed::<#ty, _>(#future)),
-        }
+        let Model { args, output, private, .. } = &self.model;
+        boxed.around(&future, args.local.is_some(), &output.inferred(), private)
     }
 
     /// The context that the body runs under, where that is not its parent.

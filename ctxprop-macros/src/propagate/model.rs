@@ -3,7 +3,7 @@
 use proc_macro2::{Ident, TokenStream};
 use syn::{FnArg, Pat};
 
-use super::context::Context;
+use super::args::ctx::Context;
 use super::types::Output;
 use super::{Args, Function};
 use crate::krate::Private;

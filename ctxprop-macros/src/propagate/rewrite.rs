@@ -15,9 +15,9 @@ use syn::{
     parse_quote_spanned,
 };
 
-use super::macros;
-use super::neighbours;
-use super::rules::{Allow, Rules, Use};
+use super::args::allow::Allow;
+use super::rules::{Rules, Use};
+use super::{macros, neighbours};
 use crate::krate::{Private, PrivateAt};
 
 mod closures;

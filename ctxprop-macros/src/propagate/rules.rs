@@ -12,11 +12,11 @@ use syn::ext::IdentExt;
 use syn::{Attribute, Block, Error, Expr, ExprPath, Path, Type, parse_quote};
 
 use self::imports::Imports;
+use super::args::allow::{self, Allow};
 use super::macros::Said;
 use crate::errors::Errors;
 use crate::krate::Private;
 
-mod allow;
 mod by_function;
 mod by_type;
 mod imports;
@@ -26,10 +26,9 @@ mod tests;
 mod unparsed;
 mod unused;
 
-pub(crate) use self::allow::{ALLOW, Allow};
 use self::by_function::Suspect;
 pub(crate) use self::by_function::Use;
-use self::table::Rule;
+pub(crate) use self::table::Rule;
 
 /// What an expression may be, by what it looks like before anything in it is rewritten.
 #[derive(Default)]

@@ -5,7 +5,7 @@
 
 use syn::{Attribute, Signature, Type};
 
-use super::context::{Context, ungrouped};
+use super::args::ctx::{Context, ungrouped};
 use super::model::Form;
 use super::{Args, Function, neighbours};
 use crate::errors::Errors;

@@ -200,7 +200,7 @@ pub(super) const OF_MODULES: &[(&str, &str, &str, Rule, &str)] = &[
 ];
 
 impl Rule {
-    pub(super) const ALL: [Rule; 6] = [
+    pub(crate) const ALL: [Rule; 6] = [
         Rule::DetachedContext,
         Rule::DetachedTask,
         Rule::BareClient,
@@ -213,7 +213,7 @@ impl Rule {
         &TABLE[self as usize]
     }
 
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         self.entry().name
     }
 }

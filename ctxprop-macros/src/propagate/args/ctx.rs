@@ -1,9 +1,11 @@
-//! The parameter that is the context, if the function names one.
+//! `ctx = name`, and the parameter that is the context, if the function names one.
 
 use proc_macro2::Ident;
 use syn::{FnArg, Pat, Signature, Type};
 
 use super::Args;
+
+pub(super) const CTX: &str = "expected `ctx = name`, the parameter that is the context";
 
 pub(crate) struct Context {
     pub(crate) index: usize,
