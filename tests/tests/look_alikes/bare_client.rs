@@ -32,6 +32,10 @@ mod reqwest_like {
     }
 }
 
+fn made_by<T>(make: fn() -> T) -> T {
+    make()
+}
+
 macro_rules! get {
     ($url:expr) => {
         $url.len()
@@ -69,7 +73,7 @@ async fn a_method_and_a_turbofish() -> u8 {
 
 #[propagate]
 async fn a_function_as_a_value() -> reqwest_like::Client {
-    None.unwrap_or_else(reqwest_like::Client::new)
+    made_by(reqwest_like::Client::new)
 }
 
 /// A client that was made elsewhere, of a request that was made here: nothing of it is a new client.
