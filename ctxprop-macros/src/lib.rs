@@ -4,6 +4,7 @@
 
 use proc_macro::TokenStream;
 
+mod arg;
 mod baggage;
 mod errors;
 mod krate;

@@ -1,4 +1,6 @@
-//! `#[propagate]`: parse the arguments and the item, rewrite the bodies, write the functions anew.
+//! `#[propagate]`: args → validate → model → rewrite → expand. Arguments and item are parsed (`args.rs`, `parse.rs`), what is
+//! wrong with them is told in one place (`validate.rs`), what is right becomes a form (`model.rs`), whose body is rewritten
+//! (`rewrite.rs`) and whose function is written anew (`expand.rs`).
 //!
 //! A mistake never loses the item: what can be expanded is, beside the errors, so that one mistake is one
 //! error.
@@ -11,11 +13,11 @@ use crate::errors::Errors;
 mod args;
 mod bodies;
 mod containers;
-mod context;
 mod expand;
 mod generators;
 mod lifetimes;
 mod macros;
+mod model;
 mod neighbours;
 mod parse;
 mod rewrite;
@@ -23,6 +25,7 @@ mod rules;
 #[cfg(test)]
 mod tests;
 mod types;
+mod validate;
 
 /// What of the caller's code the other files work on.
 pub(crate) use self::args::Args;
@@ -32,9 +35,7 @@ use self::parse::Target;
 pub(crate) fn expand(args: TokenStream, item: TokenStream) -> TokenStream {
     let mut errors = Errors::default();
     let args = Args::parse(args, &mut errors);
-    if let Some(skip) = &args.skip {
-        errors.at(skip, "`skip` is for an item inside of one that has `#[propagate]`");
-    }
+    validate::outermost(&args, &mut errors);
     let expanded = match Target::parse(item.clone()) {
         Ok(Target::Function(function)) => expand::function(*function, &args, &mut errors),
         Ok(Target::Impl(mut item)) => {

@@ -9,7 +9,7 @@
 //! # #[cfg(feature = "channel")] {
 //! use std::time::Duration;
 //!
-//! use ctxprop::{Ctx, propagate};
+//! use ctxprop::propagate;
 //! use ctxprop_grpc_probe::{Answer, Answers, Ask, Probe, ProbeClient, ProbeServer};
 //! use ctxprop_tonic::{CtxChannel, CtxLayer};
 //! use tonic::transport::{Endpoint, Server};
@@ -20,26 +20,19 @@
 //!     warehouse: ProbeClient<CtxChannel>,
 //! }
 //!
-//! // The trait is generated, and knows nothing of contexts. So its methods hand over to those below, with the context
-//! // that the layer made current.
+//! // The trait is generated, and knows nothing of contexts: its methods run under that of the call.
+//! #[propagate]
 //! #[tonic::async_trait]
 //! impl Probe for Desk {
 //!     # type CountStream = Answers;
 //!     # type TalkStream = Answers;
 //!     async fn unary(&self, request: Request<Ask>) -> Result<Response<Answer>, Status> {
-//!         self.looks_up(request).with(&Ctx::current()).await
+//!         // What remains of the budget goes along, and the call ends with ours.
+//!         self.warehouse.clone().unary(request.into_inner()).await
 //!     }
 //!     # async fn count(&self, _: Request<Ask>) -> Result<Response<Answers>, Status> { Err(Status::unimplemented("")) }
 //!     # async fn sum(&self, _: Request<Streaming<Ask>>) -> Result<Response<Answer>, Status> { Err(Status::unimplemented("")) }
 //!     # async fn talk(&self, _: Request<Streaming<Ask>>) -> Result<Response<Answers>, Status> { Err(Status::unimplemented("")) }
-//! }
-//!
-//! #[propagate]
-//! impl Desk {
-//!     async fn looks_up(&self, request: Request<Ask>) -> Result<Response<Answer>, Status> {
-//!         // What remains of the budget goes along, and the call ends with ours.
-//!         self.warehouse.clone().unary(request.into_inner()).await
-//!     }
 //! }
 //!
 //! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
@@ -55,8 +48,8 @@
 //! # In handlers
 //!
 //! [`Ctx::current`] is the context of the call, and so is the `Ctx` in the extensions of the request, for what runs
-//! elsewhere. `#[propagate]` cannot stand on an `impl` of a generated trait, whose methods return what
-//! `#[tonic::async_trait]` makes of them: write the method as above, one line that hands over to one of your own.
+//! elsewhere. On an `impl` of a generated trait `#[propagate]` stands above `#[tonic::async_trait]`: its methods stay what the
+//! trait asks for, and run under that context.
 //!
 //! [`Status`] can say [`Cancelled`]: `#[propagate]` functions that return `Result<_, Status>` unwind.
 //! `Cancelled::try_from(status)` gives the end of the context back, of this process with its very cause, of a peer by

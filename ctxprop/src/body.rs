@@ -234,6 +234,13 @@ pub fn leaf<T: Awaitable, H: How>(awaited: T, how: &H) -> H::Leaf<T::Future> {
     how.leaf(awaited.into_awaited(), T::EXEMPT)
 }
 
+/// What an await gave, and its end as one of the same type. Of what is no future rustc would infer two types, and report
+/// that they differ beside what is wrong.
+#[inline]
+pub fn of_one_type<T, H: How>(_: &H, value: Result<T, H::End<T>>) -> Result<T, H::End<T>> {
+    value
+}
+
 /// The body of a function that is given its context later.
 #[inline]
 pub const fn needs_ctx<T, F: Future<Output = T>>(body: F) -> NeedsCtx<F> {

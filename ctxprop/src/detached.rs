@@ -21,7 +21,6 @@
 //! ```
 
 use std::collections::HashSet;
-use std::marker::PhantomData;
 use std::panic::Location;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -80,25 +79,28 @@ fn made_a_root(place: &'static Location<'static>) {
     }
 }
 
-/// What a call gave, asked by a `#[propagate]` body that sees it: [`check`](Root::check) is inherent for `Ctx`, with
-/// a bound that nothing meets, and a trait method without one for all other types.
+/// What a call gave, asked by a `#[propagate]` body that sees it: [`check`](Root::check) is inherent for `Ctx`, and a trait
+/// method for all other types. What it gives is cast to `&dyn StaysInItsContext`.
 #[doc(hidden)]
 #[derive(Debug)]
-pub struct Root<T>(PhantomData<fn() -> T>);
+pub struct Root<'a, T>(pub &'a T);
 
-impl<T> Root<T> {
+impl<'a, T: Ours> Root<'a, T> {
     #[allow(missing_docs)]
-    pub const fn of(_: &T) -> Self {
-        Root(PhantomData)
+    pub const fn check(self) -> &'a T {
+        self.0
     }
 }
 
-impl<T: Ours> Root<T> {
+/// What is not called here and may make one: `Ctx::background` as a value.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct MakesRoots<'a, F>(pub &'a F);
+
+impl<'a, F: Fn() -> T, T: Ours> MakesRoots<'a, F> {
     #[allow(missing_docs)]
-    pub fn check(self)
-    where
-        T: StaysInItsContext,
-    {
+    pub const fn check(self) -> &'a F {
+        self.0
     }
 }
 
@@ -106,10 +108,13 @@ impl<T: Ours> Root<T> {
 #[doc(hidden)]
 pub trait NotOurs: Sized {
     #[allow(missing_docs)]
-    fn check(self) {}
+    fn check(self) -> &'static () {
+        &()
+    }
 }
 
-impl<T> NotOurs for Root<T> {}
+impl<T> NotOurs for Root<'_, T> {}
+impl<F> NotOurs for MakesRoots<'_, F> {}
 
 /// The type whose `background()` makes a root of ours.
 #[doc(hidden)]
@@ -117,7 +122,7 @@ pub trait Ours {}
 
 impl Ours for Ctx {}
 
-/// Implemented by nothing: its absence is the message.
+/// Not implemented by [`Ctx`]: its absence is the message.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
     message = "[detached-context] a new root context inside `#[propagate]`",
@@ -127,6 +132,9 @@ impl Ours for Ctx {}
     note = "if a new root is meant: `#[propagate(allow(detached_context, reason = \"..\"))]` on the function or the statement"
 )]
 pub trait StaysInItsContext {}
+
+#[diagnostic::do_not_recommend]
+impl StaysInItsContext for () {}
 
 /// The same methods as [`Background`](crate::Background): with both in scope a call is ambiguous, with this
 /// one alone its bound tells why.

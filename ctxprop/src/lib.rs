@@ -120,7 +120,7 @@ mod needs_ctx;
 mod of_request;
 #[doc(hidden)]
 #[allow(missing_docs, reason = "only generated code uses it")]
-pub mod rules;
+pub mod questions;
 #[doc(hidden)]
 pub mod run;
 mod span;

@@ -128,17 +128,17 @@ impl<F> fmt::Debug for NeedsCtx<F> {
 // Nothing is pinned in it, and what asks for a future that is `Unpin` has one error with it, not two.
 impl<F> Unpin for NeedsCtx<F> {}
 
-/// A type of its own, because rustc tells what lacks for the innermost type that lacks it.
+/// A call that gives a `T`. A type of its own, because rustc says what the innermost type lacks, where that is another than
+/// the one it asked about; with a name that tells a reader what the call returned.
 #[derive(Debug)]
-pub struct Call<F>(PhantomData<F>);
+pub struct NeedsCtxOf<T>(PhantomData<fn() -> T>);
 
 /// What a call would have to be to be a future. Implemented by nothing: its absence is the message.
 #[diagnostic::on_unimplemented(
     message = "`NeedsCtx` is not a future: this call of a `#[propagate]` function was given no context",
-    label = "give it one with `.with(&ctx)`",
-    note = "in a `#[propagate]` function an `.await` gives it the context of that function; what something else awaits there is given it by `.in_current()`",
-    note = "to run it as a task, use `ctx.spawn(call)`; as an axum handler, `ctxprop_axum::threaded(function)`",
-    note = "for a method of a trait that knows nothing of contexts, write `#[propagate(skip)]` there"
+    label = "the call needs `.with(&ctx)`, or `.in_current()` inside of a `#[propagate]` function",
+    note = "or put `#[propagate]` on the function around it, whose `.await` then gives it the context\na task is `ctx.spawn(call)`, an axum handler `ctxprop_axum::threaded(function)`; `#[propagate(skip)]` is for methods of traits that know no contexts",
+    note = "a suggestion below to remove the `.await`, or to write `async` once more, is a guess of rustc's that does not help"
 )]
 pub trait HasItsContext {}
 
@@ -147,7 +147,7 @@ pub trait HasItsContext {}
 #[doc(hidden)]
 impl<F: Future> Future for NeedsCtx<F>
 where
-    Call<F>: HasItsContext,
+    NeedsCtxOf<F::Output>: HasItsContext,
 {
     type Output = F::Output;
 

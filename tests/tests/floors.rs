@@ -12,7 +12,7 @@ const FLOORS: &[&[&str]] = &[
     &["end"],
     &["context"],
     &["wire", "trust"],
-    &["run", "needs_ctx", "body", "block", "in_span", "local", "rules", "detached"],
+    &["run", "needs_ctx", "body", "block", "in_span", "local", "questions", "detached"],
     &["axum", "nats", "tonic", "of_request", "__private"],
 ];
 

@@ -8,6 +8,14 @@ use std::path::Path;
 
 const PAGE: &str = include_str!("../../ctxprop/docs/messages.md");
 const README: &str = include_str!("../../README.md");
+const RULES: [&str; 6] = [
+    "bare-client",
+    "blocking-call",
+    "detached-context",
+    "detached-task",
+    "static-timeout",
+    "unused-context",
+];
 
 /// All `.stderr` files, each with its name, but for what rustc itself says of the user's own code: that has only to
 /// be as without the attribute.
@@ -79,6 +87,48 @@ fn the_readme_quotes_what_is_said() {
     assert_eq!(quotes.len(), 12, "{quotes:#?}");
     for quote in quotes {
         assert!(said.contains(quote), "no message says: {quote}");
+    }
+}
+
+/// An attribute of ours that is underlined from its first to its last character, and so tells no place in it.
+fn underlined_attribute<'a>(code: &'a str, mark: &str) -> Option<&'a str> {
+    let (_, code) = code.split_once(" | ")?;
+    let (_, mark) = mark.split_once(" | ")?;
+    let attribute = code.trim();
+    let ours = ["#[propagate", "#[baggage", "#[ctxprop"];
+    let is_whole = mark.trim().strip_prefix(&"^".repeat(attribute.len())).is_some();
+    (is_whole && ours.iter().any(|name| attribute.starts_with(name))).then_some(attribute)
+}
+
+#[test]
+fn no_message_underlines_a_whole_attribute() {
+    let attribute = "4 | #[propagate(boxed)]";
+    assert!(underlined_attribute(attribute, "  | ^^^^^^^^^^^^^^^^^^^").is_some());
+    assert!(underlined_attribute(attribute, "  |             ^^^^^").is_none());
+    for (file, text) in stderrs() {
+        // Of attributes on statements rustc speaks before any macro does.
+        if file.ends_with("statements.stderr") {
+            continue;
+        }
+        let lines: Vec<_> = text.lines().collect();
+        for pair in lines.windows(2) {
+            assert_eq!(underlined_attribute(pair[0], pair[1]), None, "{file}");
+        }
+    }
+}
+
+#[test]
+fn each_rule_has_messages_enough() {
+    let ui = Path::new(env!("CARGO_MANIFEST_DIR")).join("ui");
+    let cases = |folder: &Path| {
+        let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+        files.filter(|file| file.extension().is_some_and(|ending| ending == "rs")).count()
+    };
+    let folders = std::fs::read_dir(&ui).unwrap().map(|folder| folder.unwrap().path());
+    let all: usize = folders.map(|folder| cases(&folder)).sum();
+    assert!(all >= 80, "{all}");
+    for rule in RULES {
+        assert!(cases(&ui.join(rule)) >= 6, "{rule}");
     }
 }
 

@@ -4,18 +4,13 @@
 //! What makes no sense together, or for the field it is on, is for `validate.rs`.
 
 use proc_macro2::TokenStream;
-use quote::{ToTokens, quote};
-use syn::ext::IdentExt;
-use syn::parse::Parser;
-use syn::punctuated::Punctuated;
-use syn::{Attribute, Error, Expr, Ident, LitInt, LitStr, Meta, Token};
+use quote::quote;
+use syn::{Attribute, Error, Expr, Ident, LitInt, LitStr, Meta};
 
-use self::arg::{Arg, Value};
 use super::case::Case;
+use crate::arg::{Arg, Value};
 use crate::errors::Errors;
 use crate::krate::{CRATE, Krate};
-
-mod arg;
 
 #[derive(Default)]
 pub(super) struct ItemAttrs {
@@ -51,6 +46,7 @@ const ON_FIELD: &str = "`key`, `max_len`, `default`, `private`, `flatten` or `sk
 const ON_ENUM: &str = "`rename_all` or `crate`";
 const ON_VARIANT: &str = "`value`";
 
+const NAME: &str = "expected a name, such as `key` in `#[baggage(key = \"user.id\")]`";
 const KEY: &str = "expected the key as a string, such as `key = \"user.id\"`";
 const MAX_LEN: &str = "expected a number of bytes, such as `max_len = 32`";
 const DEFAULT: &str = "expected `default`, or `default = value`";
@@ -98,7 +94,7 @@ pub(super) fn of_enum(attrs: &[Attribute], errors: &mut Errors) -> ItemAttrs {
 impl ItemAttrs {
     fn take(&mut self, known: &str, arg: &Arg, expected: &str) -> syn::Result<()> {
         match known {
-            "crate" => self.krate = Krate::parse(arg.is(CRATE)?.into_token_stream())?,
+            "crate" => self.krate = Krate::parse(arg.is(CRATE)?.clone())?,
             "rename_all" => self.rename_all = Some(Case::parse(&arg.string(Case::EXPECTED)?)?),
             _ => return Err(misplaced(&arg.name, known, expected)),
         }
@@ -131,9 +127,9 @@ impl FieldAttrs {
             }
             "default" => {
                 let value = match arg.value {
-                    Value::Is(value) => Some(value),
+                    Value::Is(_) => Some(arg.parse(DEFAULT)?),
                     Value::None => None,
-                    Value::List => return Err(Error::new(arg.name.span(), DEFAULT)),
+                    Value::List(_) => return Err(Error::new(arg.name.span(), DEFAULT)),
                 };
                 self.default = Some(Given { name: arg.name, value });
             }
@@ -178,9 +174,7 @@ fn for_each(
     let mut seen: Vec<String> = Vec::new();
     for attr in attrs.iter().filter(|attr| attr.path().is_ident("baggage")) {
         let args = match &attr.meta {
-            Meta::List(list) => {
-                Punctuated::<Arg, Token![,]>::parse_terminated.parse2(list.tokens.clone())
-            }
+            Meta::List(list) => Arg::list(list.tokens.clone(), NAME),
             meta => {
                 let message = format_args!("expected `#[baggage(..)]` with {expected}");
                 Err(Error::new_spanned(meta.path(), message))
@@ -189,7 +183,7 @@ fn for_each(
         let args = errors.ok(args);
         all_read &= args.is_some();
         for arg in args.into_iter().flatten() {
-            let name = arg.name.unraw().to_string();
+            let name = arg.word();
             if seen.contains(&name) {
                 errors.at(&arg.name, format_args!("`{name}` was given twice"));
             } else {

@@ -1,36 +1,44 @@
-//! The arguments of `#[propagate(..)]`: what they are, and what is wrong with them.
+//! The arguments of `#[propagate(..)]`, as they were written. Each that does something has a file of its own, with how it is
+//! read and what it does; `local` and `skip` are words that others ask for, `crate` is both macros' (`krate.rs`). What makes no
+//! sense for a function is for `validate.rs`.
 
-use proc_macro2::{Group, TokenStream, TokenTree};
+use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
-use syn::parse::{Parse, ParseStream, Parser};
-use syn::punctuated::Punctuated;
-use syn::{Attribute, Error, Ident, LitStr, Token, parenthesized, parse_quote};
+use syn::parse::Parse;
+use syn::{Attribute, Error, Ident, parse_quote};
 
-use super::rules::{ALLOW, Allow};
+use crate::arg::{Arg, Value, inside};
 use crate::errors::Errors;
 use crate::krate::{CRATE, Krate, Private};
 use crate::nearest;
 
+pub(super) mod allow;
+mod boxed;
 mod budget;
+pub(super) mod ctx;
 mod span;
+mod unwind;
 
+use self::allow::{ALLOW, Allow};
+pub(crate) use self::boxed::Boxed;
 pub(crate) use self::budget::Budget;
+use self::ctx::CTX;
+use self::span::Fields;
 pub(crate) use self::span::SpanArgs;
+pub(crate) use self::unwind::Unwind;
 
 const KEYS: &[&str] =
     &["budget", "span", "fields", "boxed", "local", "unwind", "ctx", "allow", "skip", "crate"];
-
-const CTX: &str = "expected `ctx = name`, the parameter that is the context";
 
 #[derive(Default)]
 pub(crate) struct Args {
     pub(crate) budget: Option<Budget>,
     pub(crate) span: Option<SpanArgs>,
-    pub(crate) boxed: Option<Ident>,
+    pub(crate) boxed: Option<Boxed>,
     /// Asks no `Send` where a trait or a box would.
     pub(crate) local: Option<Ident>,
-    pub(crate) unwind: Option<Ident>,
+    pub(crate) unwind: Option<Unwind>,
     /// The parameter that is the context, where its type has another name.
     pub(crate) ctx: Option<Ident>,
     pub(crate) allowed: Vec<Allow>,
@@ -46,25 +54,28 @@ impl Args {
     /// Parses what it can, and reports the rest.
     pub(crate) fn parse(tokens: TokenStream, errors: &mut Errors) -> Args {
         let mut args = Args::default();
-        let list = Punctuated::<Arg, Token![,]>::parse_terminated.parse2(tokens);
+        let list = Arg::list(tokens, &format!("expected an argument{}", expected()));
         let mut fields = None;
         for arg in errors.ok(list).into_iter().flatten() {
-            let key = arg.key.unraw();
+            let key = arg.name.unraw();
             if args.keys.contains(&key) && key != "allow" {
-                errors.at(&arg.key, format_args!("`{key}` was given twice"));
+                errors.at(&arg.name, format_args!("`{key}` was given twice"));
                 continue;
             }
             if key != "crate" {
                 args.written.push(arg.to_token_stream());
             }
-            args.keys.push(arg.key.unraw());
+            args.keys.push(key.clone());
             match (key == "fields", &arg.value) {
                 (true, Value::List(list)) if !list.stream().is_empty() => {
-                    let parsed = inside(list, span::Fields::parse);
-                    fields = errors.ok(parsed).map(|fields| (arg.key, fields));
+                    let parsed = inside(list, Fields::parse);
+                    fields = errors.ok(parsed).map(|fields| (arg.name, fields));
                 }
-                (true, _) => errors.at(&arg.key, span::FIELDS),
-                (false, _) => args.take(arg, errors),
+                (true, _) => errors.at(&arg.name, span::FIELDS),
+                (false, _) => {
+                    let taken = args.take(arg, errors);
+                    errors.ok(taken);
+                }
             }
         }
         match (&mut args.span, fields) {
@@ -78,45 +89,33 @@ impl Args {
         args
     }
 
-    fn take(&mut self, Arg { key, value }: Arg, errors: &mut Errors) {
-        let name = key.unraw().to_string();
-        match (&*name, value) {
-            ("unwind", Value::None) => self.unwind = Some(key),
-            ("boxed", Value::None) => self.boxed = Some(key),
-            ("local", Value::None) => self.local = Some(key),
-            ("skip", Value::None) => self.skip = Some(key),
-            ("span", Value::None) => self.span = Some(SpanArgs::default()),
-            ("span", Value::Is(value)) => {
-                let name = syn::parse2::<LitStr>(value.clone())
-                    .map_err(|_| Error::new_spanned(value, span::SPAN));
-                self.span = errors
-                    .ok(name)
-                    .map(|name| SpanArgs { name: Some(name), ..SpanArgs::default() });
+    fn take(&mut self, arg: Arg, errors: &mut Errors) -> syn::Result<()> {
+        let word = arg.word();
+        match &*word {
+            "unwind" => self.unwind = Some(Unwind::parse(arg)?),
+            "boxed" => self.boxed = Some(Boxed::parse(arg)?),
+            "local" | "skip" => {
+                arg.alone()?;
+                let flag = if word == "local" { &mut self.local } else { &mut self.skip };
+                *flag = Some(arg.name);
             }
-            ("budget", Value::Is(value)) => self.budget = errors.ok(Budget::parse(value)),
-            ("ctx", Value::Is(value)) => {
-                let name = syn::parse2(value.clone());
-                self.ctx = errors.ok(name.map_err(|_| Error::new_spanned(value, CTX)));
-            }
-            ("crate", Value::Is(value)) => {
-                self.krate = errors.ok(Krate::parse(value)).unwrap_or_default();
-            }
-            ("allow", Value::List(list)) if !list.stream().is_empty() => {
-                self.allowed.extend(Allow::parse(&list, errors));
-            }
-            ("unwind" | "boxed" | "local" | "skip", _) => {
-                errors.at(key, format_args!("`{name}` takes no value"));
-            }
-            ("span", _) => errors.at(key, span::SPAN),
-            ("budget", _) => errors.at(key, budget::BUDGET),
-            ("ctx", _) => errors.at(key, CTX),
-            ("crate", _) => errors.at(key, CRATE),
-            ("allow", _) => errors.at(key, ALLOW),
-            (unknown, _) => {
+            "span" => self.span = Some(SpanArgs::parse(&arg)?),
+            "budget" => self.budget = Some(Budget::parse(&arg)?),
+            "ctx" => self.ctx = Some(arg.parse(CTX)?),
+            "crate" => self.krate = Krate::parse(arg.is(CRATE)?.clone())?,
+            "allow" => match &arg.value {
+                Value::List(list) if !list.stream().is_empty() => {
+                    self.allowed.extend(Allow::parse(list, errors));
+                }
+                _ => return Err(Error::new(arg.name.span(), ALLOW)),
+            },
+            unknown => {
                 let hint = nearest::hint(unknown, KEYS).unwrap_or_else(expected);
-                errors.at(&key, format_args!("unknown argument `{unknown}`{hint}"));
+                let message = format_args!("unknown argument `{unknown}`{hint}");
+                return Err(Error::new(arg.name.span(), message));
             }
         }
+        Ok(())
     }
 
     /// These, for an item inside of another whose arguments they replace. Where ctxprop is does not change.
@@ -150,71 +149,7 @@ impl Args {
     }
 }
 
-/// Parses what is between the parentheses: where it ends too early, the message is at the closing one.
-pub(crate) fn inside<T>(
-    list: &Group,
-    parse: fn(ParseStream<'_>) -> syn::Result<T>,
-) -> syn::Result<T> {
-    let parser = |input: ParseStream<'_>| {
-        let content;
-        parenthesized!(content in input);
-        parse(&content)
-    };
-    parser.parse2(list.to_token_stream())
-}
-
 fn expected() -> String {
     let keys: Vec<_> = KEYS.iter().map(|key| format!("`{key}`")).collect();
     format!("\n  the arguments are {}", keys.join(", "))
-}
-
-/// `key`, `key = value` or `key(list)`.
-struct Arg {
-    key: Ident,
-    value: Value,
-}
-
-enum Value {
-    None,
-    Is(TokenStream),
-    List(Group),
-}
-
-impl Parse for Arg {
-    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        if !input.peek(Ident::peek_any) {
-            return Err(input.error(format_args!("expected an argument{}", expected())));
-        }
-        let key = input.call(Ident::parse_any)?;
-        let value = if input.peek(Token![=]) {
-            let equals: Token![=] = input.parse()?;
-            let mut value = TokenStream::new();
-            while !input.is_empty() && !input.peek(Token![,]) {
-                value.extend([input.parse::<TokenTree>()?]);
-            }
-            if value.is_empty() {
-                let message = format_args!("expected a value for `{key}`");
-                return Err(Error::new_spanned(equals, message));
-            }
-            Value::Is(value)
-        } else if input.peek(syn::token::Paren) {
-            Value::List(input.parse()?)
-        } else if input.is_empty() || input.peek(Token![,]) {
-            Value::None
-        } else {
-            return Err(input.error(format_args!("expected `=`, `(` or `,` behind `{key}`")));
-        };
-        Ok(Arg { key, value })
-    }
-}
-
-impl ToTokens for Arg {
-    fn to_tokens(&self, tokens: &mut TokenStream) {
-        let key = &self.key;
-        tokens.extend(match &self.value {
-            Value::None => quote!(#key),
-            Value::Is(value) => quote!(#key = #value),
-            Value::List(list) => quote!(#key #list),
-        });
-    }
 }

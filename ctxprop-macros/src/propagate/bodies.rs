@@ -153,9 +153,7 @@ pub(crate) fn prelude(
             .extend(quote_spanned!(site=> #[allow(unused_imports)] use #private::NoFuture as _;));
     }
     if let Some(unwind) = &args.unwind {
-        let at = site.located_at(unwind.span());
-        let private = rewriter.private(at);
-        prelude.extend(quote_spanned!(at=> #private::says_cancelled::<#output>();));
+        prelude.extend(unwind.demand(output, &args.private()));
     }
     if frame.uses_how {
         let how = rewrite::how();

@@ -3,6 +3,7 @@
 //! | inside | becomes |
 //! | --- | --- |
 //! | `async fn`, or a trait's without a body | what it would with the attribute |
+//! | `async fn` in an `impl` that has `#[async_trait]` below | itself: its body is rewritten, and runs under what is current |
 //! | `fn` with a parameter of type `Ctx` or `&Ctx` | itself, with the rules applied |
 //! | what has a `#[propagate(..)]` of its own | what that says; `#[propagate(skip)]` leaves it as it is |
 //! | an entry point (`#[tokio::main]`, `#[tokio::test]`, ..) | itself: it makes the context |
@@ -13,7 +14,7 @@ use proc_macro2::TokenStream;
 use syn::{Attribute, ImplItem, Item, ItemImpl, ItemMod, ItemTrait, Meta, TraitItem};
 
 use super::parse::Place;
-use super::{Args, Function, expand, generators, neighbours};
+use super::{Args, Function, expand, generators, neighbours, validate};
 use crate::errors::Errors;
 
 pub(crate) fn implementation(item: &mut ItemImpl, args: &Args, errors: &mut Errors) {
@@ -21,7 +22,8 @@ pub(crate) fn implementation(item: &mut ItemImpl, args: &Args, errors: &mut Erro
         ImplItem::Fn(method) => Some(&method.sig),
         _ => None,
     });
-    if neighbours::refuse_container(&item.attrs, methods, errors) {
+    let is_boxed_below = args.boxed.is_none() && neighbours::is_boxed(&item.attrs);
+    if !validate::container(&item.attrs, is_boxed_below, methods, errors) {
         return;
     }
     for inner in &mut item.items {
@@ -35,6 +37,7 @@ pub(crate) fn implementation(item: &mut ItemImpl, args: &Args, errors: &mut Erro
             is_free: false,
             implements: item.trait_.is_some(),
             generics: item.generics.clone(),
+            is_boxed_below,
             supertraits: None,
         };
         if let Some(tokens) = one(function, &own, args, errors) {
@@ -48,7 +51,7 @@ pub(crate) fn interface(item: &mut ItemTrait, args: &Args, errors: &mut Errors) 
         TraitItem::Fn(method) => Some(&method.sig),
         _ => None,
     });
-    if neighbours::refuse_container(&item.attrs, methods, errors) {
+    if !validate::container(&item.attrs, false, methods, errors) {
         return;
     }
     if generators::first(item, args) {
@@ -62,16 +65,10 @@ pub(crate) fn interface(item: &mut ItemTrait, args: &Args, errors: &mut Errors) 
             is_free: false,
             implements: false,
             generics: item.generics.clone(),
+            is_boxed_below: false,
             supertraits: Some(item.supertraits.clone()),
         };
-        // A promise of the trait that its `impl` blocks, which have the attribute, would not keep.
-        if let Own::Outer = own
-            && !expand::is_meant(&function, args)
-            && let Some(message) = neighbours::gives_a_future(&function.sig.output)
-        {
-            let message =
-                format!("{message}\n  if it knows nothing of contexts: `#[propagate(skip)]` on it");
-            errors.at(function.sig.fn_token, &message);
+        if matches!(own, Own::Outer) && !validate::method_of_a_trait(&function, args, errors) {
             continue;
         }
         if let Some(tokens) = one(function, &own, args, errors) {
@@ -113,7 +110,7 @@ fn one(function: Function, own: &Own, outer: &Args, errors: &mut Errors) -> Opti
     match own {
         // It was asked for, so a reason why it cannot be is an error.
         Own::Args(own) => Some(expand::function(function, own, errors)),
-        Own::Outer if expand::is_meant(&function, outer) => {
+        Own::Outer if validate::is_meant(&function, outer) => {
             Some(expand::function_inside(function, outer, errors))
         }
         Own::Outer | Own::Skip => None,

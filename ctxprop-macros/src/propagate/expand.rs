@@ -7,6 +7,7 @@
 //! | `async fn f(..) -> T` | `fn f(..) -> NeedsCtx<impl Future<Output = T>>` |
 //! | the same in a trait | with `+ Send`; where the context is named, `-> impl Future<Output = T> + Send` |
 //! | the same with `boxed` | with `Pin<Box<dyn Future<Output = T> + Send + '_>>` in place of `impl Future` |
+//! | `async fn f(..) -> T` in an `impl` that has `#[async_trait]` too | itself; the body runs under what is current |
 //! | `fn f(ctx: Ctx, ..) -> T` | itself, with the rules applied |
 //!
 //! # Invariants
@@ -16,113 +17,59 @@
 //! 3. The body's braces are the user's own, so the rules for temporaries are those of the user's edition.
 
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
-use quote::{ToTokens, quote_spanned};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::visit_mut::VisitMut;
 use syn::{Block, FnArg, Pat, ReturnType, Token, Type, parse_quote};
 
+use super::args::Boxed;
+use super::args::ctx::Context;
 use super::bodies::{self, Binding};
-use super::context::Context;
+use super::model::{Form, Model};
 use super::rewrite::{Kind, Rewriter};
-use super::types::Output;
+use super::validate::{self, Asked};
 use super::{Args, Function, lifetimes, neighbours};
 use crate::errors::Errors;
-use crate::krate::Private;
 
 /// Expands a function that has the attribute itself.
 pub(crate) fn function(function: Function, args: &Args, errors: &mut Errors) -> TokenStream {
-    let context = Context::find(&function.sig, args, errors);
-    if let (Some(name), None) = (&args.ctx, &context) {
-        errors.at(name, format_args!("no parameter is named `{name}`"));
-    }
-    if let Some(local) = &args.local
-        && args.boxed.is_none()
-        && function.body.is_some()
-        && function.sig.receiver().is_none()
-        && function.place.is_free
-    {
-        errors
-            .at(local, "`local` is for traits and for `boxed`: elsewhere nothing asks for `Send`");
-    }
-    if function.sig.asyncness.is_none() && context.is_some() {
-        for name in ["budget", "span", "unwind", "boxed", "local"] {
-            if let Some(key) = args.key(name) {
-                errors.at(key, format_args!("`{name}` needs an `async fn`"));
-            }
-        }
-    }
-    expand(function, context, args, errors)
+    write(function, Asked::Itself, args, errors)
 }
 
 /// Expands a function inside of what has the attribute.
 pub(crate) fn function_inside(function: Function, args: &Args, errors: &mut Errors) -> TokenStream {
-    let context = Context::find(&function.sig, args, errors);
-    expand(function, context, args, errors)
+    write(function, Asked::Around, args, errors)
 }
 
-/// Whether an attribute around it means this function too.
-pub(crate) fn is_meant(function: &Function, args: &Args) -> bool {
-    Context::is_named(&function.sig, args)
-        || function.sig.asyncness.is_some() && !neighbours::is_entry(&function.attrs)
-}
-
-fn expand(
-    function: Function,
-    context: Option<Context>,
-    args: &Args,
-    errors: &mut Errors,
-) -> TokenStream {
-    if let Some(abi) = &function.sig.abi
-        && abi.name.as_ref().is_none_or(|name| name.value() != "Rust")
-    {
-        errors.at(abi.extern_token, "a function for another language has no caller with a context");
-        return function.into_token_stream();
-    }
-    if let Some(error) = neighbours::refused(&function, context.is_some()) {
-        errors.push(error);
-        return function.into_token_stream();
-    }
-    if let Some(tokens) = neighbours::after_instrument(&function, args) {
-        return tokens;
-    }
-    let private = args.private();
-    let writer = Writer {
-        // errors that are about the function as a whole are shown at its name
-        site: Span::mixed_site().located_at(function.sig.ident.span()),
-        output: Output::of(&function.sig, &private),
-        params: function.sig.inputs.iter().filter_map(pattern).cloned().collect(),
-        name: context.as_ref().and_then(|context| context.name(&function.sig)),
-        args,
-        private,
-    };
-    match (&function.sig.asyncness, context) {
-        (Some(_), Some(context)) => writer.given(function, &context),
-        (Some(_), None) => writer.threaded(function),
-        (None, _) => writer.plain(function),
+/// What cannot be expanded stays as it is.
+fn write(function: Function, asked: Asked, args: &Args, errors: &mut Errors) -> TokenStream {
+    match validate::function(&function, asked, args, errors) {
+        None => function.into_token_stream(),
+        Some(Form::AfterInstrument(handed)) => handed,
+        Some(form) => {
+            let writer = Writer {
+                // errors that are about the function as a whole are shown at its name
+                site: Span::mixed_site().located_at(function.sig.ident.span()),
+                model: Model::new(&function, &form, args),
+            };
+            match &form {
+                Form::Given(context) => writer.given(function, context),
+                Form::Threaded => writer.threaded(function),
+                Form::InPlace => writer.in_place(function),
+                Form::Plain | Form::AfterInstrument(_) => writer.plain(function),
+            }
+        }
     }
 }
 
 struct Writer<'a> {
-    args: &'a Args,
-    private: Private,
-    output: Output,
-    /// The patterns of the parameters, as written.
-    params: Vec<Pat>,
-    /// The name of its context, if it has one.
-    name: Option<Ident>,
+    model: Model<'a>,
     site: Span,
-}
-
-fn pattern(input: &FnArg) -> Option<&Pat> {
-    match input {
-        FnArg::Typed(input) => Some(&input.pat),
-        FnArg::Receiver(_) => None,
-    }
 }
 
 impl Writer<'_> {
     /// The body runs as a scope of the context it is given.
     fn given(&self, mut function: Function, context: &Context) -> TokenStream {
-        let of_a_trait = self.args.boxed.is_some() || function.is_of_a_trait();
+        let of_a_trait = self.model.args.boxed.is_some() || function.is_of_a_trait();
         // One coroutine in place of two.
         let is_the_scope =
             !of_a_trait && !function.place.implements && neighbours::are_inert(&function.attrs);
@@ -130,7 +77,7 @@ impl Writer<'_> {
             let future = self.future(&mut function, of_a_trait);
             function.sig.asyncness = None;
             function.sig.output = returns(future);
-            if self.args.boxed.is_some() {
+            if self.model.args.boxed.is_some() {
                 // An `async fn` is none; a box is not known as the future that it holds.
                 function.attrs.push(parse_quote!(#[allow(clippy::must_use_candidate)]));
             }
@@ -141,12 +88,12 @@ impl Writer<'_> {
         };
         let braces = body.brace_token.span.join();
         let site = self.site;
-        let private = self.private.at(site);
-        let is_derived = self.args.budget.is_some() || self.args.span.is_some();
+        let private = self.model.private.at(site);
+        let is_derived = self.model.args.budget.is_some() || self.model.args.span.is_some();
         let derived = Ident::new("derived", site);
         let (mut captures, mut bindings) = (Vec::new(), Vec::new());
         if is_derived {
-            bindings.push(Binding::of_current(&derived, &self.private));
+            bindings.push(Binding::of_current(&derived, &self.model.private));
         }
         let mut given = TokenStream::new();
         for (index, input) in function.sig.inputs.iter_mut().enumerate() {
@@ -181,7 +128,7 @@ impl Writer<'_> {
         }
         let parent = if context.by_ref { given } else { quote_spanned!(site=> &#given) };
         let parent = quote_spanned!(site=> #private::Clone::clone(#parent));
-        let (ty, inner) = (self.output.inferred(), self.inner(&function, &bindings, body));
+        let (ty, inner) = (self.model.output.inferred(), self.inner(&function, &bindings, body));
         let scope = match self.derived(&quote_spanned!(site=> #private::Some(#parent)), &ty, &inner)
         {
             Some(scope) => scope,
@@ -199,7 +146,7 @@ impl Writer<'_> {
 
     /// An `async fn` may give a future; of an async block, which its body becomes, clippy takes that for a mistake.
     fn allow_a_future(&self, function: &mut Function) {
-        if self.output.may_be_awaited() && function.body.is_some() {
+        if self.model.output.may_be_awaited() && function.body.is_some() {
             function.attrs.push(parse_quote!(#[allow(clippy::async_yields_async)]));
         }
     }
@@ -207,7 +154,7 @@ impl Writer<'_> {
     /// The function gives a `NeedsCtx`, which runs the body once it has a context.
     fn threaded(&self, mut function: Function) -> TokenStream {
         let site = self.site;
-        let private = self.private.at(site);
+        let private = self.model.private.at(site);
         let is_send = function.is_of_a_trait();
         let future = self.future(&mut function, is_send);
         self.allow_a_future(&mut function);
@@ -231,16 +178,35 @@ impl Writer<'_> {
             }
         }
         let mut inner = self.inner(&function, &bindings, body);
-        let ty = self.output.inferred();
+        let ty = self.model.output.inferred();
         if let Some(scope) = self.derived(&quote_spanned!(site=> #private::None), &ty, &inner) {
             inner = scope;
         }
         let inner = self.maybe_boxed(inner);
-        let call = match self.args.boxed {
+        let call = match self.model.args.boxed {
             Some(_) => quote_spanned!(site=> #private::NeedsCtx::new(#inner)),
             None => quote_spanned!(site=> #private::needs_ctx::<#ty, _>(#inner)),
         };
         function.with_block(call, braces)
+    }
+
+    /// The function stays an `async fn`: its trait, which knows nothing of contexts, is given what it asks for. The body runs
+    /// under the context that is current where it is polled, as that of a request is.
+    fn in_place(&self, mut function: Function) -> TokenStream {
+        let Some(body) = function.body.take() else {
+            return function.into_token_stream();
+        };
+        let site = self.site;
+        let private = self.model.private.at(site);
+        let braces = body.brace_token.span.join();
+        if self.model.args.budget.is_none() && self.model.args.span.is_none() {
+            let (prelude, stmts) = self.rewritten(&function, body, false);
+            return function.with_block(quote_spanned!(site=> #prelude #stmts), braces);
+        }
+        let ty = self.model.output.inferred();
+        let inner = self.inner(&function, &[], body);
+        let scope = self.derived(&quote_spanned!(site=> #private::None), &ty, &inner);
+        function.with_block(quote_spanned!(site=> #scope.await), braces)
     }
 
     /// Nothing is rewritten; the rules apply.
@@ -256,26 +222,23 @@ impl Writer<'_> {
     }
 
     fn rewriter(&self, kind: Kind) -> Rewriter<'_> {
-        let mut rewriter = Rewriter::new(&self.private, &self.args.allowed, kind);
-        self.params.iter().for_each(|param| rewriter.visit_pat_mut(&mut param.clone()));
+        let mut rewriter = Rewriter::new(&self.model.private, &self.model.args.allowed, kind);
+        self.model.params.iter().for_each(|param| rewriter.visit_pat_mut(&mut param.clone()));
         rewriter
     }
 
     /// The future in the signature, which comes to name what a box needs.
     fn future(&self, function: &mut Function, is_send: bool) -> TokenStream {
         let site = self.site;
-        let (private, output) = (self.private.at(site), &self.output);
-        let is_local = self.args.local.is_some();
-        if !is_local && (is_send || self.args.boxed.is_some()) {
+        let (private, output) = (self.model.private.at(site), &self.model.output);
+        let is_local = self.model.args.local.is_some();
+        if !is_local && (is_send || self.model.args.boxed.is_some()) {
             function.assume_self_is_send(private);
         }
-        if self.args.boxed.is_some() {
+        if self.model.args.boxed.is_some() {
             let mut output = output.ty.clone();
             let lifetime = lifetimes::common(&mut function.sig, &mut output, &function.place);
-            return match is_local {
-                true => quote_spanned!(site=> #private::LocalBoxFuture<#lifetime, #output>),
-                false => quote_spanned!(site=> #private::BoxFuture<#lifetime, #output>),
-            };
+            return Boxed::ty(is_local, &lifetime, &output, private, site);
         }
         lifetimes::in_impls(&mut function.sig);
         // It captures what this crate's edition captures.
@@ -285,32 +248,27 @@ impl Writer<'_> {
     }
 
     fn maybe_boxed(&self, future: TokenStream) -> TokenStream {
-        let Some(boxed) = &self.args.boxed else { return future };
-        // Where it is not `Send`, the word that demands it is to blame.
-        let site = Span::mixed_site().located_at(boxed.span());
-        let (private, ty) = (self.private.at(site), self.output.inferred());
-        match self.args.local {
-            Some(_) => quote_spanned!(site=> #private::boxed_local::<#ty, _>(#future)),
-            None => quote_spanned!(site=> #private::boxed::<#ty, _>(#future)),
-        }
+        let Some(boxed) = &self.model.args.boxed else { return future };
+        let Model { args, output, private, .. } = &self.model;
+        boxed.around(&future, args.local.is_some(), &output.inferred(), private)
     }
 
     /// A scope of the context that the body runs under, where that is not its parent.
     fn derived(&self, parent: &TokenStream, ty: &Type, body: &TokenStream) -> Option<TokenStream> {
         let site = self.site;
-        let private = self.private.at(site);
-        let budgeted = self.args.budget.map(|budget| {
+        let private = self.model.private.at(site);
+        let budgeted = self.model.args.budget.map(|budget| {
             let budget = budget.expr(private);
             quote_spanned!(site=> #budget.of(parent))
         });
-        let ctx = match (budgeted, &self.args.span) {
+        let ctx = match (budgeted, &self.model.args.span) {
             (None, None) => return None,
             (Some(ctx), None) => ctx,
             (None, Some(_)) => quote_spanned!(site=> #private::Ctx::child_span(parent)),
             (Some(ctx), Some(_)) => quote_spanned!(site=> #private::Ctx::child_span(&#ctx)),
         };
         let derive = quote_spanned!(site=> |parent: &#private::Ctx| #ctx);
-        let scope = match self.args.span {
+        let scope = match self.model.args.span {
             Some(_) => quote_spanned!(site=> #private::in_span),
             None => quote_spanned!(site=> #private::derived),
         };
@@ -318,27 +276,39 @@ impl Writer<'_> {
     }
 
     /// The body as an async block that owns the arguments.
-    fn inner(&self, function: &Function, bindings: &[Binding], mut body: Block) -> TokenStream {
+    fn inner(&self, function: &Function, bindings: &[Binding], body: Block) -> TokenStream {
         let site = self.site;
-        let mut rewriter = self.rewriter(Kind::Function);
-        rewriter.never = self.output.never;
-        rewriter.output = Some(self.output.shape());
-        rewriter.name.clone_from(&self.name);
-        let frame = rewriter.body(&mut body);
-        let returned = self.output.returned(&self.private);
-        let prelude = bodies::prelude(&mut rewriter, &frame, &self.output.shape(), self.args);
-        let span = self.args.span.as_ref();
-        let open = span.map(|span| span.open(&function.sig.ident, &self.private));
-        let stmts = &body.stmts;
-        let mut block = Group::new(
-            Delimiter::Brace,
-            quote_spanned!(site=> #returned #open #prelude #(#stmts)*),
-        );
-        if !self.output.never {
-            block.set_span(body.brace_token.span.join());
+        let braces = body.brace_token.span.join();
+        let (prelude, stmts) = self.rewritten(function, body, true);
+        let mut block = Group::new(Delimiter::Brace, quote_spanned!(site=> #prelude #stmts));
+        if !self.model.output.never {
+            block.set_span(braces);
         }
         // The outer block is of this crate's edition: temporaries of the inner one drop before the arguments.
         quote_spanned!(site=> async move { #(#bindings)* #block })
+    }
+
+    /// The statements of the body, rewritten, and what stands before them. `returns` tells the compiler there what the body
+    /// gives, where its signature does not.
+    fn rewritten(
+        &self,
+        function: &Function,
+        mut body: Block,
+        returns: bool,
+    ) -> (TokenStream, TokenStream) {
+        let site = self.site;
+        let mut rewriter = self.rewriter(Kind::Function);
+        rewriter.never = self.model.output.never;
+        rewriter.output = Some(self.model.output.shape());
+        rewriter.name.clone_from(&self.model.name);
+        let frame = rewriter.body(&mut body);
+        let returned = returns.then(|| self.model.output.returned(&self.model.private));
+        let prelude =
+            bodies::prelude(&mut rewriter, &frame, &self.model.output.shape(), self.model.args);
+        let span = self.model.args.span.as_ref();
+        let open = span.map(|span| span.open(&function.sig.ident, &self.model.private));
+        let stmts = &body.stmts;
+        (quote_spanned!(site=> #returned #open #prelude), quote!(#(#stmts)*))
     }
 }
 

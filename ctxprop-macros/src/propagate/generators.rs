@@ -10,7 +10,7 @@
 use quote::{format_ident, quote};
 use syn::{Attribute, ItemTrait, Meta, TraitItem};
 
-use super::{Args, Function, expand};
+use super::{Args, Function, validate};
 
 /// Hands a trait on to what writes an `impl` of it, if anything does. It comes back then.
 pub(super) fn first(item: &mut ItemTrait, args: &Args) -> bool {
@@ -24,7 +24,7 @@ pub(super) fn first(item: &mut ItemTrait, args: &Args) -> bool {
         for inner in &mut item.items {
             let TraitItem::Fn(method) = inner else { continue };
             let has_own = method.attrs.iter().any(super::containers::is_ours);
-            if !has_own && expand::is_meant(&Function::from(method.clone()), args) {
+            if !has_own && validate::is_meant(&Function::from(method.clone()), args) {
                 method.attrs.insert(0, ours.clone());
             }
         }

@@ -5,7 +5,7 @@ use syn::visit_mut::{self, VisitMut};
 use syn::{
     FnArg, GenericParam, Lifetime, LifetimeParam, ParenthesizedGenericArguments, ReceiverKind,
     Signature, Token, Type, TypeFnPtr, TypeImplTrait, TypeParamBound, TypeReference,
-    WherePredicate, parse_quote,
+    WherePredicate, parse_quote, parse_quote_spanned,
 };
 
 use super::parse::Place;
@@ -16,10 +16,12 @@ use super::parse::Place;
 /// Where a function can do without, the lifetime is `'_` or `'static`. A method can only where `&self` is all it takes: a
 /// trait and its implementations have to come to the same answer, and one may see generics where the other sees none.
 pub(crate) fn common(sig: &mut Signature, output: &mut Type, place: &Place) -> Lifetime {
-    let mut named = Named::default();
+    // What differs from a trait is shown at the name of the method.
+    let site = Span::mixed_site().located_at(sig.ident.span());
+    let mut named = Named::at(site);
     let mut probe = sig.clone();
     probe.inputs.iter_mut().for_each(|input| named.visit_fn_arg_mut(input));
-    let mut impls = Impls(Lifetime::new("'propagated", Span::mixed_site()), 0);
+    let mut impls = Impls(Lifetime::new("'propagated", site), 0);
     let mut bounded = probe.clone();
     bounded.inputs.iter_mut().for_each(|input| impls.visit_fn_arg_mut(input));
     let is_generic = impls.1 > 0
@@ -53,12 +55,14 @@ pub(crate) fn common(sig: &mut Signature, output: &mut Type, place: &Place) -> L
     }
     for (n, elided) in named.elided.into_iter().enumerate() {
         let mut param = LifetimeParam::new(elided);
-        param.colon_token = Some(Token![:](Span::mixed_site()));
+        param.colon_token = Some(Token![:](site));
         param.bounds.push(all.clone());
         sig.generics.params.insert(n, GenericParam::Lifetime(param));
     }
     sig.generics.params.insert(0, GenericParam::Lifetime(LifetimeParam::new(all.clone())));
-    let of_self: Option<WherePredicate> = has_self.then(|| parse_quote!(Self: #all));
+    sig.generics.lt_token.get_or_insert(Token![<](site));
+    sig.generics.gt_token.get_or_insert(Token![>](site));
+    let of_self: Option<WherePredicate> = has_self.then(|| parse_quote_spanned!(site=> Self: #all));
     let of_around = place.generics.params.iter().filter_map(|param| -> Option<WherePredicate> {
         match param {
             GenericParam::Lifetime(param) => {
@@ -79,13 +83,12 @@ pub(crate) fn common(sig: &mut Signature, output: &mut Type, place: &Place) -> L
 /// Names what is left out inside of `impl Trait` in the parameters of `sig`: an `async fn` may leave it out there, and
 /// the `fn` that it becomes may not.
 pub(crate) fn in_impls(sig: &mut Signature) {
-    let mut inside = InImpls::default();
+    let mut inside = InImpls(Named::at(Span::mixed_site().located_at(sig.ident.span())));
     sig.inputs.iter_mut().for_each(|input| inside.visit_fn_arg_mut(input));
     let params = inside.0.elided.into_iter().map(LifetimeParam::new).map(GenericParam::Lifetime);
     params.rev().for_each(|param| sig.generics.params.insert(0, param));
 }
 
-#[derive(Default)]
 struct InImpls(Named);
 
 impl VisitMut for InImpls {
@@ -94,8 +97,9 @@ impl VisitMut for InImpls {
     }
 }
 
-#[derive(Default)]
 struct Named {
+    /// Where new names are shown.
+    site: Span,
     /// The names of those that are left out.
     elided: Vec<Lifetime>,
     /// Those that the user names, as often as they are named.
@@ -105,15 +109,19 @@ struct Named {
 }
 
 impl Named {
+    const fn at(site: Span) -> Named {
+        Named { site, elided: Vec::new(), written: Vec::new(), receiver: None }
+    }
+
     fn next(&mut self) -> Lifetime {
         let name = format!("'borrowed{}", self.elided.len());
-        let lifetime = Lifetime::new(&name, Span::mixed_site());
+        let lifetime = Lifetime::new(&name, self.site);
         self.elided.push(lifetime.clone());
         lifetime
     }
 
     fn reference(&mut self, lifetime: &mut Option<Lifetime>) -> Lifetime {
-        let mut named = lifetime.take().unwrap_or_else(|| Lifetime::new("'_", Span::mixed_site()));
+        let mut named = lifetime.take().unwrap_or_else(|| Lifetime::new("'_", self.site));
         self.visit_lifetime_mut(&mut named);
         lifetime.insert(named).clone()
     }

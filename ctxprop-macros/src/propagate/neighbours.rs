@@ -9,7 +9,6 @@ use syn::{
 };
 
 use super::{Args, Function};
-use crate::errors::Errors;
 
 /// Attributes that make a function an entry point: nobody is there to give it a context.
 const ENTRIES: &[&str] = &["main", "test", "rstest", "test_case", "wasm_bindgen_test", "bench"];
@@ -49,26 +48,24 @@ fn name_is_one_of(attr: &Attribute, names: &[&str]) -> bool {
     attr.path().segments.last().is_some_and(|last| names.iter().any(|name| last.ident == name))
 }
 
-/// Reports what cannot be on, or have been at work on, a container. If there is anything, the container stays as it is.
-pub(crate) fn refuse_container<'a>(
+/// Whether `#[async_trait]` is there, under whatever path.
+pub(crate) fn is_boxed(attrs: &[Attribute]) -> bool {
+    attrs.iter().any(|attr| name_is_one_of(attr, BOXING))
+}
+
+/// What cannot be on, or have been at work on, a container. The `impl` of a trait that is somebody else's may have
+/// `#[async_trait]`, as that of a gRPC service has.
+pub(crate) fn refused_container<'a>(
     attrs: &[Attribute],
+    may_be_boxed: bool,
     mut methods: impl Iterator<Item = &'a Signature>,
-    errors: &mut Errors,
-) -> bool {
-    if let Some(attr) = attrs.iter().find(|attr| name_is_one_of(attr, BOXING)) {
-        errors.at(
-            attr.path(),
-            "leave `#[async_trait]` out: `#[propagate(boxed)]` does its work, on the trait and on each `impl`",
-        );
-        return true;
+) -> Option<Error> {
+    let boxing = attrs.iter().find(|attr| name_is_one_of(attr, BOXING));
+    if let Some(attr) = boxing.filter(|_| !may_be_boxed) {
+        let message = "leave `#[async_trait]` out: `#[propagate(boxed)]` does its work, on the trait and on each `impl`";
+        return Some(Error::new_spanned(attr.path(), message));
     }
-    match methods.find_map(boxed_by_another) {
-        Some(error) => {
-            errors.push(error);
-            true
-        }
-        None => false,
-    }
+    methods.find_map(boxed_by_another)
 }
 
 /// The reason why `function` cannot be what it is, with the attributes that it has.
@@ -120,10 +117,16 @@ fn boxed_by_another(sig: &Signature) -> Option<Error> {
         GenericParam::Lifetime(param)
             if BOXING.iter().any(|name| param.lifetime.ident == *name) =>
         {
-            let message = format_args!(
-                "`#[{}]` has rewritten this function already: leave it out, `#[propagate(boxed)]` does its work",
-                param.lifetime.ident
-            );
+            let by = &param.lifetime.ident;
+            let instead = match by.to_string().as_str() {
+                "async_trait" => {
+                    "\n  in an `impl` of a trait that is not yours, put `#[propagate]` above `#[async_trait]`, on the \
+                     `impl` block\n  for a trait of your own, leave `#[async_trait]` out: `#[propagate(boxed)]` does \
+                     its work"
+                }
+                _ => ": leave it out, `#[propagate(boxed)]` does its work",
+            };
+            let message = format_args!("`#[{by}]` has rewritten this function already{instead}");
             Some(Error::new_spanned(&sig.ident, message))
         }
         _ => None,

@@ -37,13 +37,21 @@ pub(crate) struct Place {
     pub(crate) implements: bool,
     /// The generics of the `impl` block or trait around it.
     pub(crate) generics: Generics,
+    /// Whether `#[async_trait]` stands on the `impl` block around it, below, and boxes its future.
+    pub(crate) is_boxed_below: bool,
     /// What the trait around it, if one is, demands of its types.
     pub(crate) supertraits: Option<Punctuated<TypeParamBound, Token![+]>>,
 }
 
 impl Default for Place {
     fn default() -> Self {
-        Place { is_free: true, implements: false, generics: Generics::default(), supertraits: None }
+        Place {
+            is_free: true,
+            implements: false,
+            generics: Generics::default(),
+            is_boxed_below: false,
+            supertraits: None,
+        }
     }
 }
 

@@ -6,7 +6,7 @@
 //! 3. Generated names are hygienic (`mixed_site`), but for one that messages name; generated paths start at the private module.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens, quote_spanned};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::visit_mut::{self, VisitMut};
 use syn::{
@@ -15,9 +15,9 @@ use syn::{
     parse_quote_spanned,
 };
 
-use super::macros;
-use super::neighbours;
-use super::rules::{Allow, Rules, Use};
+use super::args::allow::Allow;
+use super::rules::{Rules, Use};
+use super::{macros, neighbours};
 use crate::krate::{Private, PrivateAt};
 
 mod closures;
@@ -326,7 +326,11 @@ impl VisitMut for Rewriter<'_> {
             Stmt::Local(local) => {
                 let allow = self.rules.begin_allow(&mut local.attrs);
                 visit_mut::visit_local_mut(self, local);
+                let unused = self.rules.unused(local, self.name.as_ref());
                 self.rules.end_allow(allow);
+                if let Some(question) = unused {
+                    *stmt = Stmt::Expr(Expr::Verbatim(quote!(#local #question)), None);
+                }
             }
             Stmt::Expr(expr, semi) => {
                 let dropped = semi.is_some();

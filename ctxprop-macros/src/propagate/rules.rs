@@ -12,49 +12,23 @@ use syn::ext::IdentExt;
 use syn::{Attribute, Block, Error, Expr, ExprPath, Path, Type, parse_quote};
 
 use self::imports::Imports;
+use super::args::allow::{self, Allow};
 use super::macros::Said;
 use crate::errors::Errors;
 use crate::krate::Private;
 
-mod allow;
 mod by_function;
 mod by_type;
 mod imports;
-mod known;
+mod table;
+#[cfg(test)]
+mod tests;
+mod unparsed;
+mod unused;
 
-pub(crate) use self::allow::{ALLOW, Allow};
 use self::by_function::Suspect;
 pub(crate) use self::by_function::Use;
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Rule {
-    DetachedContext,
-    DetachedTask,
-    BareClient,
-    BlockingCall,
-    StaticTimeout,
-}
-
-impl Rule {
-    const ALL: [Rule; 5] = [
-        Rule::DetachedContext,
-        Rule::DetachedTask,
-        Rule::BareClient,
-        Rule::BlockingCall,
-        Rule::StaticTimeout,
-    ];
-
-    /// As `allow(..)` has it. Messages write it with dashes.
-    const fn name(self) -> &'static str {
-        match self {
-            Rule::DetachedContext => "detached_context",
-            Rule::DetachedTask => "detached_task",
-            Rule::BareClient => "bare_client",
-            Rule::BlockingCall => "blocking_call",
-            Rule::StaticTimeout => "static_timeout",
-        }
-    }
-}
+pub(crate) use self::table::Rule;
 
 /// What an expression may be, by what it looks like before anything in it is rewritten.
 #[derive(Default)]
@@ -92,6 +66,11 @@ pub(crate) struct Rules<'a> {
     asks_receivers: bool,
     asks_timeouts: bool,
     asks_functions: bool,
+    asks_bindings: bool,
+    /// Whether the path that is checked next is what a call calls.
+    is_callee: bool,
+    /// The contexts that nothing may use, of each block around the code at hand.
+    unused: Vec<Vec<Ident>>,
 }
 
 impl<'a> Rules<'a> {
@@ -109,16 +88,21 @@ impl<'a> Rules<'a> {
             asks_receivers: false,
             asks_timeouts: false,
             asks_functions: false,
+            asks_bindings: false,
+            is_callee: false,
+            unused: Vec::new(),
         }
     }
 
     /// Makes the `use`s of `block` known until [`leave`](Self::leave).
     pub(crate) fn enter(&mut self, block: &Block) {
         self.imports.enter(block);
+        self.unused.push(unused::of_block(block));
     }
 
     pub(crate) fn leave(&mut self) {
         self.imports.leave();
+        self.unused.pop();
     }
 
     /// Takes `#[propagate(..)]` out of the attributes of a statement or expression. What it gives goes to
@@ -153,9 +137,11 @@ impl<'a> Rules<'a> {
     }
 
     /// For [`check`](Self::check), once what is in the expression is rewritten.
-    pub(crate) fn look(&self, expr: &Expr, used: Use) -> Looks {
+    pub(crate) fn look(&mut self, expr: &Expr, used: Use) -> Looks {
         match expr {
             Expr::Call(call) => {
+                self.is_callee =
+                    matches!(&*call.func, Expr::Path(callee) if by_type::may_be_a_root(callee));
                 Looks { known_function: self.suspect(call, used), ..Looks::default() }
             }
             Expr::MethodCall(call) => {
@@ -169,7 +155,11 @@ impl<'a> Rules<'a> {
     /// or the expression with a question about its type.
     pub(crate) fn check(&mut self, expr: &Expr, looks: &Looks, used: Use) -> Option<Expr> {
         match expr {
-            Expr::Path(path) => self.named(path).or_else(|| self.module(path)),
+            Expr::Path(path) => {
+                let is_callee = std::mem::take(&mut self.is_callee);
+                let known = self.named(path).or_else(|| self.module(path));
+                known.or_else(|| if is_callee { None } else { self.makes_roots(path) })
+            }
             Expr::Call(call) => self
                 .root(call)
                 .or_else(|| self.timeout(call))
@@ -181,7 +171,7 @@ impl<'a> Rules<'a> {
 
     /// What is wrong with naming this path in a body, if its name tells.
     fn named(&mut self, path: &ExprPath) -> Option<Expr> {
-        let (rule, message) = self.full_names(path).iter().find_map(|name| known::message(name))?;
+        let (rule, message) = self.full_names(path).iter().find_map(|name| table::message(name))?;
         if self.allows(rule) {
             return None;
         }
@@ -213,7 +203,7 @@ impl<'a> Rules<'a> {
     pub(crate) fn unparsed(&mut self, tokens: &TokenStream) {
         // A root in there is seen by rustc alone.
         self.allows(Rule::DetachedContext);
-        for (path, rule, message) in known::calls(tokens) {
+        for (path, rule, message) in unparsed::calls(tokens) {
             if !self.allows(rule) {
                 self.errors.at(path, message);
             }
@@ -252,6 +242,10 @@ impl<'a> Rules<'a> {
         }
         if self.asks_functions {
             bring("AnotherFunction");
+        }
+        if self.asks_bindings {
+            bring("Derived");
+            bring("NotAContext");
         }
         for at in &self.unneeded {
             let private = self.private.at(at.span());

@@ -34,7 +34,7 @@ fn blocks() -> NeedsCtx<impl Future<Output = ()>> {
                     .await
             };
             #[allow(clippy::unnecessary_semicolon)]
-            match leaf((block).propagated_kind(), &how).await {
+            match of_one_type(&how, leaf((block).propagated_kind(), &how).await) {
                 Ok(value) => value,
                 Err(end) => {
                     match end.say(&how) {

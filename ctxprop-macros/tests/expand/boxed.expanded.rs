@@ -16,7 +16,10 @@ fn walk(tree: &Tree) -> NeedsCtx<BoxFuture<'_, u32>> {
                 #[allow(unused_imports)]
                 use {CannotBeSaid as _, CannotSayCancelled as _};
                 let how = Returns::<u32>::new().how();
-                (match leaf((walk(tree.left())).propagated_kind(), &how).await {
+                (match of_one_type(
+                    &how,
+                    leaf((walk(tree.left())).propagated_kind(), &how).await,
+                ) {
                     Ok(value) => value,
                     Err(end) => {
                         match end.say(&how) {

@@ -33,7 +33,10 @@ fn charge(
                     #[allow(unused_imports)]
                     use {CannotBeSaid as _, CannotSayCancelled as _};
                     let how = Returns::<Result<(), AppError>>::new().how();
-                    match leaf((pay(id, amount)).propagated_kind(), &how).await {
+                    match of_one_type(
+                        &how,
+                        leaf((pay(id, amount)).propagated_kind(), &how).await,
+                    ) {
                         Ok(value) => value,
                         Err(end) => {
                             match end.say(&how) {

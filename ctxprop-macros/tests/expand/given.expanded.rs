@@ -22,7 +22,7 @@ fn handler(
                 #[allow(unused_imports)]
                 use {CannotBeSaid as _, CannotSayCancelled as _};
                 let how = Returns::<Result<String, AppError>>::new().how();
-                match leaf((load(id)).propagated_kind(), &how).await {
+                match of_one_type(&how, leaf((load(id)).propagated_kind(), &how).await) {
                     Ok(value) => value,
                     Err(end) => {
                         match end.say(&how) {

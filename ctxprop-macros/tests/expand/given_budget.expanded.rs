@@ -22,7 +22,7 @@ fn charge(ctx: &Ctx, id: u64) -> impl Future<Output = Result<(), AppError>> {
                 #[allow(unused_imports)]
                 use {CannotBeSaid as _, CannotSayCancelled as _};
                 let how = Returns::<Result<(), AppError>>::new().how();
-                match leaf((pay(id)).propagated_kind(), &how).await {
+                match of_one_type(&how, leaf((pay(id)).propagated_kind(), &how).await) {
                     Ok(value) => value,
                     Err(end) => {
                         match end.say(&how) {

@@ -21,7 +21,10 @@ impl Store for Memory {
                 #[allow(unused_imports)]
                 use {CannotBeSaid as _, CannotSayCancelled as _};
                 let how = Returns::<Result<String, AppError>>::new().how();
-                match leaf((self.find(key)).propagated_kind(), &how).await {
+                match of_one_type(
+                    &how,
+                    leaf((self.find(key)).propagated_kind(), &how).await,
+                ) {
                     Ok(value) => value,
                     Err(end) => {
                         match end.say(&how) {

@@ -17,7 +17,7 @@ mod handlers {
                 #[allow(unused_imports)]
                 use {CannotBeSaid as _, CannotSayCancelled as _};
                 let how = Returns::<Response>::new().how();
-                match leaf((find(id)).propagated_kind(), &how).await {
+                match of_one_type(&how, leaf((find(id)).propagated_kind(), &how).await) {
                     Ok(value) => value,
                     Err(end) => {
                         match end.say(&how) {

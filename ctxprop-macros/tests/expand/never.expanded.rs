@@ -13,7 +13,7 @@ fn serve() -> NeedsCtx<impl Future<Output = <fn() -> ! as Gives>::Output>> {
             let how = Returns::<<fn() -> ! as Gives>::Output>::new().how();
             loop {
                 #[allow(clippy::unnecessary_semicolon)]
-                match leaf((next()).propagated_kind(), &how).await {
+                match of_one_type(&how, leaf((next()).propagated_kind(), &how).await) {
                     Ok(value) => value,
                     Err(end) => {
                         match end.say(&how) {

@@ -39,9 +39,11 @@ fn checkout(ctx: Ctx, id: u64) -> impl Future<Output = Result<(), Cancelled>> {
                     use OtherName as _;
                     Name(&ctx).threaded(&propagated_ctx)
                 };
-                match leaf_under(&propagated_ctx, (charge(id)).propagated_kind(), &how)
-                    .await
-                {
+                match of_one_type(
+                    &how,
+                    leaf_under(&propagated_ctx, (charge(id)).propagated_kind(), &how)
+                        .await,
+                ) {
                     Ok(value) => value,
                     Err(end) => {
                         match at(&propagated_ctx, || end.say(&how)) {

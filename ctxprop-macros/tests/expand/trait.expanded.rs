@@ -21,7 +21,10 @@ trait Store {
                 #[allow(unused_imports)]
                 use {CannotBeSaid as _, CannotSayCancelled as _};
                 let how = Returns::<bool>::new().how();
-                match leaf((self.get(key)).propagated_kind(), &how).await {
+                match of_one_type(
+                    &how,
+                    leaf((self.get(key)).propagated_kind(), &how).await,
+                ) {
                     Ok(value) => value,
                     Err(end) => {
                         match end.say(&how) {

@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use super::{Call, HasItsContext, NeedsCtx};
+use super::{HasItsContext, NeedsCtx, NeedsCtxOf};
 
 /// Stands for a future that is none, in code that does not compile, so that nothing around it has an error of its own.
 #[derive(Clone, Debug)]
@@ -33,35 +33,35 @@ impl<T> Future for Absent<T> {
 impl<F: Future> NeedsCtx<F> {
     pub fn boxed(self) -> Pin<Box<Absent<F::Output>>>
     where
-        Call<F>: HasItsContext,
+        NeedsCtxOf<F::Output>: HasItsContext,
     {
         Box::pin(Absent::new())
     }
 
     pub fn boxed_local(self) -> Pin<Box<Absent<F::Output>>>
     where
-        Call<F>: HasItsContext,
+        NeedsCtxOf<F::Output>: HasItsContext,
     {
         Box::pin(Absent::new())
     }
 
     pub fn shared(self) -> Absent<F::Output>
     where
-        Call<F>: HasItsContext,
+        NeedsCtxOf<F::Output>: HasItsContext,
     {
         Absent::new()
     }
 
     pub fn map<T>(self, _: impl FnOnce(F::Output) -> T) -> Absent<T>
     where
-        Call<F>: HasItsContext,
+        NeedsCtxOf<F::Output>: HasItsContext,
     {
         Absent::new()
     }
 
     pub fn then<T: Future>(self, _: impl FnOnce(F::Output) -> T) -> Absent<T::Output>
     where
-        Call<F>: HasItsContext,
+        NeedsCtxOf<F::Output>: HasItsContext,
     {
         Absent::new()
     }
@@ -72,21 +72,21 @@ impl<F: Future> NeedsCtx<F> {
 impl<F: Future<Output = Result<T, E>>, T, E> NeedsCtx<F> {
     pub fn map_ok<U>(self, _: impl FnOnce(T) -> U) -> Absent<Result<U, E>>
     where
-        Call<F>: HasItsContext,
+        NeedsCtxOf<F::Output>: HasItsContext,
     {
         Absent::new()
     }
 
     pub fn map_err<U>(self, _: impl FnOnce(E) -> U) -> Absent<Result<T, U>>
     where
-        Call<F>: HasItsContext,
+        NeedsCtxOf<F::Output>: HasItsContext,
     {
         Absent::new()
     }
 
     pub fn and_then<U: Future>(self, _: impl FnOnce(T) -> U) -> Absent<U::Output>
     where
-        Call<F>: HasItsContext,
+        NeedsCtxOf<F::Output>: HasItsContext,
     {
         Absent::new()
     }

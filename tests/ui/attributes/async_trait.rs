@@ -32,6 +32,42 @@ impl Above for Store {
 }
 
 #[propagate]
+#[async_trait]
+impl Above for u8 {
+    async fn load(&self, id: u64) -> u64 {
+        id
+    }
+
+    async fn named(&self, ctx: &Ctx) -> u64 {
+        u64::from(ctx.is_done())
+    }
+}
+
+#[propagate(boxed)]
+#[async_trait]
+impl Above for u16 {
+    async fn load(&self, id: u64) -> u64 {
+        id
+    }
+
+    async fn named(&self, ctx: &Ctx) -> u64 {
+        u64::from(ctx.is_done())
+    }
+}
+
+#[async_trait]
+#[propagate]
+impl Above for u32 {
+    async fn load(&self, id: u64) -> u64 {
+        id
+    }
+
+    async fn named(&self, ctx: &Ctx) -> u64 {
+        u64::from(ctx.is_done())
+    }
+}
+
+#[propagate]
 fn by_hand(id: u64) -> std::pin::Pin<Box<dyn Future<Output = u64> + Send>> {
     Box::pin(async move { id })
 }

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use proc_macro2::{Span, TokenStream};
 use quote::quote_spanned;
-use syn::{Error, LitStr};
+use syn::Error;
 
+use crate::arg::Arg;
 use crate::krate::PrivateAt;
 
-pub(super) const BUDGET: &str = "expected `budget = \"250ms\"` or `budget = \"40%\"`";
+const BUDGET: &str = "expected `budget = \"250ms\"` or `budget = \"40%\"`";
 
 /// What a body may use of its caller's time.
 #[derive(Clone, Copy)]
@@ -19,9 +20,8 @@ pub(crate) enum Budget {
 
 impl Budget {
     /// Parses a duration as humans write it, or a share of what remains.
-    pub(super) fn parse(value: TokenStream) -> syn::Result<Budget> {
-        let text: LitStr =
-            syn::parse2(value.clone()).map_err(|_| Error::new_spanned(value, BUDGET))?;
+    pub(super) fn parse(arg: &Arg) -> syn::Result<Budget> {
+        let text = arg.string(BUDGET)?;
         let value = text.value();
         let error = |message: &str| Err(Error::new(text.span(), message));
         if let Some(percent) = value.strip_suffix('%') {

@@ -7,19 +7,29 @@ use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
 use syn::{Error, Expr, LitStr, Token};
 
+use crate::arg::{Arg, Value};
 use crate::krate::Private;
 
-pub(super) const SPAN: &str = "expected `span` or `span = \"name\"`";
+const SPAN: &str = "expected `span` or `span = \"name\"`";
 pub(super) const FIELDS: &str = "expected `fields(name = value, ..)`, as `tracing` writes fields";
 
 /// The `tracing` span around a body.
 #[derive(Clone, Default)]
 pub(crate) struct SpanArgs {
-    pub(super) name: Option<LitStr>,
+    name: Option<LitStr>,
     pub(super) fields: Fields,
 }
 
 impl SpanArgs {
+    /// `span`, or `span = "name"`.
+    pub(super) fn parse(arg: &Arg) -> syn::Result<SpanArgs> {
+        let name = match arg.value {
+            Value::None => None,
+            _ => Some(arg.string(SPAN)?),
+        };
+        Ok(SpanArgs { name, fields: Fields::default() })
+    }
+
     /// Opens the span in the body of `function`, where the names of its arguments mean something.
     pub(crate) fn open(&self, function: &Ident, private: &Private) -> TokenStream {
         let site = Span::mixed_site();

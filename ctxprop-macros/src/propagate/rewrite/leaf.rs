@@ -44,7 +44,11 @@ impl Rewriter<'_> {
             Some(ctx) => quote_spanned!(site=> #private::leaf_under(&#ctx, #kind, &#how).await),
         };
         // With a `?` behind it, it leaves the function either way.
-        let value = if asked { self.or_return(&leaf, site) } else { self.given(&leaf, site) };
+        let value = if asked {
+            self.or_return(&leaf, site)
+        } else {
+            self.given(&quote_spanned!(site=> #private::of_one_type(&#how, #leaf)), site)
+        };
         spanned(value, start, end)
     }
 

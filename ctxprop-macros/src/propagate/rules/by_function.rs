@@ -1,6 +1,6 @@
 //! A function that was imported outside of the body, under whatever name: is it one that a rule is about?
 //!
-//! That is a question about its type (`ctxprop::rules::function`), which takes the compiler time. So it is asked only
+//! That is a question about its type (`ctxprop::questions::function`), which takes the compiler time. So it is asked only
 //! where the answer may be yes: of functions of modules, of one argument, that could take this one.
 
 use proc_macro2::{Ident, Span, TokenStream};
@@ -8,8 +8,9 @@ use quote::{ToTokens, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Expr, ExprCall, ExprPath};
 
+use super::Rules;
 use super::by_type::is_of_duration;
-use super::{Rule, Rules};
+use super::table::Rule;
 use crate::krate::PrivateAt;
 
 /// What becomes of the value of an expression, as far as it matters here.

@@ -5,48 +5,51 @@
 //! of macros. What is around it belongs to the macro, so that no lint takes it for the user's.
 
 use proc_macro2::{Ident, Span};
-use quote::quote_spanned;
+use quote::{ToTokens, quote_spanned};
 use syn::{BinOp, Expr, ExprCall, ExprMethodCall, ExprPath, Path, UnOp, parse_quote_spanned};
 
-use super::{Rule, Rules, names};
-
-/// Functions of modules that are called by the module's name: the module, a type that only it has, the function, what
-/// is asked of the type.
-const OF_MODULES: &[(&str, &str, &str, Rule, &str)] = &[
-    ("thread", "AccessError", "spawn", Rule::DetachedTask, "spawn_blocking"),
-    ("thread", "AccessError", "sleep", Rule::BlockingCall, "sleep"),
-    ("task", "LocalEnterGuard", "spawn", Rule::DetachedTask, "spawn"),
-    ("task", "LocalEnterGuard", "spawn_local", Rule::DetachedTask, "spawn"),
-    ("task", "LocalEnterGuard", "spawn_blocking", Rule::DetachedTask, "spawn_blocking"),
-];
+use super::table::{OF_MODULES, Rule};
+use super::{Rules, names};
 
 impl Rules<'_> {
     /// `P::background()` and `P::todo()`: is what it gives a context?
     pub(super) fn root(&mut self, call: &ExprCall) -> Option<Expr> {
         let Expr::Path(callee) = &*call.func else { return None };
         let last = &callee.path.segments.last()?.ident;
-        let may = call.args.is_empty()
-            && (last == "background" || last == "todo")
-            && (callee.qself.is_some() || callee.path.segments.len() > 1);
-        if !may || self.allows(Rule::DetachedContext) {
+        if !call.args.is_empty() || !may_be_a_root(callee) || self.allows(Rule::DetachedContext) {
             return None;
         }
+        Some(self.asked_for_roots(call, last.span(), "Root"))
+    }
+
+    /// `P::background` and `P::todo` that are not called here: do they make contexts?
+    pub(super) fn makes_roots(&mut self, path: &ExprPath) -> Option<Expr> {
+        if !may_be_a_root(path) || self.allows(Rule::DetachedContext) {
+            return None;
+        }
+        let last = path.path.segments.last()?.ident.span();
+        Some(self.asked_for_roots(path, last, "MakesRoots"))
+    }
+
+    /// `made`, whose type is asked. With the trait it resolves, imported or not, so that ours is the only message.
+    fn asked_for_roots(&mut self, made: &impl ToTokens, site: Span, question: &str) -> Expr {
         self.checked_roots = true;
-        let (private, root) =
-            (self.private.at(last.span()), Ident::new("root", Span::mixed_site()));
-        let question = quote_spanned!(last.span()=> #private::Root::of(&#root).check());
+        let private = self.private.at(site);
+        let (root, question) = (Ident::new("root", Span::mixed_site()), Ident::new(question, site));
+        let question = quote_spanned! {site=>
+            let _: &dyn #private::StaysInItsContext = #private::#question(&#root).check()
+        };
         let core = self.private.at(Span::mixed_site());
-        // With the trait the call resolves, imported or not, so that ours is the only message.
-        Some(parse_quote_spanned! {Span::mixed_site()=> {
+        parse_quote_spanned! {Span::mixed_site()=> {
             #[allow(unused_imports)]
             use #core::Background as _;
-            match #call {
+            match #made {
                 #root => {
                     #question;
                     #root
                 }
             }
-        }})
+        }}
     }
 
     /// `thread::sleep` and the like, where the module was imported outside of the body: is it the known one?
@@ -73,7 +76,10 @@ impl Rules<'_> {
         let site = function.ident.span();
         let private = self.private.at(site);
         let (has, asked, module) = (Ident::new(has, site), Ident::new(asked, site), &module.ident);
-        let question = quote_spanned!(site=> #private::Module::<#has>::new().#asked());
+        let demanded = Ident::new(rule.entry().demands, site);
+        let question = quote_spanned! {site=>
+            let _: &dyn #private::#demanded = #private::Module::<#has>::new().#asked()
+        };
         Some(parse_quote_spanned! {Span::mixed_site()=> {
             {
                 #[allow(unused_imports)]
@@ -96,8 +102,9 @@ impl Rules<'_> {
         self.asks_receivers = true;
         let private = self.private.at(call.method.span());
         let receiver = &call.receiver;
-        let question =
-            quote_spanned!(call.method.span()=> #private::Receiver::of(&#receiver).block_on());
+        let question = quote_spanned! {call.method.span()=>
+            let _: &dyn #private::DoesNotBlock = #private::Receiver::of(&#receiver).block_on()
+        };
         Some(parse_quote_spanned! {Span::mixed_site()=> {
             if false {
                 #question;
@@ -127,6 +134,13 @@ impl Rules<'_> {
             }
         })
     }
+}
+
+/// `P::background` and `P::todo`
+pub(super) fn may_be_a_root(path: &ExprPath) -> bool {
+    let named = |last: &Ident| last == "background" || last == "todo";
+    path.path.segments.last().is_some_and(|last| named(&last.ident))
+        && (path.qself.is_some() || path.path.segments.len() > 1)
 }
 
 /// Whether the call may be one of a runtime, as written.

@@ -79,11 +79,10 @@ impl Imports {
                 }
                 return;
             }
-            if names.len() == 1 {
-                for module in &scope.globs {
-                    let of = module.iter().chain([first]).cloned();
-                    self.expand(of.collect(), depth + 1, found);
-                }
+            // What came by a glob is not looked for in globs once more.
+            for module in scope.globs.iter().filter(|_| depth == 0) {
+                let of = module.iter().chain(&names).cloned();
+                self.expand(of.collect(), depth + 1, found);
             }
         }
         found.push(names);

@@ -196,7 +196,7 @@ async fn hidden() {
     assert_eq!(tokio_like::spawn(async { "mine" }).await, "mine");
 }
 
-#[path = "rules/imported_outside.rs"]
+#[path = "let_through/imported_outside.rs"]
 mod imported_outside;
 
 #[tokio::test]

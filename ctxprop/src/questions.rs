@@ -1,14 +1,18 @@
-//! What the rules of `#[propagate]` ask of types. Not public API: the macro names it through `__private`, and it is
-//! here, under a path that reads well, because the compiler's messages print it.
+//! What the rules of `#[propagate]` (`propagate/rules.rs` of the macros) ask of types. Not public API: the macro names it
+//! through `__private`, and it is here, under a path that reads well, because the compiler's messages print it.
 //!
-//! Each question is a method that exists twice: inherent for the types that a rule is about, where it does not compile
-//! or is deprecated, and as a trait method without effect for all other types. Roots have theirs in `detached`.
+//! Each question is a method that exists twice: inherent for the types that a rule is about, and a trait method for all
+//! others. What it gives is made a `&dyn` of a trait that only the answer of the others implements: of a cast rustc tells in
+//! one line why it fails, of a bound on the method in eight, with all hidden types. Warnings are methods that are deprecated.
+//! Roots have theirs in `detached`.
 
 use std::marker::PhantomData;
 use std::rc::Rc;
 use std::sync::{Arc, LazyLock};
 
 use tokio::runtime::{Handle, Runtime};
+
+use crate::ctx::Ctx;
 
 mod function;
 
@@ -44,35 +48,43 @@ impl<T> Module<T> {
 }
 
 impl<T: Known> Module<T> {
-    pub fn spawn(self)
-    where
-        T: StaysInTheRequest,
-    {
+    pub const fn spawn(self) -> &'static Spawns {
+        &Spawns
     }
 
-    pub fn spawn_blocking(self)
-    where
-        T: StaysInTheRequest,
-    {
+    pub const fn spawn_blocking(self) -> &'static Spawns {
+        &Spawns
     }
 
-    pub fn sleep(self)
-    where
-        T: DoesNotBlock,
-    {
+    pub const fn sleep(self) -> &'static Blocks {
+        &Blocks
     }
 }
 
+/// What starts a task of its own.
+#[derive(Debug)]
+pub struct Spawns;
+
+/// What blocks.
+#[derive(Debug)]
+pub struct Blocks;
+
 /// The answer for modules that are the user's own.
 pub trait NotAModule: Sized {
-    fn spawn(self) {}
-    fn spawn_blocking(self) {}
-    fn sleep(self) {}
+    fn spawn(self) -> &'static () {
+        &()
+    }
+    fn spawn_blocking(self) -> &'static () {
+        &()
+    }
+    fn sleep(self) -> &'static () {
+        &()
+    }
 }
 
 impl<T> NotAModule for Module<T> {}
 
-/// Implemented by nothing: its absence is the message.
+/// Implemented by no function and no type that a rule is about: its absence is the message.
 #[diagnostic::on_unimplemented(
     message = "[detached-task] this leaves the request behind: the task would lose its deadline, cancellation, trace and baggage",
     label = "use `ctx.spawn(..)`, or `ctx.spawn_blocking(|ctx| ..)` for what blocks",
@@ -82,7 +94,10 @@ impl<T> NotAModule for Module<T> {}
 )]
 pub trait StaysInTheRequest {}
 
-/// Implemented by nothing: its absence is the message.
+#[diagnostic::do_not_recommend]
+impl StaysInTheRequest for () {}
+
+/// Implemented by no function and no type that a rule is about: its absence is the message.
 #[diagnostic::on_unimplemented(
     message = "[blocking-call] this blocks the thread: the end of the context cannot interrupt it",
     label = "await what is async instead: `tokio::time::sleep(..).await`, `future.await`",
@@ -90,6 +105,9 @@ pub trait StaysInTheRequest {}
     note = "if it is right as it is: `#[propagate(allow(blocking_call, reason = \"..\"))]` on the function or the statement"
 )]
 pub trait DoesNotBlock {}
+
+#[diagnostic::do_not_recommend]
+impl DoesNotBlock for () {}
 
 /// What `block_on` is called on.
 #[derive(Debug)]
@@ -113,16 +131,16 @@ impl<T: IsARuntime> IsARuntime for Rc<T> {}
 impl<T: IsARuntime> IsARuntime for LazyLock<T> {}
 
 impl<T: IsARuntime> Receiver<T> {
-    pub fn block_on(self)
-    where
-        T: DoesNotBlock,
-    {
+    pub const fn block_on(self) -> &'static Blocks {
+        &Blocks
     }
 }
 
 /// The answer for all other types.
 pub trait NotARuntime: Sized {
-    fn block_on(self) {}
+    fn block_on(self) -> &'static () {
+        &()
+    }
 }
 
 impl<T> NotARuntime for Receiver<T> {}
@@ -155,6 +173,36 @@ pub trait NotATimeout {
 }
 
 impl<T> NotATimeout for Literal<T> {}
+
+/// What a `let` bound that nothing uses.
+#[derive(Debug)]
+pub struct Bound<T>(PhantomData<fn() -> T>);
+
+impl<T> Bound<T> {
+    pub const fn of(_: &T) -> Self {
+        Bound(PhantomData)
+    }
+}
+
+/// A trait, as [`Timeout`] is one.
+pub trait Derived: Sized {
+    #[deprecated(
+        note = "[unused-context] nothing runs under this context: awaits get that of the function\n  \
+                give it to a call, `call(..).with(&ctx)`, or run something under it, `ctx.run(..)`\n  \
+                in a function with a parameter `ctx: Ctx`, what `let ctx = ctx.with_..` binds is what awaits get\n  \
+                if it is right as it is: `#[propagate(allow(unused_context, reason = \"..\"))]` on the function or the statement"
+    )]
+    fn that_nothing_uses(self) {}
+}
+
+impl Derived for Bound<Ctx> {}
+
+/// The answer for all other types: the method is found behind one that takes `self`.
+pub trait NotAContext {
+    fn that_nothing_uses(&self) {}
+}
+
+impl<T> NotAContext for Bound<T> {}
 
 /// An `allow(..)` that has nothing to allow.
 #[derive(Debug)]

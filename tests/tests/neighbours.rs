@@ -67,3 +67,46 @@ async fn beside_async_trait() {
     let job: Box<dyn Job> = Box::new(Marked);
     assert_eq!(job.run(&ctx()).await, 7);
 }
+
+/// The trait of somebody else, who knows nothing of contexts.
+#[async_trait::async_trait]
+trait Foreign {
+    async fn run(&self, n: u32) -> Result<u32, Cancelled>;
+    async fn named(&self, ctx: &Ctx, n: &u32) -> u32;
+    async fn left_out(&self) -> u32 {
+        3
+    }
+}
+
+struct Ours;
+
+/// It is given what it asks for, and the bodies are threaded: they run under what is current.
+#[propagate]
+#[async_trait::async_trait]
+impl Foreign for Ours {
+    async fn run(&self, n: u32) -> Result<u32, Cancelled> {
+        let ready: Result<u32, Cancelled> = std::future::ready(Ok(n)).await;
+        Ok(marked().await + ready?)
+    }
+
+    async fn named(&self, ctx: &Ctx, n: &u32) -> u32 {
+        assert!(!ctx.is_done());
+        marked().await + n
+    }
+
+    #[propagate(skip)]
+    async fn left_out(&self) -> u32 {
+        4
+    }
+}
+
+#[tokio::test]
+async fn above_async_trait_on_an_impl() {
+    let ours: Box<dyn Foreign + Sync> = Box::new(Ours);
+    assert_eq!(ctx().scope(ours.run(1)).await, Ok(8));
+    assert_eq!(ours.named(&ctx(), &2).await, 9);
+    assert_eq!(ours.left_out().await, 4);
+    let (ended, canceller) = ctx().with_cancel();
+    canceller.cancel();
+    assert!(ended.scope(ours.run(1)).await.is_err(), "its awaits are leaves");
+}

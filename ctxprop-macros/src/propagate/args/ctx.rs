@@ -1,10 +1,11 @@
-//! The parameter that is the context, if the function names one.
+//! `ctx = name`, and the parameter that is the context, if the function names one.
 
 use proc_macro2::Ident;
 use syn::{FnArg, Pat, Signature, Type};
 
 use super::Args;
-use crate::errors::Errors;
+
+pub(super) const CTX: &str = "expected `ctx = name`, the parameter that is the context";
 
 pub(crate) struct Context {
     pub(crate) index: usize,
@@ -12,25 +13,17 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    /// Finds it, and reports a second one. `args` may name it.
-    pub(crate) fn find(sig: &Signature, args: &Args, errors: &mut Errors) -> Option<Context> {
-        let mut all = candidates(sig, args);
-        let first = all.next()?;
-        if let FnArg::Typed(input) = &sig.inputs[first.index]
-            && let Type::Reference(reference) = ungrouped(&input.ty)
-            && let Some(mutability) = &reference.mutability
-        {
-            errors.at(mutability, "a context does not change: take `Ctx` or `&Ctx`");
+    /// All that there are: one, where the function is right. `args` may name it.
+    pub(crate) fn all(sig: &Signature, args: &Args) -> impl Iterator<Item = Context> {
+        candidates(sig, args)
+    }
+
+    /// Its type.
+    pub(crate) fn ty<'a>(&self, sig: &'a Signature) -> Option<&'a Type> {
+        match sig.inputs.get(self.index)? {
+            FnArg::Typed(input) => Some(&input.ty),
+            FnArg::Receiver(_) => None,
         }
-        if let Some(second) = all.next()
-            && let FnArg::Typed(second) = &sig.inputs[second.index]
-        {
-            errors.at(
-                &second.ty,
-                "a second context: say which one the body runs under with `ctx = name`",
-            );
-        }
-        Some(first)
     }
 
     /// Its name, where it is bound to one.
@@ -67,7 +60,7 @@ fn candidates(sig: &Signature, args: &Args) -> impl Iterator<Item = Context> {
 }
 
 /// Without the invisible brackets around what came through somebody's `macro_rules`.
-fn ungrouped(ty: &Type) -> &Type {
+pub(crate) fn ungrouped(ty: &Type) -> &Type {
     match ty {
         Type::Group(ty) => ungrouped(&ty.elem),
         Type::Paren(ty) => ungrouped(&ty.elem),

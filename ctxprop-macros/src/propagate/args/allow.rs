@@ -5,23 +5,23 @@ use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
 use syn::{Attribute, Error, Ident, LitStr, Meta, Token};
 
-use super::Rule;
+use crate::arg::inside;
 use crate::errors::Errors;
 use crate::nearest;
-use crate::propagate::args::inside;
 use crate::propagate::macros::Said;
+use crate::propagate::rules::Rule;
 
 /// One rule that is switched off.
 #[derive(Clone)]
 pub(crate) struct Allow {
-    pub(super) rule: Rule,
+    pub(crate) rule: Rule,
     /// Its name, where it was given.
-    pub(super) at: Ident,
+    pub(crate) at: Ident,
     /// Whether anything under it breaks the rule, or may.
-    pub(super) used: bool,
+    pub(crate) used: bool,
 }
 
-pub(crate) const ALLOW: &str = "expected `allow(rule, reason = \"why it is right here\")`";
+pub(super) const ALLOW: &str = "expected `allow(rule, reason = \"why it is right here\")`";
 
 impl Allow {
     /// What stands in `allow(..)`. If it cannot be read, nobody knows what was meant, and the code below it is not a
@@ -31,7 +31,7 @@ impl Allow {
     }
 
     /// An allow on a function, or on all in an `impl` block or module: it may be wider than what it is for.
-    pub(super) fn wide(self) -> Allow {
+    pub(crate) fn wide(self) -> Allow {
         Allow { used: true, ..self }
     }
 }
@@ -44,7 +44,7 @@ fn or_all(parsed: syn::Result<Vec<Allow>>, errors: &mut Errors) -> Vec<Allow> {
 }
 
 /// Parses `#[propagate(allow(..))]` on a statement.
-pub(super) fn on_a_statement(attr: &Attribute, errors: &mut Errors) -> (Vec<Allow>, Option<Said>) {
+pub(crate) fn on_a_statement(attr: &Attribute, errors: &mut Errors) -> (Vec<Allow>, Option<Said>) {
     let mut said = None;
     (or_all(parse_on_a_statement(attr, &mut said), errors), said)
 }
