@@ -1,0 +1,263 @@
+//! One look at all that is live: from entries to what is told of them.
+//!
+//! # Invariants
+//! 1. It ends nothing: a deadline that has passed is told, and not recorded.
+//! 2. Of baggage it tells what the policy shows.
+
+use std::collections::HashMap;
+use std::panic::Location;
+use std::sync::Arc;
+
+use ctxprop::Ctx;
+use ctxprop::observe::{self, CtxId, Kind as Polled};
+
+use crate::clock;
+use crate::entry::{Entry, Pending};
+use crate::model::{
+    Await, Budget, Counts, End, Ended, How, Kind, Place, Process, Snapshot, State, Trace, VERSION,
+    Work,
+};
+use crate::policy::Shown;
+use crate::recent;
+use crate::watcher::Watcher;
+
+/// All that is live.
+pub(crate) fn all(watcher: &Watcher, shown: &Shown, observed_since: u64) -> Snapshot {
+    let now = clock::now();
+    let entries = watcher.live.all();
+    let mut live = works(&entries, shown, now);
+    drop(entries);
+    live.sort_by_key(|work| (work.end.is_none(), work.began, work.id));
+    let of = |kinds: &[Kind]| live.iter().filter(|work| kinds.contains(&work.kind)).count();
+    let shields = |work: &Work| work.awaits.iter().filter(|one| one.shield.is_some()).count();
+    let counts = Counts {
+        requests: of(&[Kind::Request]),
+        tasks: of(&[Kind::Task, Kind::Blocking]),
+        shields: live.iter().map(shields).sum(),
+        leaks: live.iter().filter(|work| work.end.is_some()).count(),
+        untracked: watcher.live.untracked(),
+    };
+    Snapshot {
+        version: VERSION,
+        now,
+        process: process(observed_since),
+        counts,
+        live,
+        recent: watcher.recent.told(),
+    }
+}
+
+fn process(observed_since: u64) -> Process {
+    let program = std::env::current_exe().ok();
+    let program = program.as_deref().and_then(|path| path.file_name());
+    Process {
+        pid: std::process::id(),
+        program: program.map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
+        observed_since,
+    }
+}
+
+fn works(entries: &[Arc<Entry>], shown: &Shown, now: u64) -> Vec<Work> {
+    // What stands for a context: its request, or else what was first to run under it.
+    let mut by_ctx: HashMap<CtxId, &Entry> = HashMap::with_capacity(entries.len());
+    for entry in entries {
+        let known = by_ctx.entry(CtxId::of(&entry.ctx)).or_insert(entry);
+        let comes_first = |entry: &Entry| (entry.kind != Polled::Request, entry.id);
+        if comes_first(entry) < comes_first(known) {
+            *known = entry;
+        }
+    }
+    let mut merged = Vec::new();
+    let mut works = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let above = above(entry, &by_ctx);
+        let work = work(entry, above.map(|above| above.id), shown, now);
+        match above {
+            // A server's layer polls the handler itself: that is the request.
+            Some(above) if above.kind == Polled::Request && is_of(entry, above) => merged.push(work),
+            _ => works.push(work),
+        }
+    }
+    let place: HashMap<u64, usize> = works.iter().enumerate().map(|(at, work)| (work.id, at)).collect();
+    let mut stands_for = HashMap::new();
+    for handler in merged {
+        let Some(request) = handler.parent.and_then(|id| works.get_mut(*place.get(&id)?)) else {
+            works.push(handler);
+            continue;
+        };
+        stands_for.insert(handler.id, request.id);
+        request.awaits.extend(handler.awaits);
+        request.running_since = request.running_since.or(handler.running_since);
+        request.state = state(request);
+    }
+    for work in &mut works {
+        work.parent = work.parent.map(|id| stands_for.get(&id).copied().unwrap_or(id));
+    }
+    works
+}
+
+/// Whether it is what the layer of this request polls.
+fn is_of(entry: &Entry, request: &Entry) -> bool {
+    let same = CtxId::of(&entry.ctx) == CtxId::of(&request.ctx);
+    same && !matches!(entry.kind, Polled::Task | Polled::Blocking)
+}
+
+/// What it is part of: what stands for its context, or for the nearest one above for which something does.
+fn above<'a>(entry: &Entry, by_ctx: &HashMap<CtxId, &'a Entry>) -> Option<&'a Entry> {
+    let mut at = Some(entry.ctx.clone());
+    while let Some(ctx) = at {
+        let found = by_ctx.get(&CtxId::of(&ctx)).filter(|found| found.id != entry.id);
+        if let Some(found) = found {
+            return Some(found);
+        }
+        at = observe::parent(&ctx);
+    }
+    None
+}
+
+fn work(entry: &Entry, parent: Option<u64>, shown: &Shown, now: u64) -> Work {
+    let ctx = &entry.ctx;
+    let kind = match entry.kind {
+        Polled::Request => Kind::Request,
+        Polled::Task => Kind::Task,
+        Polled::Blocking => Kind::Blocking,
+        _ => Kind::Scope,
+    };
+    let name = match &entry.name {
+        Some(name) => name.to_string(),
+        None => function(entry.what),
+    };
+    let mut work = Work {
+        id: entry.id,
+        parent,
+        kind,
+        name,
+        state: State::Waiting,
+        began: entry.began,
+        // Of a request that is a place of the layer.
+        place: (kind != Kind::Request).then(|| place(entry.place)),
+        detached: observe::detached(ctx).map(str::to_owned),
+        trace: trace(ctx),
+        budget: budget(ctx),
+        end: end(ctx, now),
+        baggage: shown.of(ctx.baggage_map()),
+        running_since: entry.running_since(),
+        awaits: awaits(entry.what, &entry.picture()),
+    };
+    work.state = state(&work);
+    work
+}
+
+fn state(work: &Work) -> State {
+    match work {
+        Work { end: Some(_), .. } => State::Ended,
+        Work { running_since: Some(_), .. } => State::Running,
+        _ => State::Waiting,
+    }
+}
+
+/// What is written down of a request that is over.
+pub(crate) fn ended(entry: &Entry, how: How) -> Ended {
+    let now = clock::now();
+    let finished = || End { cause: "finished".to_owned(), at: now, by: None };
+    let end = end(&entry.ctx, now).unwrap_or_else(finished);
+    // What a request that is through waited for last is of no interest.
+    let given_up = entry.given_up();
+    let awaits = if how == How::Finished { Vec::new() } else { awaits("", &given_up) };
+    Ended {
+        id: entry.id,
+        name: entry.name.as_deref().unwrap_or_default().to_owned(),
+        trace: trace(&entry.ctx),
+        began: entry.began,
+        took_ms: recent::took(entry),
+        budget: budget(&entry.ctx),
+        end,
+        awaits,
+    }
+}
+
+fn place(place: &Location<'_>) -> Place {
+    Place { file: place.file().to_owned(), line: place.line() }
+}
+
+fn trace(ctx: &Ctx) -> Option<Trace> {
+    let span = ctx.span();
+    span.is_valid().then(|| Trace {
+        trace_id: span.trace_id().to_string(),
+        span_id: span.span_id().to_string(),
+    })
+}
+
+fn budget(ctx: &Ctx) -> Option<Budget> {
+    let (granted, deadline) = (observe::granted(ctx)?, ctx.deadline()?);
+    Some(Budget { granted_ms: clock::millis(granted), deadline: clock::at(deadline) })
+}
+
+fn end(ctx: &Ctx, now: u64) -> Option<End> {
+    if let Some(end) = observe::end(ctx) {
+        let cause = end.cause.as_str().to_owned();
+        return Some(End { cause, at: clock::at(end.at), by: end.place.map(place) });
+    }
+    // Nobody has seen it pass yet.
+    let at = ctx.deadline().map(clock::at).filter(|at| *at <= now)?;
+    Some(End { cause: ctxprop::Cause::DeadlineExceeded.as_str().to_owned(), at, by: None })
+}
+
+/// The path of a function, or the type of a future without what wraps it.
+fn function(what: &str) -> String {
+    match observe::function(what) {
+        Some(path) => path.to_owned(),
+        None => plain(what),
+    }
+}
+
+/// The longest name of a type that is told.
+const LONGEST: usize = 160;
+
+fn plain(what: &str) -> String {
+    let what = what.replace("::{{closure}}", "");
+    match what.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}..", &what[..end]),
+        None => what,
+    }
+}
+
+/// From what is polled to what is awaited: what only wraps is left out, and says in which function the rest stands.
+fn awaits(unit: &str, picture: &[Pending]) -> Vec<Await> {
+    let mut told: Vec<Await> = Vec::with_capacity(picture.len());
+    // What is around, the innermost last: its depth in the picture and in what is told, and the function that it polls.
+    let mut around: Vec<(u16, u16, &str)> = Vec::new();
+    for pending in picture {
+        while around.last().is_some_and(|(depth, ..)| *depth >= pending.depth) {
+            around.pop();
+        }
+        let depth = around.last().map_or(0, |(_, depth, _)| *depth);
+        let inside = around.iter().rev().find_map(|(.., what)| observe::function(what));
+        let budget = |(granted_ms, deadline)| Budget { granted_ms, deadline };
+        let is_told = match pending.kind {
+            Polled::Leaf | Polled::Await | Polled::Part => true,
+            // The await of a shield is the one before it.
+            Polled::Shield => match told.last_mut().filter(|last| last.depth + 1 == depth) {
+                Some(last) => {
+                    last.shield = pending.limit.map(budget);
+                    last.what = function(pending.what);
+                    false
+                }
+                None => true,
+            },
+            _ => false,
+        };
+        if is_told {
+            told.push(Await {
+                depth,
+                function: inside.or_else(|| observe::function(unit)).unwrap_or_default().to_owned(),
+                what: function(pending.what),
+                place: place(pending.place),
+                since: pending.since,
+                shield: pending.limit.map(budget),
+            });
+        }
+        around.push((pending.depth, depth + u16::from(is_told), pending.what));
+    }
+    told
+}
