@@ -15,6 +15,7 @@ use pin_project_lite::pin_project;
 use crate::ctx::Ctx;
 use crate::run::current;
 use crate::run::scope::Scope;
+use crate::run::watch::Kind;
 
 pin_project! {
     /// An async block with its context.
@@ -43,6 +44,7 @@ impl<F: Future> Future for Block<F> {
 
 /// An async block that carries the context of the body that makes it.
 #[inline]
+#[cfg_attr(feature = "observe", track_caller)]
 pub fn block_here<F: Future>(block: F) -> Block<F> {
     block_under(Ctx::current(), block)
 }
@@ -50,12 +52,14 @@ pub fn block_here<F: Future>(block: F) -> Block<F> {
 /// An async block in a closure that was made under `made`. It carries the context that is current where the closure is
 /// called: a handler runs under that of its request, not under what built the router. Where none is, that of the closure.
 #[inline]
+#[cfg_attr(feature = "observe", track_caller)]
 pub fn block_called<F: Future>(made: &Ctx, block: F) -> Block<F> {
     block_under(Ctx::try_current().unwrap_or_else(|| made.clone()), block)
 }
 
 /// An async block that carries `ctx`.
 #[inline]
+#[cfg_attr(feature = "observe", track_caller)]
 pub fn block_under<F: Future>(ctx: Ctx, block: F) -> Block<F> {
-    Block { begun: false, scope: Scope::new(ctx, block) }
+    Block { begun: false, scope: Scope::new(ctx, block, Kind::Block) }
 }

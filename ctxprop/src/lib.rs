@@ -125,6 +125,10 @@ pub mod wire;
 #[doc(hidden)]
 pub mod __private;
 
+#[cfg(feature = "observe")]
+#[doc(hidden)]
+pub use run::observe;
+
 // The names under which the floors above know them.
 pub(crate) use context::ctx;
 pub(crate) use end::cause;

@@ -12,6 +12,10 @@ pub(crate) mod frame;
 #[allow(missing_docs, reason = "only generated code uses it")]
 pub mod join;
 pub(crate) mod leaf;
+#[cfg(feature = "observe")]
+#[doc(hidden)]
+#[allow(missing_docs, reason = "for the crates that observe")]
+pub mod observe;
 pub(crate) mod race;
 pub(crate) mod scope;
 #[doc(hidden)]
@@ -22,3 +26,6 @@ pub(crate) mod task;
 pub(crate) mod task_set;
 mod timeout;
 pub(crate) mod wait;
+#[doc(hidden)]
+#[allow(missing_docs, reason = "for the crates that observe")]
+pub mod watch;

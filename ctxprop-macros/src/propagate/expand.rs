@@ -21,7 +21,7 @@ use syn::{Block, FnArg, Pat, ReturnType, Token, Type, parse_quote};
 
 use super::bodies::{self, Binding};
 use super::context::Context;
-use super::rewrite::{Kind, Rewriter};
+use super::rewrite::{Kind, Rewriter, called};
 use super::types::Output;
 use super::{Args, Function, lifetimes, neighbours};
 use crate::errors::Errors;
@@ -176,10 +176,10 @@ impl Writer<'_> {
         let derive = self.derived(&parent).map(|ctx| quote_spanned!(site=> let #derived = #ctx;));
         let scope_of = if is_derived { quote_spanned!(site=> &#derived) } else { parent };
         let (ty, inner) = (self.output.inferred(), self.inner(&function, &bindings, body));
-        let run = quote_spanned! {site=>
-            #derive
-            #private::scope::<#ty, _>(#private::Clone::clone(#scope_of), #inner).await
-        };
+        let call = called(function.sig.ident.span());
+        let scope = self.private.at(call);
+        let scope = quote_spanned!(call=> #scope::scope::<#ty, _>(#private::Clone::clone(#scope_of), #inner));
+        let run = quote_spanned!(site=> #derive #scope.await);
         if !as_future {
             return function.with_block(run, braces);
         }
@@ -223,7 +223,10 @@ impl Writer<'_> {
         let mut inner = self.inner(&function, &bindings, body);
         let current = quote_spanned!(site=> &#private::Ctx::current());
         if let Some(ctx) = self.derived(&current) {
-            inner = quote_spanned!(site=> async move { #private::scope(#ctx, #inner).await });
+            let call = called(function.sig.ident.span());
+            let scope = self.private.at(call);
+            let scope = quote_spanned!(call=> #scope::scope(#ctx, #inner));
+            inner = quote_spanned!(site=> async move { #scope.await });
         }
         let (ty, inner) = (self.output.inferred(), self.maybe_boxed(inner));
         let call = match self.args.boxed {

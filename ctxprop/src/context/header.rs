@@ -9,6 +9,7 @@ use super::callbacks::Callbacks;
 use super::deadline::Deadline;
 use super::lineage::{EndsWith, Lineage};
 use super::node::Node;
+use super::observed::Origin;
 use crate::end::record::{End, Moment};
 use crate::sync::{AtomicU32, Ordering};
 
@@ -27,6 +28,9 @@ pub(crate) struct Header {
     /// How many nodes are above, up to what fits.
     depth: u16,
     pub(super) marks: Marks,
+    /// Where it was made.
+    #[cfg_attr(not(feature = "observe"), expect(dead_code, reason = "it is nothing"))]
+    pub(super) origin: Origin,
 }
 
 /// What is to be known of a node without asking its part, in one byte: six flags of a byte each would make every node a
@@ -73,6 +77,7 @@ pub(crate) struct Additions {
 
 impl Header {
     /// That of a root, which nothing can end.
+    #[cfg_attr(feature = "observe", track_caller)]
     pub(super) fn root() -> Header {
         Header {
             lineage: Lineage::default(),
@@ -83,11 +88,13 @@ impl Header {
             members: AtomicU32::new(0),
             depth: 0,
             marks: Marks::default(),
+            origin: Origin::here(),
         }
     }
 
     /// That of a child of `parent` with a part that has these marks. Inlined, since most of it depends on what is added, which is known where it is called.
     #[inline(always)]
+    #[cfg_attr(feature = "observe", track_caller)]
     pub(super) fn below(
         parent: &Arc<Node>,
         add: Additions,
@@ -125,6 +132,7 @@ impl Header {
             members: AtomicU32::new(0),
             depth: parent.header.depth.saturating_add(1),
             marks,
+            origin: Origin::here(),
             lineage,
         }
     }

@@ -11,6 +11,7 @@
 //! 4. Each 64th poll of a leaf on a thread looks at the clock (3.2.14): code that never waits would else never
 //!    see a deadline.
 
+use std::any::type_name;
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
@@ -21,6 +22,7 @@ use pin_project_lite::pin_project;
 
 use crate::cause::{Cancelled, Cause};
 use crate::run::current;
+use crate::run::watch::{self, Kind, Outcome, Watch};
 
 pin_project! {
     /// A future raced with the end of the current context, which must be the one of its nearest scope.
@@ -29,17 +31,31 @@ pin_project! {
     pub struct Leaf<F> {
         #[pin]
         future: F,
+        watch: Watch,
     }
 }
 
 impl<F> Leaf<F> {
     /// Made where it is awaited at once (invariant 1). A shield is exempt.
     #[inline]
+    #[cfg_attr(feature = "observe", track_caller)]
     pub(crate) fn new(future: F, exempt: bool) -> Self {
+        let watch = Watch::new(Kind::Leaf, type_name::<F>, None);
         if !exempt && current::refuses() {
             current::refuse();
         }
-        Leaf { future }
+        Leaf { future, watch }
+    }
+
+    /// Made where it is polled under another context. It looks at no end.
+    #[cfg_attr(feature = "observe", track_caller)]
+    pub(crate) fn later(future: F) -> Self {
+        Leaf { future, watch: Watch::later(Kind::Leaf) }
+    }
+
+    /// Tells observers of it, if it was [made for later](Leaf::later).
+    pub(crate) fn announce(self: Pin<&mut Self>) {
+        self.project().watch.announce(type_name::<F>);
     }
 }
 
@@ -102,12 +118,29 @@ impl<F: Future> Future for Leaf<F> {
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let future = self.project().future;
+        let this = self.project();
+        let (future, watch) = (this.future, this.watch);
+        let polling = watch.polls(type_name::<F>, None);
         if current::has_news() {
-            return poll_at_the_end(future, cx);
+            let polled = poll_at_the_end(future, cx);
+            polling.ends(outcome(&polled));
+            return polled;
         }
         current::polls_a_leaf();
-        future.poll(cx).map(Ok)
+        let polled = future.poll(cx).map(Ok);
+        polling.ends(watch::outcome(&polled));
+        polled
+    }
+}
+
+/// What came of a poll.
+#[inline(always)]
+fn outcome<T>(polled: &Poll<Result<T, Ended<T>>>) -> Outcome {
+    match polled {
+        Poll::Pending => Outcome::Pending,
+        Poll::Ready(Ok(_)) => Outcome::Ready,
+        Poll::Ready(Err(ended)) if ended.why == Why::GivenUp => Outcome::GivenUp,
+        Poll::Ready(Err(_)) => Outcome::Refused,
     }
 }
 

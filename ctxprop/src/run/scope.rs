@@ -9,6 +9,7 @@
 //!    too, and not given up before it unwound.
 //! 5. A scope that never waits registers nothing.
 
+use std::any::type_name;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -23,6 +24,7 @@ use crate::run::current::{self, Kept};
 use crate::run::frame::Kind;
 use crate::run::leaf::Backstop;
 use crate::run::wait;
+use crate::run::watch::{Kind as Watched, Outcome, Watch};
 
 pin_project! {
     /// A future that runs with a context current: see [`Ctx::scope`].
@@ -32,6 +34,7 @@ pin_project! {
         kept: Kept,
         #[pin]
         future: Option<F>,
+        watch: Watch,
     }
 
     impl<F> PinnedDrop for Scope<F> {
@@ -45,8 +48,14 @@ pin_project! {
 }
 
 impl<F> Scope<F> {
-    pub(crate) fn new(ctx: Ctx, future: F) -> Self {
-        Scope { ctx, kept: Kept::default(), future: Some(future) }
+    #[cfg_attr(feature = "observe", track_caller)]
+    pub(crate) fn new(ctx: Ctx, future: F, kind: Watched) -> Self {
+        let watch = Watch::new(kind, type_name::<F>, Some(&ctx));
+        Scope::watched(ctx, future, watch)
+    }
+
+    pub(crate) fn watched(ctx: Ctx, future: F, watch: Watch) -> Self {
+        Scope { ctx, kept: Kept::default(), future: Some(future), watch }
     }
 
     pub(crate) fn ctx(&self) -> &Ctx {
@@ -69,6 +78,7 @@ impl<F: Future> Scope<F> {
     ) -> Poll<F::Output> {
         let mut this = self.project();
         let ctx = &*this.ctx;
+        let polling = this.watch.polls(type_name::<F>, Some(ctx));
         wait::keep_for(&mut this.kept.registration, cx.waker());
         loop {
             let covered = current::covers(ctx, cx.waker());
@@ -94,10 +104,12 @@ impl<F: Future> Scope<F> {
                 });
             if polled.is_ready() {
                 *this.kept = Kept::default();
+                polling.ends(Outcome::Ready);
                 return polled;
             }
             // Invariant 3.
             if seen || wait::poll_end(ctx, &mut this.kept.registration, cx).is_pending() {
+                polling.ends(Outcome::Pending);
                 return Poll::Pending;
             }
         }
@@ -174,8 +186,9 @@ impl Ctx {
     /// assert!(Ctx::try_current().is_none());
     /// # });
     /// ```
+    #[cfg_attr(feature = "observe", track_caller)]
     pub fn scope<F: Awaitable>(&self, future: F) -> Scope<F::Future> {
-        Scope::new(self.clone(), future.into_awaited())
+        Scope::new(self.clone(), future.into_awaited(), Watched::Scope)
     }
 
     /// Runs `future` with this context current, until it is done or the context has ended.
@@ -207,7 +220,13 @@ impl Ctx {
     /// assert!(cancelled.is_deadline());
     /// # });
     /// ```
+    #[cfg_attr(feature = "observe", track_caller)]
     pub fn run<F: Awaitable>(&self, future: F) -> Run<F::Future> {
-        Run { scope: Scope::new(self.clone(), Backstop::new(future.into_awaited())) }
+        let watch = Watch::new(Watched::Run, type_name::<F::Future>, Some(self));
+        self.run_watched(future.into_awaited(), watch)
+    }
+
+    pub(crate) fn run_watched<F: Future>(&self, future: F, watch: Watch) -> Run<F> {
+        Run { scope: Scope::watched(self.clone(), Backstop::new(future), watch) }
     }
 }

@@ -5,6 +5,7 @@
 //! 2. Every task is tracked by the root of its context, also one that was detached.
 //! 3. It runs in the `tracing` span that was current where it was spawned, so that the trace id is on each line.
 
+use std::any::type_name;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -21,6 +22,7 @@ use crate::ctx::Ctx;
 use crate::needs_ctx::Awaitable;
 use crate::run::carry::{Carried, WithCarried};
 use crate::run::scope::Run;
+use crate::run::watch::{Kind as Watched, Watch};
 
 type InTask<F> = Instrumented<WithCarried<Run<F>>>;
 
@@ -103,9 +105,10 @@ impl Ctx {
         F::Future: Send + 'static,
         F::Output: Send + 'static,
     {
+        let watch = Watch::new(Watched::Task, type_name::<F::Future>, Some(self));
         let handle = match self.tasks() {
-            Some(tasks) => tasks.spawn(self.in_task(future)),
-            None => tokio::spawn(self.in_task(future)),
+            Some(tasks) => tasks.spawn(self.in_task(future, watch)),
+            None => tokio::spawn(self.in_task(future, watch)),
         };
         Task { handle }
     }
@@ -138,37 +141,41 @@ impl Ctx {
         F::Future: 'static,
         F::Output: 'static,
     {
+        let watch = Watch::new(Watched::Task, type_name::<F::Future>, Some(self));
         let handle = match self.tasks() {
-            Some(tasks) => tasks.spawn_local(self.in_task(future)),
-            None => tokio::task::spawn_local(self.in_task(future)),
+            Some(tasks) => tasks.spawn_local(self.in_task(future, watch)),
+            None => tokio::task::spawn_local(self.in_task(future, watch)),
         };
         Task { handle }
     }
 
     /// The same on a runtime that need not be the current one.
-    pub(crate) fn spawn_on<F>(&self, future: F, runtime: &Handle) -> Task<F::Output>
+    pub(crate) fn spawn_on<F>(&self, future: F, runtime: &Handle, watch: Watch) -> Task<F::Output>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
         let handle = match self.tasks() {
-            Some(tasks) => tasks.spawn_on(self.in_task(future), runtime),
-            None => runtime.spawn(self.in_task(future)),
+            Some(tasks) => tasks.spawn_on(self.in_task(future, watch), runtime),
+            None => runtime.spawn(self.in_task(future, watch)),
         };
         Task { handle }
     }
 
     /// What a task runs: in the `tracing` span, and with what else is carried, of the place where it is spawned.
-    fn in_task<F: Awaitable>(&self, future: F) -> InTask<F::Future> {
-        WithCarried::new(self, self.run(future)).in_current_span()
+    fn in_task<F: Awaitable>(&self, future: F, watch: Watch) -> InTask<F::Future> {
+        let run = self.run_watched(future.into_awaited(), watch);
+        WithCarried::new(self, run).in_current_span()
     }
 
     /// The same, tracked by the root, for a set of tasks.
+    #[cfg_attr(feature = "observe", track_caller)]
     pub(crate) fn as_task<F: Future>(
         &self,
         future: F,
     ) -> impl Future<Output = Result<F::Output, Cancelled>> + use<F> {
-        let task = self.in_task(future);
+        let watch = Watch::new(Watched::Task, type_name::<F>, Some(self));
+        let task = self.in_task(future, watch);
         let token = self.tasks().map(TaskTracker::token);
         async move {
             let _tracked = token;
@@ -210,7 +217,9 @@ impl Ctx {
     {
         let ctx = self.clone();
         let (span, carried) = (Span::current(), Carried::of(self));
+        let watch = Watch::new(Watched::Blocking, type_name::<F>, Some(self));
         let run = move || {
+            let _watch = watch;
             ctx.check()?;
             Ok(span.in_scope(|| carried.enter(|| ctx.sync_scope(|| f(ctx.clone())))))
         };
