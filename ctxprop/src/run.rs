@@ -17,6 +17,9 @@ pub(crate) mod leaf;
 #[allow(missing_docs, reason = "for the crates that observe")]
 pub mod observe;
 pub(crate) mod race;
+#[doc(hidden)]
+#[allow(missing_docs, reason = "for the crates that serve requests")]
+pub mod request;
 pub(crate) mod scope;
 #[doc(hidden)]
 #[allow(missing_docs, reason = "only generated code uses it")]

@@ -9,7 +9,7 @@ use super::callbacks::Callbacks;
 use super::deadline::Deadline;
 use super::lineage::{EndsWith, Lineage};
 use super::node::Node;
-use super::observed::Origin;
+use super::observed::{EndedBy, Origin};
 use crate::end::record::{End, Moment};
 use crate::sync::{AtomicU32, Ordering};
 
@@ -31,6 +31,9 @@ pub(crate) struct Header {
     /// Where it was made.
     #[cfg_attr(not(feature = "observe"), expect(dead_code, reason = "it is nothing"))]
     pub(super) origin: Origin,
+    /// Where it was ended.
+    #[cfg_attr(not(feature = "observe"), expect(dead_code, reason = "it is nothing"))]
+    pub(super) ended_by: EndedBy,
 }
 
 /// What is to be known of a node without asking its part, in one byte: six flags of a byte each would make every node a
@@ -89,6 +92,7 @@ impl Header {
             depth: 0,
             marks: Marks::default(),
             origin: Origin::here(),
+            ended_by: EndedBy::default(),
         }
     }
 
@@ -133,6 +137,7 @@ impl Header {
             depth: parent.header.depth.saturating_add(1),
             marks,
             origin: Origin::here(),
+            ended_by: EndedBy::default(),
             lineage,
         }
     }

@@ -3,7 +3,9 @@
 //! Without the feature `observe` an [`Origin`] is nothing, and telling is nothing either.
 
 #[cfg(feature = "observe")]
-pub(crate) use on::{Origin, TELL, Told, id, is_on, origin, parent, switch};
+pub(crate) use on::{
+    EndedBy, Origin, TELL, Told, detached, end, id, is_on, origin, parent, switch,
+};
 
 #[cfg(feature = "observe")]
 mod on {
@@ -13,8 +15,11 @@ mod on {
     use std::sync::OnceLock;
     use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
+    use tokio::time::Instant;
+
     use crate::context::ctx::Ctx;
     use crate::context::header::Header;
+    use crate::end::cause::Cause;
 
     /// How many observers are installed.
     static INSTALLED: AtomicUsize = AtomicUsize::new(0);
@@ -68,6 +73,10 @@ mod on {
         }
     }
 
+    /// Where somebody ended a node by hand.
+    #[derive(Default)]
+    pub(crate) struct EndedBy(OnceLock<&'static Location<'static>>);
+
     impl Header {
         /// Told as the node is dropped.
         #[inline]
@@ -82,8 +91,17 @@ mod on {
         #[track_caller]
         pub(crate) fn tell_cancelled(&self) {
             if is_on() {
-                tell(Told::Cancelled(ptr::from_ref(self).addr(), Location::caller()));
+                self.note_cancelled(Location::caller());
             }
+        }
+
+        /// Of two threads that end it in the same moment it may be the other whose cause stays.
+        #[cold]
+        fn note_cancelled(&self, place: &'static Location<'static>) {
+            if !self.ended() {
+                self.ended_by.0.get_or_init(|| place);
+            }
+            tell(Told::Cancelled(ptr::from_ref(self).addr(), place));
         }
     }
 
@@ -107,13 +125,34 @@ mod on {
         ctx.node().parent().cloned().map(Ctx::of)
     }
 
+    pub(crate) fn detached(ctx: &Ctx) -> Option<&'static str> {
+        ctx.node().chain().find_map(|node| node.part.detached())
+    }
+
+    /// Why, when and where it was ended, if that was recorded: what the end began with, not what inherited it.
+    pub(crate) fn end(
+        ctx: &Ctx,
+    ) -> Option<(Cause, Instant, Option<&'static Location<'static>>)> {
+        let cause = ctx.header().recorded_cause()?;
+        let source = ctx.header().enders().find_map(|ender| {
+            let moment = ender.end.moment().filter(|moment| !moment.is_inherited())?;
+            Some((ender, moment))
+        });
+        let (ender, moment) = source?;
+        let place = match cause {
+            Cause::DeadlineExceeded => Some(ender.origin.0),
+            _ => ender.ended_by.0.get().copied(),
+        };
+        Some((cause, moment.at(), place))
+    }
+
     pub(crate) fn origin(ctx: &Ctx) -> &'static Location<'static> {
         ctx.header().origin.0
     }
 }
 
 #[cfg(not(feature = "observe"))]
-pub(crate) use off::Origin;
+pub(crate) use off::{EndedBy, Origin};
 
 #[cfg(not(feature = "observe"))]
 mod off {
@@ -122,6 +161,9 @@ mod off {
 
     #[derive(Clone, Copy, Debug)]
     pub(crate) struct Origin;
+
+    #[derive(Default)]
+    pub(crate) struct EndedBy;
 
     impl Origin {
         #[inline(always)]

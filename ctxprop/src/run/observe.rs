@@ -20,8 +20,12 @@ use std::num::NonZeroU64;
 use std::panic::Location;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::context::observed::{self, TELL, Told};
+use crate::cause::Cause;
 use crate::ctx::Ctx;
 pub use crate::run::watch::{Kind, Outcome};
 
@@ -48,6 +52,11 @@ impl CtxId {
     pub fn of(ctx: &Ctx) -> CtxId {
         CtxId(observed::id(ctx))
     }
+
+    /// For those who spread them.
+    pub fn get(self) -> usize {
+        self.0
+    }
 }
 
 /// The parent of a context.
@@ -58,6 +67,37 @@ pub fn parent(ctx: &Ctx) -> Option<Ctx> {
 /// Where a context was made.
 pub fn place(ctx: &Ctx) -> &'static Location<'static> {
     observed::origin(ctx)
+}
+
+/// Why it was detached from what is above, if it was: the nearest such reason.
+pub fn detached(ctx: &Ctx) -> Option<&'static str> {
+    observed::detached(ctx)
+}
+
+/// What its deadline granted as it was set.
+pub fn granted(ctx: &Ctx) -> Option<Duration> {
+    ctx.budget()
+}
+
+/// Whether its end was recorded: no look at the clock.
+pub fn has_ended(ctx: &Ctx) -> bool {
+    ctx.ended()
+}
+
+/// How a context ended.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct End {
+    pub cause: Cause,
+    pub at: Instant,
+    /// Of a deadline, where that was set; else where somebody ended it by hand, if an observer was installed by then.
+    pub place: Option<&'static Location<'static>>,
+}
+
+/// How it ended, if that was recorded.
+pub fn end(ctx: &Ctx) -> Option<End> {
+    let (cause, at, place) = observed::end(ctx)?;
+    Some(End { cause, at, place })
 }
 
 /// What is being polled on this thread.
@@ -80,6 +120,8 @@ pub struct Made<'a> {
     pub awaits: &'static str,
     /// The context that it runs under.
     pub ctx: Option<&'a Ctx>,
+    /// The name of a request.
+    pub name: Option<&'a str>,
 }
 
 /// What an observer is told.
@@ -91,6 +133,12 @@ pub enum Event<'a> {
     PollBegins {
         id: Id,
         within: Option<Id>,
+        /// As it was [made](Made): who keeps nothing of what was made finds it here.
+        kind: Kind,
+        place: &'static Location<'static>,
+        awaits: fn() -> &'static str,
+        /// Of a scope, its context.
+        ctx: Option<&'a Ctx>,
     },
     PollEnds {
         id: Id,
@@ -99,6 +147,7 @@ pub enum Event<'a> {
     /// It was dropped: ready or not.
     Gone {
         id: Id,
+        kind: Kind,
     },
     CtxMade {
         ctx: &'a Ctx,

@@ -55,6 +55,8 @@ pub enum Kind {
     Shield,
     /// What `ctx.defer(..)` gives.
     Deferred,
+    /// A request that came in, from its headers to the end of its response. It is not polled.
+    Request,
 }
 
 #[cfg(feature = "observe")]
@@ -147,6 +149,26 @@ mod on {
             watch
         }
 
+        /// For a request under `ctx`.
+        #[inline]
+        #[track_caller]
+        pub(crate) fn request(ctx: &Ctx, name: impl FnOnce() -> String) -> Watch {
+            let mut watch = Watch::later(Kind::Request);
+            if is_on() {
+                watch.tell_request(ctx, &name());
+            }
+            watch
+        }
+
+        #[cold]
+        fn tell_request(&mut self, ctx: &Ctx, name: &str) {
+            let (id, place, parent) = (new_id(), self.place, current());
+            self.id = Some(id);
+            let (ctx, name) = (Some(ctx), Some(name));
+            let (kind, awaits) = (Kind::Request, "");
+            tell(&Event::Made(&Made { id, kind, place, parent, awaits, ctx, name }));
+        }
+
         /// For what is told at its first poll, or by [`announce`](Watch::announce).
         #[inline]
         #[track_caller]
@@ -176,7 +198,8 @@ mod on {
             let (id, place, parent) = (new_id(), self.place, current());
             self.id = Some(id);
             let made = |ctx: Option<&Ctx>| {
-                tell(&Event::Made(&Made { id, kind, place, parent, awaits: awaits(), ctx }));
+                let (awaits, name) = (awaits(), None);
+                tell(&Event::Made(&Made { id, kind, place, parent, awaits, ctx, name }));
             };
             match ctx {
                 Some(ctx) => made(Some(ctx)),
@@ -206,7 +229,8 @@ mod on {
                 None => self.tell_made(kind, awaits, ctx),
             };
             let outer = current();
-            tell(&Event::PollBegins { id, within: outer });
+            let (within, place) = (outer, self.place);
+            tell(&Event::PollBegins { id, within, kind, place, awaits, ctx });
             let _ = CURRENT.try_with(|current| current.set(Some(id)));
             Polling(Some((id, outer)))
         }
@@ -215,8 +239,10 @@ mod on {
     impl Drop for Watch {
         #[inline]
         fn drop(&mut self) {
-            if let Some(id) = self.id.filter(|_| is_on()) {
-                tell(&Event::Gone { id });
+            if let (Some(id), Some(kind)) = (self.id, self.kind)
+                && is_on()
+            {
+                tell(&Event::Gone { id, kind });
             }
         }
     }
@@ -307,6 +333,11 @@ mod off {
 
         #[inline(always)]
         pub(crate) fn like(&self, _: Kind, _: fn() -> &'static str, _: Option<&Ctx>) -> Watch {
+            Watch
+        }
+
+        #[inline(always)]
+        pub(crate) fn request(_: &Ctx, _: impl FnOnce() -> String) -> Watch {
             Watch
         }
 
