@@ -6,11 +6,12 @@
 //! 2. Foreign code never runs under a lock of this crate: contexts are dropped after it.
 
 use std::panic::Location;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ctxprop::Ctx;
-use ctxprop::observe::Kind;
+use ctxprop::observe::{self, Kind};
+use tokio::time::Instant;
 
 /// Of one piece of work so many awaits are known. One that polls more at once is a `join_all` over thousands: the first ones
 /// tell what it is.
@@ -29,6 +30,7 @@ pub(crate) struct Entry {
     pub(crate) began: u64,
     /// Zero where no thread polls it in this moment.
     running_since: AtomicU64,
+    saw_its_end: AtomicBool,
     awaits: Mutex<Awaits>,
 }
 
@@ -37,8 +39,8 @@ struct Awaits {
     /// Those at hand, between polls.
     at_hand: Vec<Pending>,
     picture: Vec<Pending>,
-    /// Those that were open as the end of the context made the innermost of them give up.
-    given_up: Vec<Pending>,
+    /// Of a request, those that were pending when its context ended.
+    at_the_end: Vec<Pending>,
 }
 
 /// An await, or something else that is polled, which is not over.
@@ -63,8 +65,18 @@ impl Entry {
         ctx: Ctx,
         began: u64,
     ) -> Entry {
-        let (running_since, awaits) = (AtomicU64::new(0), Mutex::default());
-        Entry { id, kind, name, what, place, ctx, began, running_since, awaits }
+        Entry {
+            id,
+            kind,
+            name,
+            what,
+            place,
+            ctx,
+            began,
+            running_since: AtomicU64::new(0),
+            saw_its_end: AtomicBool::new(false),
+            awaits: Mutex::default(),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Awaits> {
@@ -90,11 +102,22 @@ impl Entry {
         self.running_since.store(0, Relaxed);
     }
 
-    /// The first time that the end makes something give up.
-    pub(crate) fn gives_up(&self, open: impl Iterator<Item = Pending>) {
+    /// Whether its context has ended, at the first look that finds it so.
+    pub(crate) fn sees_its_end(&self) -> bool {
+        if self.saw_its_end.load(Relaxed) {
+            return false;
+        }
+        // A scope looks at its deadline after this, in the same poll.
+        let is_due = |deadline| deadline <= Instant::now();
+        let ended = observe::has_ended(&self.ctx) || self.ctx.deadline().is_some_and(is_due);
+        ended && !self.saw_its_end.swap(true, Relaxed)
+    }
+
+    /// What a request waited for when it ended: what was told first stays.
+    pub(crate) fn waited_for(&self, pending: &[Pending]) {
         let mut awaits = self.lock();
-        if awaits.given_up.is_empty() {
-            awaits.given_up.extend(open);
+        if awaits.at_the_end.is_empty() {
+            awaits.at_the_end.extend_from_slice(pending);
         }
     }
 
@@ -102,8 +125,8 @@ impl Entry {
         self.lock().picture.clone()
     }
 
-    pub(crate) fn given_up(&self) -> Vec<Pending> {
-        std::mem::take(&mut self.lock().given_up)
+    pub(crate) fn at_the_end(&self) -> Vec<Pending> {
+        std::mem::take(&mut self.lock().at_the_end)
     }
 
     pub(crate) fn running_since(&self) -> Option<u64> {
@@ -165,10 +188,5 @@ impl AtHand {
         self.next = at;
         self.changed = true;
         true
-    }
-
-    /// Of those at hand, the ones with these numbers.
-    pub(crate) fn only<'a>(&'a self, ids: &'a [u64]) -> impl Iterator<Item = Pending> + 'a {
-        self.list.iter().filter(|one| ids.contains(&one.id)).copied()
     }
 }

@@ -54,7 +54,7 @@ struct Looks {
 }
 
 impl Looks {
-    fn tell(&mut self, snapshot: &Snapshot) -> Result<Event, axum::Error> {
+    fn tell(&mut self, snapshot: &Snapshot) -> Result<Event, serde_json::Error> {
         let mut before = std::mem::take(&mut self.known);
         let rows = rows::rows(snapshot);
         let changed: Vec<&Row> =
@@ -69,14 +69,14 @@ impl Looks {
             set: changed,
             gone: before.into_keys().collect(),
         };
-        let event = Event::default().event("look").json_data(told);
+        let event = serde_json::to_string(&told).map(|told| Event::default().event("look").data(told));
         self.known = rows.into_iter().map(|row| (row.id, row)).collect();
         event
     }
 }
 
 impl Stream for Looks {
-    type Item = Result<Event, axum::Error>;
+    type Item = Result<Event, serde_json::Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
@@ -87,7 +87,7 @@ impl Stream for Looks {
     }
 }
 
-pub(crate) fn stream(shared: Arc<Shared>) -> Sse<impl Stream<Item = Result<Event, axum::Error>>> {
+pub(crate) fn stream(shared: Arc<Shared>) -> Sse<impl Stream<Item = Result<Event, serde_json::Error>>> {
     let mut ticks = interval(shared.every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     Sse::new(Looks { shared, ticks, known: HashMap::new() }).keep_alive(KeepAlive::default())

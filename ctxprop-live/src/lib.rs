@@ -62,8 +62,8 @@ pub fn enable_with(most: usize) -> bool {
     let watcher = watcher();
     watcher.live.set_bound(most);
     let is_on = observe::everywhere(watcher);
-    if is_on {
-        drop(SINCE.compare_exchange(0, clock::now(), Relaxed, Relaxed));
+    if is_on && SINCE.load(Relaxed) == 0 {
+        SINCE.store(clock::now(), Relaxed);
     }
     is_on
 }

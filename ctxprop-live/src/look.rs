@@ -162,8 +162,7 @@ pub(crate) fn ended(entry: &Entry, how: How) -> Ended {
     let finished = || End { cause: "finished".to_owned(), at: now, by: None };
     let end = end(&entry.ctx, now).unwrap_or_else(finished);
     // What a request that is through waited for last is of no interest.
-    let given_up = entry.given_up();
-    let awaits = if how == How::Finished { Vec::new() } else { awaits("", &given_up) };
+    let awaits = if how == How::Finished { Vec::new() } else { awaits("", &entry.at_the_end()) };
     Ended {
         id: entry.id,
         name: entry.name.as_deref().unwrap_or_default().to_owned(),

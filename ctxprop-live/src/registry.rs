@@ -65,7 +65,7 @@ impl Registry {
 
     fn shard_of(&self, ctx: CtxId) -> MutexGuard<'_, HashMap<CtxId, Arc<Entry>>> {
         // The address of a node, whose low bits are those of its alignment.
-        lock(&self.requests[(ctx.addr() >> 6) % SHARDS])
+        lock(&self.requests[(ctx.get() >> 6) % SHARDS])
     }
 
     pub(crate) fn get(&self, id: u64) -> Option<Arc<Entry>> {

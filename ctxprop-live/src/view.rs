@@ -19,7 +19,13 @@ use crate::rows::{self, Tree};
 
 const PAGE: &str = include_str!("page/page.html");
 const STYLE: &str = include_str!("page/page.css");
-const SCRIPT: &str = include_str!("page/page.js");
+const SCRIPTS: [(&str, &str); 5] = [
+    ("opened.js", include_str!("page/opened.js")),
+    ("page.js", include_str!("page/page.js")),
+    ("recent.js", include_str!("page/recent.js")),
+    ("table.js", include_str!("page/table.js")),
+    ("words.js", include_str!("page/words.js")),
+];
 
 /// Nothing from elsewhere, nothing inline, and in nobody's frame.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
@@ -95,7 +101,7 @@ impl View {
         Router::new()
             .route("/debug/ctx", get(page))
             .route("/debug/ctx/page.css", get(style))
-            .route("/debug/ctx/page.js", get(script))
+            .route("/debug/ctx/{script}", get(script))
             .route("/debug/ctx/events", get(events))
             .route("/debug/ctx/recent", get(recent))
             .route("/debug/ctx/work/{id}", get(work))
@@ -155,8 +161,11 @@ async fn style(_: Admitted) -> Response {
     answer("text/css; charset=utf-8", STYLE)
 }
 
-async fn script(_: Admitted) -> Response {
-    answer("text/javascript; charset=utf-8", SCRIPT)
+async fn script(_: Admitted, Path(name): Path<String>) -> Response {
+    match SCRIPTS.iter().find(|(script, _)| *script == name) {
+        Some((_, script)) => answer("text/javascript; charset=utf-8", *script),
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
 }
 
 async fn events(_: Admitted, State(shared): State<Arc<Shared>>) -> Response {

@@ -90,18 +90,19 @@ impl Watcher {
     }
 
     fn begins(&self, polled: &Polled<'_>) {
-        let what = here(|running| match running.last_mut() {
-            Some(_) if is_task(polled.kind) => Begins::Unit,
-            Some(unit) if unit.entry.is_none() || unit.at_hand.polls(polled.id) => {
+        let what = here(|running| {
+            let Some(unit) = running.last_mut().filter(|_| !is_task(polled.kind)) else {
+                return Begins::Unit;
+            };
+            if unit.entry.is_none() || unit.at_hand.polls(polled.id) {
                 unit.open.push(polled.id);
                 Begins::Known
-            }
-            Some(unit) if is_inner(polled.kind) => {
+            } else if is_inner(polled.kind) {
                 unit.add(polled);
                 Begins::Known
+            } else {
+                Begins::MayBeUnit
             }
-            Some(_) => Begins::MayBeUnit,
-            None => Begins::Unit,
         });
         match what {
             Some(Begins::Known) | None => {}
@@ -109,11 +110,9 @@ impl Watcher {
             Some(Begins::MayBeUnit) => match self.live.get(polled.id) {
                 // It was polled by another, and has moved here.
                 Some(entry) => self.begins_unit(polled, Some(entry)),
-                None => drop(here(|running| {
-                    if let Some(unit) = running.last_mut() {
-                        unit.add(polled);
-                    }
-                })),
+                None => {
+                    here(|running| running.last_mut().map(|unit| unit.add(polled)));
+                }
             },
         }
     }
@@ -126,48 +125,38 @@ impl Watcher {
             self.live.insert(|| Entry::new(polled.id, polled.kind, None, what, ctx.clone(), now))
         });
         let at_hand = entry.as_ref().map_or_else(Vec::new, |entry| entry.begins(now));
+        if let Some(entry) = entry.as_ref().filter(|entry| entry.sees_its_end()) {
+            self.saw_its_end(entry, &at_hand);
+        }
         let (at_hand, open) = (AtHand::new(at_hand), Vec::new());
         let unit = Running { id: polled.id, entry, at_hand, open, now };
-        drop(here(|running| running.push(unit)));
+        here(|running| running.push(unit));
     }
 
     fn ends(&self, id: u64, outcome: Outcome) {
         let over = here(|running| {
             let unit = running.last_mut()?;
             if unit.open.last() == Some(&id) {
-                if outcome == Outcome::GivenUp {
-                    let given_up: Vec<_> = unit.at_hand.only(&unit.open).collect();
-                    let entry = unit.entry.clone();
-                    unit.ends(id);
-                    return entry.map(|entry| Over::GivenUp(entry, given_up));
-                }
                 unit.open.pop();
                 if outcome != Outcome::Pending {
                     unit.at_hand.remove(id);
                 }
                 return None;
             }
-            if unit.id == id { running.pop().map(Over::Unit) } else { None }
+            if unit.id == id { running.pop() } else { None }
         });
-        match over.flatten() {
-            None => {}
-            Some(Over::GivenUp(entry, given_up)) => self.gives_up(&entry, given_up),
-            Some(Over::Unit(unit)) => {
-                let Running { entry: Some(entry), at_hand, .. } = unit else { return };
-                let (at_hand, changed) = at_hand.into_parts();
-                if outcome == Outcome::GivenUp {
-                    self.gives_up(&entry, at_hand.clone());
-                }
-                entry.ends(at_hand, changed);
-            }
+        if let Some(Running { entry: Some(entry), at_hand, .. }) = over.flatten() {
+            let (at_hand, changed) = at_hand.into_parts();
+            entry.ends(at_hand, changed);
         }
     }
 
-    /// What it waited for is kept with its request, which may last longer.
+    /// It is polled for the first time since its context has ended. What it waited for is kept with its request, which may last
+    /// longer.
     #[cold]
-    fn gives_up(&self, entry: &Entry, open: Vec<Pending>) {
+    fn saw_its_end(&self, entry: &Entry, awaits: &[Pending]) {
         if let Some(request) = self.live.request_of(&entry.ctx) {
-            request.gives_up(open.into_iter());
+            request.waited_for(awaits);
         }
     }
 
@@ -183,11 +172,6 @@ impl Watcher {
             self.recent.push(&entry);
         }
     }
-}
-
-enum Over {
-    GivenUp(Arc<Entry>, Vec<Pending>),
-    Unit(Running),
 }
 
 impl Running {
@@ -211,18 +195,13 @@ impl Running {
             limit,
         });
     }
-
-    fn ends(&mut self, id: u64) {
-        self.open.pop();
-        self.at_hand.remove(id);
-    }
 }
 
 impl Observer for Watcher {
     fn told(&self, event: &Event<'_>) {
         match *event {
             Event::Made(made) => self.made(made),
-            Event::PollBegins { id, kind, place, awaits, ctx } => {
+            Event::PollBegins { id, kind, place, awaits, ctx, .. } => {
                 self.begins(&Polled { id: id.get(), kind, place, awaits, ctx });
             }
             Event::PollEnds { id, outcome } => self.ends(id.get(), outcome),

@@ -21,4 +21,11 @@ impl Request {
     pub fn begins(ctx: &Ctx, name: impl FnOnce() -> String) -> Request {
         Request { _watch: Watch::request(ctx, name) }
     }
+
+    /// One that another layer tells of.
+    #[inline]
+    #[cfg_attr(feature = "observe", track_caller)]
+    pub fn none() -> Request {
+        Request { _watch: Watch::none() }
+    }
 }

@@ -1,0 +1,94 @@
+//! A real service with the page mounted, and who asks it.
+
+#![allow(dead_code, reason = "not every test uses all of it")]
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::Router;
+use ctxprop_axum::CtxLayer;
+use ctxprop_live::View;
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+/// Long enough for a machine that does much else. What is waited for is an event, and comes long before.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub struct Service {
+    pub address: SocketAddr,
+    pub client: reqwest::Client,
+    server: JoinHandle<()>,
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+impl Service {
+    pub async fn start(app: Router) -> Service {
+        Service::start_with(app, View::new()).await
+    }
+
+    pub async fn start_with(app: Router, view: View) -> Service {
+        assert!(ctxprop_live::enable());
+        let layer = CtxLayer::mesh().default_budget(Duration::from_secs(7_200));
+        let app = app.layer(layer).merge(view.router());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = tokio::spawn(async move {
+            drop(ctxprop_axum::serve(listener, app).await);
+        });
+        Service { address, client: reqwest::Client::new(), server }
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// Asks, and waits for the answer in a task: aborted, the client is gone.
+    pub fn get(&self, path: &str) -> JoinHandle<reqwest::Result<reqwest::Response>> {
+        tokio::spawn(self.client.get(self.url(path)).send())
+    }
+
+    pub async fn snapshot(&self) -> Value {
+        let url = self.url("/debug/ctx?format=json");
+        let answer = self.client.get(url).send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        answer.json().await.unwrap()
+    }
+
+    /// Looks until `f` finds something.
+    pub async fn until<T>(&self, mut f: impl FnMut(&Value) -> Option<T>) -> T {
+        let look = async {
+            loop {
+                let snapshot = self.snapshot().await;
+                if let Some(found) = f(&snapshot) {
+                    return found;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        match tokio::time::timeout(PATIENCE, look).await {
+            Ok(found) => found,
+            Err(_) => panic!("not found in {:#}", self.snapshot().await),
+        }
+    }
+
+    /// Looks until a piece of work is as `is` says.
+    pub async fn work(&self, is: impl Fn(&Value) -> bool) -> Value {
+        self.until(|snapshot| works(snapshot).find(|work| is(work)).cloned()).await
+    }
+}
+
+pub fn works(snapshot: &Value) -> impl Iterator<Item = &Value> {
+    snapshot["live"].as_array().into_iter().flatten()
+}
+
+/// The line of a file on which a mark stands.
+pub fn line(of: &str, mark: &str) -> u64 {
+    let found = of.lines().position(|line| line.trim_end().ends_with(mark));
+    found.unwrap_or_else(|| panic!("no `{mark}`")) as u64 + 1
+}
