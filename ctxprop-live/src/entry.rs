@@ -13,6 +13,8 @@ use ctxprop::Ctx;
 use ctxprop::observe::{self, Kind};
 use tokio::time::Instant;
 
+use crate::clock;
+
 /// Of one piece of work so many awaits are known. One that polls more at once is a `join_all` over thousands: the first ones
 /// tell what it is.
 const MOST_AWAITS: usize = 256;
@@ -52,8 +54,26 @@ pub(crate) struct Pending {
     pub(crate) place: &'static Location<'static>,
     pub(crate) what: &'static str,
     pub(crate) since: u64,
-    /// Of a shield: what its limit granted, and when that is over.
+    /// Of a shield and of a scope, where it has a deadline: what that granted, and when it is over.
     pub(crate) limit: Option<(u64, u64)>,
+    /// Of a scope: how its context ended, once it was polled after that.
+    pub(crate) end: Option<Seen>,
+}
+
+/// An end that was seen.
+#[derive(Clone, Copy)]
+pub(crate) struct Seen {
+    pub(crate) cause: &'static str,
+    pub(crate) at: u64,
+    pub(crate) by: Option<&'static Location<'static>>,
+}
+
+impl Seen {
+    /// That of `ctx`, if it was recorded.
+    pub(crate) fn of(ctx: &Ctx) -> Option<Seen> {
+        let end = observe::end(ctx)?;
+        Some(Seen { cause: end.cause.as_str(), at: clock::at(end.at), by: end.place })
+    }
 }
 
 impl Entry {
@@ -156,13 +176,17 @@ impl AtHand {
         Some(self.next).filter(is).or_else(|| self.list.iter().rposition(|one| one.id == id))
     }
 
-    /// It is known: the next that is polled is probably the one behind it.
-    pub(crate) fn polls(&mut self, id: u64) -> bool {
-        let at = self.find(id);
-        if let Some(at) = at {
-            self.next = at + 1;
+    /// It is known: the next that is polled is probably the one behind it. Of a scope, its context is given.
+    pub(crate) fn polls(&mut self, id: u64, ctx: Option<&Ctx>) -> bool {
+        let Some(at) = self.find(id) else { return false };
+        self.next = at + 1;
+        if let (Some(ctx), None) = (ctx, self.list[at].end)
+            && observe::has_ended(ctx)
+        {
+            self.list[at].end = Seen::of(ctx);
+            self.changed = true;
         }
-        at.is_some()
+        true
     }
 
     /// It is new, and inside of the one that is polled.

@@ -88,7 +88,7 @@ fn works(entries: &[Arc<Entry>], shown: &Shown, now: u64) -> Vec<Work> {
         stands_for.insert(handler.id, request.id);
         request.awaits.extend(handler.awaits);
         request.running_since = request.running_since.or(handler.running_since);
-        request.state = state(request);
+        settle(request);
     }
     for work in &mut works {
         work.parent = work.parent.map(|id| stands_for.get(&id).copied().unwrap_or(id));
@@ -142,18 +142,29 @@ fn work(entry: &Entry, parent: Option<u64>, shown: &Shown, now: u64) -> Work {
         end: end(ctx, now),
         baggage: shown.of(ctx.baggage_map()),
         running_since: entry.running_since(),
-        awaits: awaits(entry.what, &entry.picture()),
+        awaits: awaits(entry.what, budget(ctx), &entry.picture(), now),
     };
-    work.state = state(&work);
+    settle(&mut work);
     work
 }
 
-fn state(work: &Work) -> State {
-    match work {
+/// Once its awaits are known. An end that is its own is told there alone.
+fn settle(work: &mut Work) {
+    match &work.end {
+        Some(own) => {
+            let is_own = |end: &End| end.cause == own.cause;
+            work.awaits.iter_mut().for_each(|one| drop(one.end.take_if(|end| is_own(end))));
+        }
+        None => {
+            let ends = work.awaits.iter().filter_map(|one| one.end.as_ref());
+            work.end = ends.min_by_key(|end| end.at).cloned();
+        }
+    }
+    work.state = match work {
         Work { end: Some(_), .. } => State::Ended,
         Work { running_since: Some(_), .. } => State::Running,
         _ => State::Waiting,
-    }
+    };
 }
 
 /// What is written down of a request that is over.
@@ -162,7 +173,7 @@ pub(crate) fn ended(entry: &Entry, how: How) -> Ended {
     let finished = || End { cause: "finished".to_owned(), at: now, by: None };
     let end = end(&entry.ctx, now).unwrap_or_else(finished);
     // What a request that is through waited for last is of no interest.
-    let awaits = if how == How::Finished { Vec::new() } else { awaits("", &entry.at_the_end()) };
+    let awaits = if how == How::Finished { Vec::new() } else { awaits("", None, &entry.at_the_end(), 0) };
     Ended {
         id: entry.id,
         name: entry.name.as_deref().unwrap_or_default().to_owned(),
@@ -192,19 +203,38 @@ fn budget(ctx: &Ctx) -> Option<Budget> {
     Some(Budget { granted_ms: clock::millis(granted), deadline: clock::at(deadline) })
 }
 
+/// Whether it is a place of these crates: that a request's layer ends it says nothing which its cause does not.
+fn is_ours(place: &Location<'_>) -> bool {
+    const OURS: [&str; 5] =
+        ["ctxprop", "ctxprop-axum", "ctxprop-server", "ctxprop-tonic", "ctxprop-sqlx"];
+    let folder = place.file().rsplit_once("/src/").map_or("", |(folder, _)| folder);
+    let folder = folder.rsplit('/').next().unwrap_or_default();
+    // As it is in the repository, and as it is in a registry: with a version.
+    let name = folder.rsplit_once('-').filter(|(_, version)| version.starts_with(|c: char| c.is_ascii_digit()));
+    OURS.contains(&name.map_or(folder, |(name, _)| name))
+}
+
 fn end(ctx: &Ctx, now: u64) -> Option<End> {
     if let Some(end) = observe::end(ctx) {
         let cause = end.cause.as_str().to_owned();
-        return Some(End { cause, at: clock::at(end.at), by: end.place.map(place) });
+        let by = end.place.filter(|place| !is_ours(place)).map(place);
+        return Some(End { cause, at: clock::at(end.at), by });
     }
-    // Nobody has seen it pass yet.
-    let at = ctx.deadline().map(clock::at).filter(|at| *at <= now)?;
-    Some(End { cause: ctxprop::Cause::DeadlineExceeded.as_str().to_owned(), at, by: None })
+    ctx.deadline().and_then(|deadline| passed(clock::at(deadline), now))
+}
+
+/// The path of the function that a type belongs to, if it belongs to one.
+fn path(what: &str) -> Option<&str> {
+    // A handler that does not name its context is inside of this.
+    match what.split_once("ctxprop_axum::threaded::Threaded<") {
+        Some((_, handler)) => handler.split(['>', '<']).next(),
+        None => observe::function(what),
+    }
 }
 
 /// The path of a function, or the type of a future without what wraps it.
 fn function(what: &str) -> String {
-    match observe::function(what) {
+    match path(what) {
         Some(path) => path.to_owned(),
         None => plain(what),
     }
@@ -221,24 +251,23 @@ fn plain(what: &str) -> String {
     }
 }
 
-/// From what is polled to what is awaited: what only wraps is left out, and says in which function the rest stands.
-fn awaits(unit: &str, picture: &[Pending]) -> Vec<Await> {
+/// From what is polled to what is awaited: what only wraps is left out, and says in which function the rest stands, and under
+/// which budget.
+fn awaits(unit: &str, own: Option<Budget>, picture: &[Pending], now: u64) -> Vec<Await> {
     let mut told: Vec<Await> = Vec::with_capacity(picture.len());
-    // What is around, the innermost last: its depth in the picture and in what is told, and the function that it polls.
-    let mut around: Vec<(u16, u16, &str)> = Vec::new();
+    let mut around: Vec<Around<'_>> = Vec::new();
     for pending in picture {
-        while around.last().is_some_and(|(depth, ..)| *depth >= pending.depth) {
+        while around.last().is_some_and(|around| around.at >= pending.depth) {
             around.pop();
         }
-        let depth = around.last().map_or(0, |(_, depth, _)| *depth);
-        let inside = around.iter().rev().find_map(|(.., what)| observe::function(what));
-        let budget = |(granted_ms, deadline)| Budget { granted_ms, deadline };
+        let depth = around.last().map_or(0, |around| around.depth);
+        let limit = pending.limit.map(|(granted_ms, deadline)| Budget { granted_ms, deadline });
         let is_told = match pending.kind {
             Polled::Leaf | Polled::Await | Polled::Part => true,
             // The await of a shield is the one before it.
             Polled::Shield => match told.last_mut().filter(|last| last.depth + 1 == depth) {
                 Some(last) => {
-                    last.shield = pending.limit.map(budget);
+                    last.shield = limit;
                     last.what = function(pending.what);
                     false
                 }
@@ -246,17 +275,63 @@ fn awaits(unit: &str, picture: &[Pending]) -> Vec<Await> {
             },
             _ => false,
         };
+        let is_scope = pending.limit.is_some() && pending.kind != Polled::Shield;
         if is_told {
+            let inside = around.iter().rev().find_map(|around| path(around.what));
+            // The scopes since the await around.
+            let scopes = around.iter_mut().rev().take_while(|around| !around.is_told);
+            let (mut budget, mut end) = (None, None);
+            for scope in scopes {
+                budget = budget.or(scope.budget.take());
+                end = end.or(scope.end.take());
+            }
             told.push(Await {
                 depth,
-                function: inside.or_else(|| observe::function(unit)).unwrap_or_default().to_owned(),
+                function: inside.or_else(|| path(unit)).unwrap_or_default().to_owned(),
                 what: function(pending.what),
                 place: place(pending.place),
                 since: pending.since,
-                shield: pending.limit.map(budget),
+                shield: limit.filter(|_| pending.kind == Polled::Shield),
+                budget,
+                end,
             });
         }
-        around.push((pending.depth, depth + u16::from(is_told), pending.what));
+        let outer = around.iter().rev().find_map(|around| around.limit).or(own);
+        let narrower = limit.filter(|limit| outer.is_none_or(|outer| limit.deadline < outer.deadline));
+        around.push(Around {
+            at: pending.depth,
+            depth: depth + u16::from(is_told),
+            what: pending.what,
+            is_told,
+            limit: limit.or(outer),
+            budget: narrower.filter(|_| is_scope),
+            end: seen(pending).or_else(|| narrower.filter(|_| is_scope).and_then(|it| passed(it.deadline, now))),
+        });
     }
     told
+}
+
+/// What is around an await.
+struct Around<'a> {
+    /// Its depth in the picture, and of what is inside in what is told.
+    at: u16,
+    depth: u16,
+    what: &'a str,
+    is_told: bool,
+    limit: Option<Budget>,
+    /// What is told with the first await inside.
+    budget: Option<Budget>,
+    end: Option<End>,
+}
+
+fn seen(pending: &Pending) -> Option<End> {
+    let seen = pending.end?;
+    let by = seen.by.filter(|place| !is_ours(place)).map(place);
+    Some(End { cause: seen.cause.to_owned(), at: seen.at, by })
+}
+
+/// A deadline that has passed, whether or not anybody has seen it.
+fn passed(deadline: u64, now: u64) -> Option<End> {
+    let cause = ctxprop::Cause::DeadlineExceeded.as_str().to_owned();
+    (deadline <= now).then_some(End { cause, at: deadline, by: None })
 }

@@ -78,7 +78,8 @@ pub enum State {
     Waiting,
     /// A thread runs it in this moment. Where that lasts, the code blocks the thread.
     Running,
-    /// Its context has ended and it is still there: it unwinds, a shield holds it, or it is a leak.
+    /// Its context, or one that it runs under inside of that, has ended and it is still there: it unwinds, a shield holds it, or
+    /// it is a leak.
     Ended,
 }
 
@@ -111,7 +112,7 @@ pub struct Work {
     /// How long it may take, where it has a deadline.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub budget: Option<Budget>,
-    /// How its context ended, where it has.
+    /// How its context ended, or the first one inside of it, where it has.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub end: Option<End>,
     /// Who asks: the keys, and the values that the policy shows.
@@ -197,6 +198,12 @@ pub struct Await {
     /// The limit of the shield that it is, where it is one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub shield: Option<Budget>,
+    /// The budget from here on inwards, where it is less than around.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub budget: Option<Budget>,
+    /// How the context from here on inwards ended, where it has and what is around has not.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub end: Option<End>,
 }
 
 /// The requests that ended last, by how they ended.

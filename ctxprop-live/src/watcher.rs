@@ -15,7 +15,7 @@ use ctxprop::Ctx;
 use ctxprop::observe::{Event, Kind, Made, Observer, Outcome};
 
 use crate::clock;
-use crate::entry::{AtHand, Entry, Pending};
+use crate::entry::{AtHand, Entry, Pending, Seen};
 use crate::recent::Ring;
 use crate::registry::Registry;
 
@@ -94,7 +94,7 @@ impl Watcher {
             let Some(unit) = running.last_mut().filter(|_| !is_task(polled.kind)) else {
                 return Begins::Unit;
             };
-            if unit.entry.is_none() || unit.at_hand.polls(polled.id) {
+            if unit.entry.is_none() || unit.at_hand.polls(polled.id, polled.ctx) {
                 unit.open.push(polled.id);
                 Begins::Known
             } else if is_inner(polled.kind) {
@@ -178,13 +178,10 @@ impl Running {
     fn add(&mut self, polled: &Polled<'_>) {
         let depth = u16::try_from(self.open.len()).unwrap_or(u16::MAX);
         self.open.push(polled.id);
-        let limit = match (polled.kind, polled.ctx) {
-            (Kind::Shield, Some(ctx)) => ctx.deadline().map(|deadline| {
-                let granted = ctxprop::observe::granted(ctx).map_or(0, clock::millis);
-                (granted, clock::at(deadline))
-            }),
-            _ => None,
-        };
+        let limit = polled.ctx.and_then(|ctx| {
+            let (granted, deadline) = (ctxprop::observe::granted(ctx)?, ctx.deadline()?);
+            Some((clock::millis(granted), clock::at(deadline)))
+        });
         self.at_hand.add(Pending {
             id: polled.id,
             depth,
@@ -193,6 +190,7 @@ impl Running {
             what: (polled.awaits)(),
             since: self.now,
             limit,
+            end: polled.ctx.and_then(Seen::of),
         });
     }
 }

@@ -122,6 +122,8 @@ function chain(work, now) {
       const left = budget(one.shield, now);
       what.prepend(element("span", { className: "tag shield", text: `shield, ${left.words}` }));
     }
+    if (one.end) what.prepend(element("span", { className: "tag bad-ink", text: `ended ${duration(now - one.end.at)} ago: ${cause(one.end)}` }));
+    else if (one.budget) what.prepend(element("span", { className: "tag", text: `budget, ${budget(one.budget, now).words}` }));
     const at = `${place(one.place)}${one.function ? `  in ${short(one.function)}` : ""}`;
     item.append(what, element("span", { className: "for", text: duration(now - one.since) }));
     item.append(element("span", { className: "at mono", text: at, title: fullPlace(one.place) }));

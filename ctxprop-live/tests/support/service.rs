@@ -13,11 +13,11 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 /// Long enough for a machine that does much else. What is waited for is an event, and comes long before.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(30);
 
-pub struct Service {
-    pub address: SocketAddr,
-    pub client: reqwest::Client,
+pub(crate) struct Service {
+    pub(crate) address: SocketAddr,
+    pub(crate) client: reqwest::Client,
     server: JoinHandle<()>,
 }
 
@@ -28,11 +28,11 @@ impl Drop for Service {
 }
 
 impl Service {
-    pub async fn start(app: Router) -> Service {
+    pub(crate) async fn start(app: Router) -> Service {
         Service::start_with(app, View::new()).await
     }
 
-    pub async fn start_with(app: Router, view: View) -> Service {
+    pub(crate) async fn start_with(app: Router, view: View) -> Service {
         assert!(ctxprop_live::enable());
         let layer = CtxLayer::mesh().default_budget(Duration::from_secs(7_200));
         let app = app.layer(layer).merge(view.router());
@@ -44,16 +44,16 @@ impl Service {
         Service { address, client: reqwest::Client::new(), server }
     }
 
-    pub fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
     /// Asks, and waits for the answer in a task: aborted, the client is gone.
-    pub fn get(&self, path: &str) -> JoinHandle<reqwest::Result<reqwest::Response>> {
+    pub(crate) fn get(&self, path: &str) -> JoinHandle<reqwest::Result<reqwest::Response>> {
         tokio::spawn(self.client.get(self.url(path)).send())
     }
 
-    pub async fn snapshot(&self) -> Value {
+    pub(crate) async fn snapshot(&self) -> Value {
         let url = self.url("/debug/ctx?format=json");
         let answer = self.client.get(url).send().await.unwrap();
         assert_eq!(answer.status(), 200);
@@ -61,7 +61,7 @@ impl Service {
     }
 
     /// Looks until `f` finds something.
-    pub async fn until<T>(&self, mut f: impl FnMut(&Value) -> Option<T>) -> T {
+    pub(crate) async fn until<T>(&self, mut f: impl FnMut(&Value) -> Option<T>) -> T {
         let look = async {
             loop {
                 let snapshot = self.snapshot().await;
@@ -73,22 +73,27 @@ impl Service {
         };
         match tokio::time::timeout(PATIENCE, look).await {
             Ok(found) => found,
-            Err(_) => panic!("not found in {:#}", self.snapshot().await),
+            Err(_) => {
+                let mut snapshot = self.snapshot().await;
+                let live = snapshot["live"].as_array_mut().unwrap();
+                live.truncate(5);
+                panic!("not found: {}, first {:#}", snapshot["counts"], snapshot["live"])
+            }
         }
     }
 
     /// Looks until a piece of work is as `is` says.
-    pub async fn work(&self, is: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) async fn work(&self, is: impl Fn(&Value) -> bool) -> Value {
         self.until(|snapshot| works(snapshot).find(|work| is(work)).cloned()).await
     }
 }
 
-pub fn works(snapshot: &Value) -> impl Iterator<Item = &Value> {
+pub(crate) fn works(snapshot: &Value) -> impl Iterator<Item = &Value> {
     snapshot["live"].as_array().into_iter().flatten()
 }
 
 /// The line of a file on which a mark stands.
-pub fn line(of: &str, mark: &str) -> u64 {
+pub(crate) fn line(of: &str, mark: &str) -> u64 {
     let found = of.lines().position(|line| line.trim_end().ends_with(mark));
     found.unwrap_or_else(|| panic!("no `{mark}`")) as u64 + 1
 }
