@@ -27,14 +27,14 @@ pub(crate) fn all(watcher: &Watcher, shown: &Shown, observed_since: u64) -> Snap
     let entries = watcher.live.all();
     let mut live = works(&entries, shown, now);
     drop(entries);
-    live.sort_by_key(|work| (work.end.is_none(), work.began, work.id));
+    live.sort_by_key(|work| (!is_leak(work, now), work.began, work.id));
     let of = |kinds: &[Kind]| live.iter().filter(|work| kinds.contains(&work.kind)).count();
     let shields = |work: &Work| work.awaits.iter().filter(|one| one.shield.is_some()).count();
     let counts = Counts {
         requests: of(&[Kind::Request]),
         tasks: of(&[Kind::Task, Kind::Blocking]),
         shields: live.iter().map(shields).sum(),
-        leaks: live.iter().filter(|work| work.end.is_some()).count(),
+        leaks: live.iter().filter(|work| is_leak(work, now)).count(),
         untracked: watcher.live.untracked(),
     };
     Snapshot {
@@ -45,6 +45,14 @@ pub(crate) fn all(watcher: &Watcher, shown: &Shown, observed_since: u64) -> Snap
         live,
         recent: watcher.recent.told(),
     }
+}
+
+/// What has ended needs a moment to unwind.
+const UNWINDS_MS: u64 = 1_000;
+
+/// Whether it has ended and is still there.
+pub(crate) fn is_leak(work: &Work, now: u64) -> bool {
+    work.end.as_ref().is_some_and(|end| now.saturating_sub(end.at) > UNWINDS_MS)
 }
 
 fn process(observed_since: u64) -> Process {

@@ -20,7 +20,7 @@ pub struct Snapshot {
     pub process: Process,
     /// How much there is of what.
     pub counts: Counts,
-    /// What is live: first what has ended and is still there, then the oldest first.
+    /// What is live: first what ended more than a second ago and is still there, then the oldest first.
     pub live: Vec<Work>,
     /// The requests that ended last.
     pub recent: Recent,
@@ -48,7 +48,7 @@ pub struct Counts {
     pub tasks: usize,
     /// Active shields.
     pub shields: usize,
-    /// What has ended and is still there.
+    /// What ended more than a second ago and is still there.
     pub leaks: usize,
     /// What the bound on memory kept from being known, since it is looked at.
     pub untracked: u64,

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde::Serialize;
 
+use crate::look;
 use crate::model::{Await, Budget, End, Kind, Snapshot, State, Work};
 
 /// One row. What has not changed since the last look is equal to what it was.
@@ -76,7 +77,7 @@ pub(crate) fn rows(snapshot: &Snapshot) -> Vec<Row> {
         *shields += work.awaits.iter().filter(|one| one.shield.is_some()).count();
         if top != work.id {
             *count += 1;
-            *leaks += usize::from(work.end.is_some());
+            *leaks += usize::from(look::is_leak(work, snapshot.now));
         }
     }
     let is_top = |work: &&Work| tops.get(&work.id) == Some(&work.id);

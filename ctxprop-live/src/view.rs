@@ -19,9 +19,10 @@ use crate::rows::{self, Tree};
 
 const PAGE: &str = include_str!("page/page.html");
 const STYLE: &str = include_str!("page/page.css");
-const SCRIPTS: [(&str, &str); 5] = [
+const SCRIPTS: [(&str, &str); 6] = [
     ("opened.js", include_str!("page/opened.js")),
     ("page.js", include_str!("page/page.js")),
+    ("places.js", include_str!("page/places.js")),
     ("recent.js", include_str!("page/recent.js")),
     ("table.js", include_str!("page/table.js")),
     ("words.js", include_str!("page/words.js")),

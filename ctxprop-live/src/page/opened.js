@@ -1,6 +1,6 @@
 // A request that was opened: what it is, and as a tree what it and all below it wait for.
 
-import { bar, budget, cause, duration, element, fullPlace, place, short } from "./words.js";
+import { bar, budget, cause, duration, element, fullPlace, isLeak, place, short } from "./words.js";
 
 export class Opened {
   #id;
@@ -44,10 +44,10 @@ export class Opened {
 
   // It is over while it is open: what was known last stays, and says so.
   #over() {
-    if (this.body.querySelector(".over")) return;
+    if (this.body.querySelector(".gone")) return;
     if (!this.#last) this.body.replaceChildren();
     const when = new Date(this.now()).toLocaleTimeString();
-    this.body.prepend(element("p", { className: "banner over", text: `It is over, since ${when}. This is what was known of it last.` }));
+    this.body.prepend(element("p", { className: "banner over gone", text: `It is over, since ${when}. This is what was known of it last.` }));
   }
 
   #show({ works }) {
@@ -72,8 +72,9 @@ export class Opened {
 function* banners(work, now) {
   if (work.end) {
     const by = work.end.by ? `, by ${fullPlace(work.end.by)}` : "";
-    const text = `Ended ${duration(now - work.end.at)} ago: ${cause(work.end)}${by}. It has not unwound.`;
-    yield element("p", { className: "banner", text });
+    const leaks = isLeak(work, now), rest = leaks ? "It has not unwound." : "It unwinds.";
+    const text = `Ended ${duration(now - work.end.at)} ago: ${cause(work.end)}${by}. ${rest}`;
+    yield element("p", { className: leaks ? "banner" : "banner over", text });
   }
   const runs = work.running_since !== undefined ? now - work.running_since : 0;
   if (runs > 100) yield element("p", { className: "banner blocks", text: `Runs for ${duration(runs)} without an await: it blocks its thread.` });

@@ -1,6 +1,7 @@
 // The page: events come in, the list, the opened request and the counts go with them.
 
 import { Opened } from "./opened.js";
+import { Places } from "./places.js";
 import { Recent } from "./recent.js";
 import { Table } from "./table.js";
 import { duration } from "./words.js";
@@ -45,7 +46,14 @@ function show(told) {
   opened.refresh();
 }
 
+const places = new Places((at) => {
+  by("filter-name").value = at;
+  table.filter.name = at.toLowerCase();
+  rearrange();
+});
+
 function shown() {
+  places.show(table.rows.values(), table.filter.name);
   const all = table.rows.size, some = table.shown.length;
   by("shown").textContent = some === all ? `${all.toLocaleString("en")} shown` : `${some.toLocaleString("en")} of ${all.toLocaleString("en")}`;
   const empty = by("empty");

@@ -32,7 +32,8 @@ export class Recent {
     const ranges = [...bounds.map((bound) => `≤ ${duration(bound)}`), `> ${duration(bounds.at(-1))}`];
     const head = element("tr", {}, element("th", { text: "Ended" }), ...ranges.map((text) => element("th", { text })));
     const most = Math.max(1, ...summary.families.flatMap(([, counts]) => counts));
-    const rows = summary.families.map(([how, counts]) => {
+    const some = summary.families.filter(([how, counts]) => how === "finished" || counts.some(Boolean));
+    const rows = some.map(([how, counts]) => {
       const cells = counts.map((count, n) => {
         const cell = element("button", { type: "button", text: count ? String(count) : "·", "data-at": `${how}/${n}`, "aria-label": `${names[how] ?? how}, ${ranges[n]}: ${count}` });
         if (count) cell.className = "some";

@@ -1,7 +1,7 @@
 // The list. Only the rows in sight are elements, and those are used again: ten thousand rows cost as many objects, and some forty
 // elements.
 
-import { budget, cause, duration, element, fullPlace, place, short } from "./words.js";
+import { budget, cause, duration, element, fullPlace, isLeak, place, short } from "./words.js";
 
 const HEIGHT = 42, SPARE = 6, LONG = 100;
 
@@ -56,7 +56,7 @@ export class Table {
     const of = worth[by], sign = down !== reversed.has(by) ? -1 : 1;
     const compare = (a, b) => (a < b ? -1 : a > b ? 1 : 0);
     // What has ended and is still there stands on top, whatever the order.
-    const top = (row) => (row.end || row.leaks > 0 ? 0 : 1);
+    const now = this.now(), top = (row) => (isLeak(row, now) || row.leaks > 0 ? 0 : 1);
     this.shown.sort((a, b) => top(a) - top(b) || sign * compare(of(a), of(b)) || a.id - b.id);
     this.space.style.height = `${this.shown.length * HEIGHT}px`;
     this.paint();
@@ -100,55 +100,63 @@ export class Table {
 
 function make() {
   const cells = {};
-  const two = (name) => {
+  const two = (name, className) => {
     const b = element("b"), i = element("i");
     cells[name] = [b, i];
-    return element("div", {}, b, i);
+    return element("div", { className }, b, i);
   };
   const one = (name, className) => (cells[name] = element("div", { className }));
-  const row = element("div", { className: "row", role: "row" }, two("name"), two("waits"), one("for", "number"), one("age", "number"));
+  const name = two("name");
+  cells.name[1].className = "cause";
+  const row = element("div", { className: "row", role: "row" }, name, two("waits"), one("for", "number"), one("age", "number"));
   const inner = element("span"), words = element("i");
   cells.bar = element("div", { className: "bar" }, inner);
   cells.inner = inner;
   cells.left = words;
-  row.append(element("div", {}, cells.bar, words), one("below", "number"), one("trace", "mono faint"));
-  return { row, cells, before: {} };
+  row.append(element("div", {}, cells.bar, words), two("below", "number"), one("trace", "mono faint"));
+  return { row, cells };
 }
 
-// Writes only what is not there already.
-function put(node, text) {
-  if (node.textContent !== text) node.textContent = text;
+// Writes only what is not there already, and asks no element what is there.
+const written = new WeakMap();
+function put(node, text, title) {
+  const before = written.get(node);
+  if (before?.text === text && before.title === title) return;
+  if (before?.text !== text) node.textContent = text;
+  if (before?.title !== title) node.title = title ?? "";
+  written.set(node, { text, title });
 }
 
 function fill({ row: node, cells }, row, top, now, chosen) {
   const blocks = row.running_since !== undefined && now - row.running_since > LONG;
-  node.style.transform = `translateY(${top}px)`;
-  node.dataset.id = row.id;
-  const className = `row${row.end ? " ended" : blocks ? " blocks" : ""}${chosen ? " chosen" : ""}`;
+  const leaks = isLeak(row, now);
+  if (cells.top !== top) node.style.transform = `translateY(${(cells.top = top)}px)`;
+  if (cells.id !== row.id) node.dataset.id = cells.id = row.id;
+  const className = `row${leaks ? " ended" : row.end ? " unwinds" : blocks ? " blocks" : ""}${chosen ? " chosen" : ""}`;
   if (node.className !== className) node.className = className;
   put(cells.name[0], row.kind === "request" ? row.name : short(row.name));
   const line = cells.name[1];
-  line.className = "cause";
-  if (row.end) put(line, `ended ${duration(now - row.end.at)} ago: ${cause(row.end)}`);
+  if (leaks) put(line, `ended ${duration(now - row.end.at)} ago: ${cause(row.end)}`);
+  else if (row.end) put(line, `unwinds: ${cause(row.end)}`);
   else if (blocks) put(line, `blocks a thread for ${duration(now - row.running_since)}`);
   else if (row.detached) put(line, `detached: ${row.detached}`);
   else put(line, row.leaks ? `${row.leaks} below ended, not unwound` : row.kind === "request" ? row.state : `${row.kind}, ${row.state}`);
   const waits = row.waits;
   put(cells.waits[0], waits ? `${short(waits.what)}` : row.state === "running" ? "runs" : "–");
-  put(cells.waits[1], waits ? `${place(waits.place)}${waits.function ? `  in ${short(waits.function)}` : ""}` : "");
-  cells.waits[1].title = waits ? `${waits.what}\n${fullPlace(waits.place)}` : "";
+  const at = waits ? `${place(waits.place)}${waits.function ? `  in ${short(waits.function)}` : ""}` : "";
+  put(cells.waits[1], at, waits ? `${waits.what}\n${fullPlace(waits.place)}` : undefined);
   put(cells.for, waits ? duration(now - waits.since) : "");
   put(cells.age, duration(now - row.began));
   const left = budget(row.budget, now);
   cells.bar.hidden = !left;
-  put(cells.left, left ? left.words : "no deadline");
+  put(cells.left, left ? left.brief : "no deadline", left?.words.replace(/^.* of /, "of "));
   if (left) {
     const barClass = `bar ${left.kind}`;
     if (cells.bar.className !== barClass) cells.bar.className = barClass;
-    cells.inner.style.width = `${(left.part * 100).toFixed(1)}%`;
+    const scale = `scaleX(${left.part.toFixed(3)})`;
+    if (cells.scale !== scale) cells.inner.style.transform = cells.scale = scale;
   }
-  put(cells.below, [row.below || "", row.shields ? `${row.shields} ⛨` : ""].filter(Boolean).join(" · "));
-  cells.below.title = `${row.below} below, ${row.shields} active shields`;
-  put(cells.trace, row.trace ? `${row.trace.slice(0, 8)}…` : "");
-  cells.trace.title = row.trace ?? "";
+  put(cells.below[0], row.below ? String(row.below) : "");
+  put(cells.below[1], row.shields ? `${row.shields} shield${row.shields > 1 ? "s" : ""}` : "");
+  put(cells.trace, row.trace ? `${row.trace.slice(0, 8)}…` : "", row.trace);
 }

@@ -45,6 +45,10 @@ export const causes = {
   shutdown: "the server shuts down",
 };
 
+// What ended just now unwinds; what is still there after a while is a leak.
+const UNWINDS = 1000;
+export const isLeak = (of, now) => of.end !== undefined && now - of.end.at > UNWINDS;
+
 export const cause = (end) => causes[end.cause] ?? end.cause.replaceAll("_", " ");
 
 // What is left of a budget: how much, as a part of what was granted, and in words.
@@ -53,11 +57,12 @@ export function budget(of, now) {
   const left = of.deadline - now, part = of.granted_ms > 0 ? Math.min(1, Math.max(0, left / of.granted_ms)) : 0;
   const kind = left <= 0 ? "out" : part < 0.25 ? "low" : "";
   const words = left <= 0 ? `over since ${duration(-left)}, of ${duration(of.granted_ms)}` : `${duration(left)} of ${duration(of.granted_ms)}`;
-  return { part, kind, words };
+  const brief = left <= 0 ? `over since ${duration(-left)}` : `${duration(left)} left`;
+  return { part, kind, words, brief };
 }
 
 export function bar(told) {
   const inner = element("span");
-  inner.style.width = `${(told.part * 100).toFixed(1)}%`;
+  inner.style.transform = `scaleX(${told.part.toFixed(3)})`;
   return element("div", { className: `bar ${told.kind}` }, inner);
 }
