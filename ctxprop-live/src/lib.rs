@@ -1,6 +1,9 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[doc = include_str!("../docs/live.md")]
+pub mod guide {}
+
 mod access;
 mod clock;
 mod entry;

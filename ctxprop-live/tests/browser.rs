@@ -171,6 +171,20 @@ async fn ten_thousand_are_shown_filtered_and_opened() {
     assert!(first.as_str().unwrap().contains("its deadline passed"), "{first}");
     browser.picture(&pictures().join("live-light.png")).await;
 
+    // Opened, it says what keeps it; and what ended lately is listed.
+    browser.click("#scroll .row.ended").await;
+    let leak = browser.until("document.querySelector('#open .banner') && document.querySelector('#open').innerText").await;
+    let leak = leak.as_str().unwrap();
+    for told in ["its deadline passed", "It has not unwound", "shield", "browser::release"] {
+        assert!(leak.contains(told), "{told} is not in\n{leak}");
+    }
+    browser.click("#buckets button.some").await;
+    browser.until("document.querySelector('#bucket .ended')?.innerText.includes('GET /quick')").await;
+    browser.picture(&pictures().join("leak-light.png")).await;
+    browser.click("#buckets button.some").await;
+    browser.click("#close").await;
+    browser.until("document.querySelector('#open').hidden").await;
+
     // The await that keeps most of them is told first, and is a filter.
     let place = browser.eval("document.querySelector('#places button').innerText").await;
     assert!(place.as_str().unwrap().contains("Semaphore::acquire"), "{place}");
