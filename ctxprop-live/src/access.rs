@@ -57,7 +57,8 @@ impl IntoResponse for Refused {
 }
 
 /// What proxies add.
-const BY_PROXIES: [&str; 5] = ["forwarded", "x-forwarded-for", "x-real-ip", "x-forwarded-host", "via"];
+const BY_PROXIES: [&str; 5] =
+    ["forwarded", "x-forwarded-for", "x-real-ip", "x-forwarded-host", "via"];
 
 fn admit(peer: Option<SocketAddr>, headers: &HeaderMap, uri: &Uri) -> Result<(), Refused> {
     // An address of IPv4 that comes through a socket of IPv6 is still that.
@@ -123,7 +124,9 @@ mod tests {
 
     #[test]
     fn loopback_may_look() {
-        for host in ["localhost", "localhost:80", "127.0.0.1:8080", "[::1]:80", "[::1]", "a.LOCALHOST:1"] {
+        for host in
+            ["localhost", "localhost:80", "127.0.0.1:8080", "[::1]:80", "[::1]", "a.LOCALHOST:1"]
+        {
             assert_eq!(asked("127.0.0.1:9", host, &[]), Ok(()), "{host}");
         }
         assert_eq!(asked("[::1]:9", "localhost", &[]), Ok(()));
@@ -136,10 +139,13 @@ mod tests {
         assert_eq!(asked("10.0.0.7:9", "localhost", &[]), Err(stranger));
         let proxied = asked("127.0.0.1:9", "localhost", &[("x-forwarded-for", "10.0.0.7")]);
         assert_eq!(proxied, Err(Refused::Proxied("x-forwarded-for")));
-        for host in ["evil.example:80", "127.0.0.1.evil.example", "localhost.evil.example", "10.0.0.7", ""] {
+        for host in
+            ["evil.example:80", "127.0.0.1.evil.example", "localhost.evil.example", "10.0.0.7", ""]
+        {
             assert_eq!(asked("127.0.0.1:9", host, &[]), Err(Refused::OtherHost), "{host}");
         }
-        let none = admit(Some(([127, 0, 0, 1], 9).into()), &HeaderMap::new(), &Uri::from_static("/"));
+        let none =
+            admit(Some(([127, 0, 0, 1], 9).into()), &HeaderMap::new(), &Uri::from_static("/"));
         assert_eq!(none, Err(Refused::OtherHost));
     }
 

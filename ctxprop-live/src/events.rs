@@ -69,7 +69,8 @@ impl Looks {
             set: changed,
             gone: before.into_keys().collect(),
         };
-        let event = serde_json::to_string(&told).map(|told| Event::default().event("look").data(told));
+        let event =
+            serde_json::to_string(&told).map(|told| Event::default().event("look").data(told));
         self.known = rows.into_iter().map(|row| (row.id, row)).collect();
         event
     }
@@ -87,7 +88,9 @@ impl Stream for Looks {
     }
 }
 
-pub(crate) fn stream(shared: Arc<Shared>) -> Sse<impl Stream<Item = Result<Event, serde_json::Error>>> {
+pub(crate) fn stream(
+    shared: Arc<Shared>,
+) -> Sse<impl Stream<Item = Result<Event, serde_json::Error>>> {
     let mut ticks = interval(shared.every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     Sse::new(Looks { shared, ticks, known: HashMap::new() }).keep_alive(KeepAlive::default())

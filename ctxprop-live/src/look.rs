@@ -82,11 +82,14 @@ fn works(entries: &[Arc<Entry>], shown: &Shown, now: u64) -> Vec<Work> {
         let work = work(entry, above.map(|above| above.id), shown, now);
         match above {
             // A server's layer polls the handler itself: that is the request.
-            Some(above) if above.kind == Polled::Request && is_of(entry, above) => merged.push(work),
+            Some(above) if above.kind == Polled::Request && is_of(entry, above) => {
+                merged.push(work)
+            }
             _ => works.push(work),
         }
     }
-    let place: HashMap<u64, usize> = works.iter().enumerate().map(|(at, work)| (work.id, at)).collect();
+    let place: HashMap<u64, usize> =
+        works.iter().enumerate().map(|(at, work)| (work.id, at)).collect();
     let mut stands_for = HashMap::new();
     for handler in merged {
         let Some(request) = handler.parent.and_then(|id| works.get_mut(*place.get(&id)?)) else {
@@ -181,7 +184,8 @@ pub(crate) fn ended(entry: &Entry, how: How) -> Ended {
     let finished = || End { cause: "finished".to_owned(), at: now, by: None };
     let end = end(&entry.ctx, now).unwrap_or_else(finished);
     // What a request that is through waited for last is of no interest.
-    let awaits = if how == How::Finished { Vec::new() } else { awaits("", None, &entry.at_the_end(), 0) };
+    let awaits =
+        if how == How::Finished { Vec::new() } else { awaits("", None, &entry.at_the_end(), 0) };
     Ended {
         id: entry.id,
         name: entry.name.as_deref().unwrap_or_default().to_owned(),
@@ -218,7 +222,9 @@ fn is_ours(place: &Location<'_>) -> bool {
     let folder = place.file().rsplit_once("/src/").map_or("", |(folder, _)| folder);
     let folder = folder.rsplit('/').next().unwrap_or_default();
     // As it is in the repository, and as it is in a registry: with a version.
-    let name = folder.rsplit_once('-').filter(|(_, version)| version.starts_with(|c: char| c.is_ascii_digit()));
+    let name = folder
+        .rsplit_once('-')
+        .filter(|(_, version)| version.starts_with(|c: char| c.is_ascii_digit()));
     OURS.contains(&name.map_or(folder, |(name, _)| name))
 }
 
@@ -305,7 +311,8 @@ fn awaits(unit: &str, own: Option<Budget>, picture: &[Pending], now: u64) -> Vec
             });
         }
         let outer = around.iter().rev().find_map(|around| around.limit).or(own);
-        let narrower = limit.filter(|limit| outer.is_none_or(|outer| limit.deadline < outer.deadline));
+        let narrower =
+            limit.filter(|limit| outer.is_none_or(|outer| limit.deadline < outer.deadline));
         around.push(Around {
             at: pending.depth,
             depth: depth + u16::from(is_told),
@@ -313,7 +320,8 @@ fn awaits(unit: &str, own: Option<Budget>, picture: &[Pending], now: u64) -> Vec
             is_told,
             limit: limit.or(outer),
             budget: narrower.filter(|_| is_scope),
-            end: seen(pending).or_else(|| narrower.filter(|_| is_scope).and_then(|it| passed(it.deadline, now))),
+            end: seen(pending)
+                .or_else(|| narrower.filter(|_| is_scope).and_then(|it| passed(it.deadline, now))),
         });
     }
     told

@@ -20,14 +20,8 @@ const BUCKETS: usize = BOUNDS.len() + 1;
 /// So many are kept in each.
 const KEPT: usize = 10;
 
-const FAMILIES: [How; 6] = [
-    How::Finished,
-    How::Deadline,
-    How::Disconnected,
-    How::Shutdown,
-    How::Panicked,
-    How::Cancelled,
-];
+const FAMILIES: [How; 6] =
+    [How::Finished, How::Deadline, How::Disconnected, How::Shutdown, How::Panicked, How::Cancelled];
 
 /// See the module.
 pub(crate) struct Ring([Mutex<[Kept; BUCKETS]>; FAMILIES.len()]);
@@ -62,7 +56,8 @@ impl Ring {
     pub(crate) fn push(&self, entry: &Entry) {
         let how = how(entry.ctx.cause().as_ref());
         let ended = look::ended(entry, how);
-        let bucket = BOUNDS.iter().position(|bound| ended.took_ms <= *bound).unwrap_or(BOUNDS.len());
+        let bucket =
+            BOUNDS.iter().position(|bound| ended.took_ms <= *bound).unwrap_or(BOUNDS.len());
         let Some(family) = FAMILIES.iter().position(|family| *family == how) else { return };
         let mut family = lock(&self.0[family]);
         let kept = &mut family[bucket];
@@ -81,10 +76,8 @@ impl Ring {
     }
 
     pub(crate) fn told(&self) -> Recent {
-        let bucket = |kept: &Kept| Bucket {
-            count: kept.count,
-            last: kept.last.iter().cloned().collect(),
-        };
+        let bucket =
+            |kept: &Kept| Bucket { count: kept.count, last: kept.last.iter().cloned().collect() };
         let families = FAMILIES.iter().zip(&self.0).map(|(how, family)| Family {
             how: *how,
             buckets: lock(family).iter().map(bucket).collect(),

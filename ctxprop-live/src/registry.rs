@@ -86,7 +86,9 @@ impl Registry {
             drop(known);
         }
         if entry.kind == Kind::Request {
-            let known = self.shard_of(CtxId::of(&entry.ctx)).insert(CtxId::of(&entry.ctx), Arc::clone(&entry));
+            let known = self
+                .shard_of(CtxId::of(&entry.ctx))
+                .insert(CtxId::of(&entry.ctx), Arc::clone(&entry));
             drop(known);
         }
         Some(entry)

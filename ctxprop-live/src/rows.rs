@@ -44,9 +44,10 @@ pub(crate) struct Tree {
 
 /// The innermost await that has been pending longest.
 pub(crate) fn waits(awaits: &[Await]) -> Option<&Await> {
-    let inner = awaits.iter().enumerate().filter(|(at, one)| {
-        awaits.get(at + 1).is_none_or(|next| next.depth <= one.depth)
-    });
+    let inner = awaits
+        .iter()
+        .enumerate()
+        .filter(|(at, one)| awaits.get(at + 1).is_none_or(|next| next.depth <= one.depth));
     inner.map(|(_, one)| one).min_by_key(|one| one.since)
 }
 
@@ -107,8 +108,7 @@ pub(crate) fn rows(snapshot: &Snapshot) -> Vec<Row> {
 pub(crate) fn tree(snapshot: Snapshot, id: u64) -> Option<Tree> {
     let tops = tops(&snapshot.live);
     let top = tops.get(&id)?;
-    let ids: HashSet<u64> =
-        tops.iter().filter(|(_, of)| *of == top).map(|(id, _)| *id).collect();
+    let ids: HashSet<u64> = tops.iter().filter(|(_, of)| *of == top).map(|(id, _)| *id).collect();
     let works = snapshot.live.into_iter().filter(|work| ids.contains(&work.id)).collect();
     Some(Tree { now: snapshot.now, works })
 }

@@ -8,7 +8,9 @@ use axum::Router;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use http::header::{
+    ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS,
+};
 use http::{HeaderMap, StatusCode, Uri};
 use serde::Serialize;
 
@@ -177,11 +179,7 @@ async fn recent(_: Admitted) -> Response {
     json(&crate::recent())
 }
 
-async fn work(
-    _: Admitted,
-    State(shared): State<Arc<Shared>>,
-    Path(id): Path<u64>,
-) -> Response {
+async fn work(_: Admitted, State(shared): State<Arc<Shared>>, Path(id): Path<u64>) -> Response {
     let snapshot = crate::look(&shared.shown);
     match rows::tree(snapshot, id) {
         Some(tree) => json::<Tree>(&tree),

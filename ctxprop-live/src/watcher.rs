@@ -161,9 +161,8 @@ impl Watcher {
     }
 
     fn gone(&self, id: u64, kind: Kind) {
-        let was_inside = here(|running| {
-            running.last_mut().is_some_and(|unit| unit.at_hand.remove(id))
-        });
+        let was_inside =
+            here(|running| running.last_mut().is_some_and(|unit| unit.at_hand.remove(id)));
         if was_inside == Some(true) || is_inner(kind) {
             return;
         }

@@ -173,13 +173,19 @@ async fn ten_thousand_are_shown_filtered_and_opened() {
 
     // Opened, it says what keeps it; and what ended lately is listed.
     browser.click("#scroll .row.ended").await;
-    let leak = browser.until("document.querySelector('#open .banner') && document.querySelector('#open').innerText").await;
+    let leak = browser
+        .until(
+            "document.querySelector('#open .banner') && document.querySelector('#open').innerText",
+        )
+        .await;
     let leak = leak.as_str().unwrap();
     for told in ["its deadline passed", "It has not unwound", "shield", "browser::release"] {
         assert!(leak.contains(told), "{told} is not in\n{leak}");
     }
     browser.click("#buckets button.some").await;
-    browser.until("document.querySelector('#bucket .ended')?.innerText.includes('GET /quick')").await;
+    browser
+        .until("document.querySelector('#bucket .ended')?.innerText.includes('GET /quick')")
+        .await;
     browser.picture(&pictures().join("leak-light.png")).await;
     browser.click("#buckets button.some").await;
     browser.click("#close").await;
@@ -206,7 +212,15 @@ async fn ten_thousand_are_shown_filtered_and_opened() {
     browser.click("#scroll .row").await;
     let tree = browser.until("document.querySelector('#open .work .work') && document.querySelector('#open').innerText").await;
     let tree = tree.as_str().unwrap();
-    for told in ["POST /checkout/{id}", "tests/browser.rs:", "stock_lock", "quote", "the audit log is written", "tenant", "acme"] {
+    for told in [
+        "POST /checkout/{id}",
+        "tests/browser.rs:",
+        "stock_lock",
+        "quote",
+        "the audit log is written",
+        "tenant",
+        "acme",
+    ] {
         assert!(tree.contains(told), "{told} is not in\n{tree}");
     }
     assert!(!tree.contains("u-7"), "what is private is never shown:\n{tree}");
@@ -220,7 +234,14 @@ async fn ten_thousand_are_shown_filtered_and_opened() {
     while requests.join_next().await.is_some() {}
     let over = browser.until("document.querySelector('#open .gone')?.textContent").await;
     assert!(over.as_str().unwrap().contains("It is over"), "{over}");
-    assert!(browser.eval("document.querySelector('#open').innerText").await.as_str().unwrap().contains("stock_lock"));
+    assert!(
+        browser
+            .eval("document.querySelector('#open').innerText")
+            .await
+            .as_str()
+            .unwrap()
+            .contains("stock_lock")
+    );
     browser.eval("document.querySelector('#close').click()").await;
     browser.write("#filter-name", "").await;
     browser.picture(&pictures().join("over-dark.png")).await;
@@ -239,7 +260,10 @@ async fn a_look_at_ten_thousand_keeps_the_page_busy_for_less_than_100_ms() {
     browser.until("document.querySelector('#count-requests')?.textContent?.includes(',')").await;
     // The first looks have all rows; from there on what changes is what comes and goes.
     browser.until("Number(document.documentElement.dataset.looks) >= 3").await;
-    let (from, busy) = (browser.eval("Number(document.documentElement.dataset.looks)").await, browser.busy().await);
+    let (from, busy) = (
+        browser.eval("Number(document.documentElement.dataset.looks)").await,
+        browser.busy().await,
+    );
     let churn = Arc::new(tokio::sync::Notify::new());
     let more = {
         let churn = Arc::clone(&churn);
@@ -254,12 +278,18 @@ async fn a_look_at_ten_thousand_keeps_the_page_busy_for_less_than_100_ms() {
             }
         })
     };
-    let until = format!("Number(document.documentElement.dataset.looks) >= {}", from.as_u64().unwrap() + 10);
+    let until = format!(
+        "Number(document.documentElement.dataset.looks) >= {}",
+        from.as_u64().unwrap() + 10
+    );
     // Asked seldom, since asking is work too.
     while browser.eval(&until).await != serde_json::json!(true) {
         tokio::time::sleep(Duration::from_millis(250)).await;
     }
-    let (to, busy_then) = (browser.eval("Number(document.documentElement.dataset.looks)").await, browser.busy().await);
+    let (to, busy_then) = (
+        browser.eval("Number(document.documentElement.dataset.looks)").await,
+        browser.busy().await,
+    );
     churn.notify_one();
     more.await.unwrap();
     let looks = (to.as_u64().unwrap() - from.as_u64().unwrap()) as f64;

@@ -109,7 +109,8 @@ async fn filters_and_lines_bound_what_is_written() {
     let service = service().await;
     let none = out(&ps(&[&service.url(""), "--filter", "no such route"]).await);
     assert!(none.contains("nothing matches the filter") && !none.contains("/stuck"), "{none}");
-    let some = out(&ps(&[&service.url(""), "--filter", &format!("ps.rs:{}", line("// waits"))]).await);
+    let some =
+        out(&ps(&[&service.url(""), "--filter", &format!("ps.rs:{}", line("// waits"))]).await);
     assert!(some.contains("/stuck"), "{some}");
     let zero = out(&ps(&[&service.url(""), "--lines", "0"]).await);
     assert!(zero.contains("more: --lines"), "{zero}");

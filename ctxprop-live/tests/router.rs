@@ -23,8 +23,14 @@ fn app() -> Router {
     Router::new().route("/stuck", get(stuck)).route("/shown", get(stuck))
 }
 
-const PATHS: [&str; 6] =
-    ["/debug/ctx", "/debug/ctx/page.js", "/debug/ctx/page.css", "/debug/ctx/events", "/debug/ctx/recent", "/debug/ctx/work/1"];
+const PATHS: [&str; 6] = [
+    "/debug/ctx",
+    "/debug/ctx/page.js",
+    "/debug/ctx/page.css",
+    "/debug/ctx/events",
+    "/debug/ctx/recent",
+    "/debug/ctx/work/1",
+];
 
 /// Served by axum alone, without the addresses of peers.
 async fn plain(router: Router) -> SocketAddr {
@@ -74,13 +80,13 @@ async fn it_answers_loopback_only_unless_told_otherwise() {
         eprintln!("skipped: this machine has no address but loopback's");
         return;
     };
-    for (view, status) in [
-        (View::new(), StatusCode::FORBIDDEN),
-        (View::new().for_everyone(), StatusCode::OK),
-    ] {
+    for (view, status) in
+        [(View::new(), StatusCode::FORBIDDEN), (View::new().for_everyone(), StatusCode::OK)]
+    {
         let listener = TcpListener::bind("0.0.0.0:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let server = tokio::spawn(async move { drop(ctxprop_axum::serve(listener, view.router()).await) });
+        let server =
+            tokio::spawn(async move { drop(ctxprop_axum::serve(listener, view.router()).await) });
         let answer = reqwest::get(format!("http://{own}:{port}/debug/ctx")).await.unwrap();
         assert_eq!(answer.status(), status);
         if status == StatusCode::FORBIDDEN {
@@ -94,9 +100,15 @@ async fn it_answers_loopback_only_unless_told_otherwise() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_came_through_a_proxy_or_under_another_name_is_refused() {
     let service = Service::start(app()).await;
-    for (name, value) in [("x-forwarded-for", "10.0.0.7"), ("forwarded", "for=10.0.0.7"), ("via", "1.1 a"), ("host", "evil.example")] {
+    for (name, value) in [
+        ("x-forwarded-for", "10.0.0.7"),
+        ("forwarded", "for=10.0.0.7"),
+        ("via", "1.1 a"),
+        ("host", "evil.example"),
+    ] {
         for path in PATHS {
-            let answer = service.client.get(service.url(path)).header(name, value).send().await.unwrap();
+            let answer =
+                service.client.get(service.url(path)).header(name, value).send().await.unwrap();
             assert_eq!(answer.status(), StatusCode::FORBIDDEN, "{name} at {path}");
         }
     }
@@ -123,10 +135,11 @@ async fn baggage_is_told_by_key_and_values_where_the_policy_says_so() {
         let text = service.snapshot().await.to_string();
         assert!(!text.contains("u-7") && !text.contains("gold"), "{text}");
         request.abort();
-        service.until(|snapshot| {
-            service::works(snapshot).all(|work| work["name"] != "GET /shown").then_some(())
-        })
-        .await;
+        service
+            .until(|snapshot| {
+                service::works(snapshot).all(|work| work["name"] != "GET /shown").then_some(())
+            })
+            .await;
     }
 }
 
@@ -143,7 +156,8 @@ async fn it_is_not_switched_on_by_somebody_elses_page() {
 #[tokio::test(flavor = "multi_thread")]
 async fn json_is_given_to_who_accepts_it() {
     let service = Service::start(app()).await;
-    let request = service.client.get(service.url("/debug/ctx")).header("accept", "application/json");
+    let request =
+        service.client.get(service.url("/debug/ctx")).header("accept", "application/json");
     let answer: serde_json::Value = request.send().await.unwrap().json().await.unwrap();
     assert_eq!(answer["version"], ctxprop_live::model::VERSION);
     let gone = service.client.get(service.url("/debug/ctx/work/0")).send().await.unwrap();

@@ -134,8 +134,10 @@ async fn a_stuck_request_is_found_with_file_and_line() {
     assert_eq!(found["state"], "waiting");
     assert_eq!(found["trace"]["trace_id"].as_str().unwrap().len(), 32, "{found:#}");
     assert_eq!(found["budget"]["granted_ms"], 7_200_000);
-    let expected =
-        told(&[(0, "checkout", "reserve", "// checkout"), (1, "reserve", "Pending<()>", "// never ready")]);
+    let expected = told(&[
+        (0, "checkout", "reserve", "// checkout"),
+        (1, "reserve", "Pending<()>", "// never ready"),
+    ]);
     assert_eq!(awaits(&found), expected, "{found:#}");
 }
 
@@ -152,7 +154,8 @@ async fn both_branches_of_a_join_are_found() {
     let service = Service::start(app()).await;
     let _request = service.get("/both");
     let found = service.work(waits("GET /both")).await;
-    let lines: Vec<_> = awaits(&found).into_iter().map(|(_, function, _, line)| (function, line)).collect();
+    let lines: Vec<_> =
+        awaits(&found).into_iter().map(|(_, function, _, line)| (function, line)).collect();
     assert!(lines.contains(&("reserve".to_owned(), line("// never ready"))), "{found:#}");
     assert!(lines.contains(&("slow".to_owned(), line("// sleeps"))), "{found:#}");
 }
@@ -187,7 +190,9 @@ async fn what_ended_and_did_not_unwind_stands_on_top_with_who_ended_it() {
     let service = Service::start(app()).await;
     let _request = service.get("/leaks");
     let _other = service.get("/checkout/1");
-    let leak = service.work(|work| work["state"] == "ended" && work["kind"] == "task" && work["detached"].is_null());
+    let leak = service.work(|work| {
+        work["state"] == "ended" && work["kind"] == "task" && work["detached"].is_null()
+    });
     let leak = leak.await;
     assert!(leak["name"].as_str().unwrap().ends_with("stuck::hold"), "{leak:#}");
     assert_eq!(leak["end"]["cause"], "cancelled");
@@ -215,7 +220,8 @@ async fn what_is_over_is_told_by_family_and_by_how_long_it_took() {
             let families = snapshot["recent"]["families"].as_array()?;
             let family = families.iter().find(|family| family["how"] == how)?;
             let buckets = family["buckets"].as_array()?;
-            let last = buckets.iter().flat_map(|bucket| bucket["last"].as_array().into_iter().flatten());
+            let last =
+                buckets.iter().flat_map(|bucket| bucket["last"].as_array().into_iter().flatten());
             last.into_iter().find(|ended| ended["name"] == name).cloned()
         })
     };

@@ -61,7 +61,7 @@ export class Recent {
     const last = families.find((family) => family.how === how)?.buckets[Number(n)]?.last ?? [];
     const rows = last.map((one) => {
       const waited = one.awaits?.at(-1);
-      const where = waited ? `waited at ${place(waited.place)} for ${short(waited.what)}` : one.end.by ? `ended at ${fullPlace(one.end.by)}` : cause(one.end);
+      const where = waited ? `waited at ${place(waited.place)} for ${short(waited.what)}` : one.end.by ? `ended at ${fullPlace(one.end.by)}` : how === "finished" ? "" : cause(one.end);
       return element("div", { className: "ended" },
         element("span", { className: "number", text: duration(one.took_ms) }),
         element("span", { text: one.name, title: one.name }),

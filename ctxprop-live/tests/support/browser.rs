@@ -40,7 +40,12 @@ impl Drop for Browser {
 /// The program, or `None` and a line that says so where there is none.
 pub(crate) fn program() -> Option<&'static str> {
     let runs = |program: &&str| {
-        Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
+        Command::new(program)
+            .arg("--version")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .is_ok()
     };
     let found = PROGRAMS.into_iter().find(runs);
     if found.is_none() {
@@ -51,7 +56,8 @@ pub(crate) fn program() -> Option<&'static str> {
 
 impl Browser {
     pub(crate) async fn start(program: &str, name: &str) -> Browser {
-        let profile = std::env::temp_dir().join(format!("ctxprop-live-{name}-{}", std::process::id()));
+        let profile =
+            std::env::temp_dir().join(format!("ctxprop-live-{name}-{}", std::process::id()));
         let mut child = Command::new(program)
             .args(["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"])
             .args(["--no-first-run", "--disable-extensions", "--hide-scrollbars", "--mute-audio"])
@@ -91,18 +97,25 @@ impl Browser {
         let answers = Arc::clone(&waiting);
         tokio::spawn(async move {
             while let Some(Ok(message)) = stream.next().await {
-                let Ok(message) = serde_json::from_str::<Value>(message.to_text().unwrap_or("")) else { continue };
-                let waits = message["id"].as_u64().and_then(|id| answers.lock().unwrap().remove(&id));
+                let Ok(message) = serde_json::from_str::<Value>(message.to_text().unwrap_or(""))
+                else {
+                    continue;
+                };
+                let waits =
+                    message["id"].as_u64().and_then(|id| answers.lock().unwrap().remove(&id));
                 match waits {
                     Some(waits) => drop(waits.send(message)),
                     // What a test would else never show.
-                    None if message["method"] == "Runtime.exceptionThrown" => eprintln!("the page: {message:#}"),
+                    None if message["method"] == "Runtime.exceptionThrown" => {
+                        eprintln!("the page: {message:#}")
+                    }
                     None => {}
                 }
             }
         });
         let next = std::sync::atomic::AtomicU64::new(1);
-        let mut browser = Browser { child, profile, commands, waiting, next, session: String::new() };
+        let mut browser =
+            Browser { child, profile, commands, waiting, next, session: String::new() };
         let target = browser.call("Target.createTarget", json!({ "url": "about:blank" })).await;
         let attach = json!({ "targetId": target["targetId"], "flatten": true });
         let session = browser.call("Target.attachToTarget", attach).await;
@@ -131,7 +144,8 @@ impl Browser {
     }
 
     pub(crate) async fn size(&self, width: u32, height: u32) {
-        let metrics = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
+        let metrics =
+            json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
         self.call("Emulation.setDeviceMetricsOverride", metrics).await;
     }
 
@@ -156,7 +170,8 @@ impl Browser {
     pub(crate) async fn until(&self, script: &str) -> Value {
         let ask = async {
             loop {
-                let at_a_frame = format!("new Promise(done => requestAnimationFrame(() => done({script})))");
+                let at_a_frame =
+                    format!("new Promise(done => requestAnimationFrame(() => done({script})))");
                 let value = self.eval(&at_a_frame).await;
                 if value != json!(false) && !value.is_null() && value != json!("") {
                     return value;
@@ -165,7 +180,10 @@ impl Browser {
         };
         match tokio::time::timeout(PATIENCE, ask).await {
             Ok(value) => value,
-            Err(_) => panic!("never: {script}\n{}", self.eval("document.body.innerText.slice(0, 1500)").await),
+            Err(_) => panic!(
+                "never: {script}\n{}",
+                self.eval("document.body.innerText.slice(0, 1500)").await
+            ),
         }
     }
 
@@ -177,7 +195,8 @@ impl Browser {
         );
         let at = self.eval(&script).await;
         for kind in ["mousePressed", "mouseReleased"] {
-            let event = json!({ "type": kind, "x": at[0], "y": at[1], "button": "left", "clickCount": 1 });
+            let event =
+                json!({ "type": kind, "x": at[0], "y": at[1], "button": "left", "clickCount": 1 });
             self.call("Input.dispatchMouseEvent", event).await;
         }
     }
@@ -198,7 +217,8 @@ impl Browser {
     /// How much processor time the main thread has had for its tasks in all, in milliseconds.
     pub(crate) async fn busy(&self) -> f64 {
         let metrics = self.call("Performance.getMetrics", json!({})).await;
-        let metric = metrics["metrics"].as_array().unwrap().iter().find(|one| one["name"] == "TaskDuration");
+        let metric =
+            metrics["metrics"].as_array().unwrap().iter().find(|one| one["name"] == "TaskDuration");
         metric.unwrap()["value"].as_f64().unwrap() * 1000.0
     }
 }

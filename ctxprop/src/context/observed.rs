@@ -130,9 +130,7 @@ mod on {
     }
 
     /// Why, when and where it was ended, if that was recorded: what the end began with, not what inherited it.
-    pub(crate) fn end(
-        ctx: &Ctx,
-    ) -> Option<(Cause, Instant, Option<&'static Location<'static>>)> {
+    pub(crate) fn end(ctx: &Ctx) -> Option<(Cause, Instant, Option<&'static Location<'static>>)> {
         let cause = ctx.header().recorded_cause()?;
         let source = ctx.header().enders().find_map(|ender| {
             let moment = ender.end.moment().filter(|moment| !moment.is_inherited())?;

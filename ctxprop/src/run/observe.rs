@@ -24,8 +24,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::context::observed::{self, TELL, Told};
 use crate::cause::Cause;
+use crate::context::observed::{self, TELL, Told};
 use crate::ctx::Ctx;
 pub use crate::run::watch::{Kind, Outcome};
 

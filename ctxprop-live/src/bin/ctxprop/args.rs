@@ -83,7 +83,8 @@ fn every(parser: &mut lexopt::Parser) -> Result<Duration, lexopt::Error> {
         None => {
             let mut next = parser.raw_args()?;
             // A PID is a number too: what is a number and the last argument is that.
-            let is_seconds = next.peek().and_then(|it| it.to_str()).is_some_and(|it| it.parse::<f64>().is_ok());
+            let is_seconds =
+                next.peek().and_then(|it| it.to_str()).is_some_and(|it| it.parse::<f64>().is_ok());
             let rest = next.as_slice().len();
             if is_seconds && rest > 1 { next.next() } else { None }
         }
@@ -108,7 +109,10 @@ mod tests {
     fn a_number_is_a_process_and_all_else_a_url() {
         assert_eq!(of("ctxprop ps 17"), Ok(Command::Ps(ps(Target::Pid(17)))));
         let url = "http://127.0.0.1:6060";
-        assert_eq!(of(&format!("ctxprop ps {url}")), Ok(Command::Ps(ps(Target::Url(url.to_owned())))));
+        assert_eq!(
+            of(&format!("ctxprop ps {url}")),
+            Ok(Command::Ps(ps(Target::Url(url.to_owned()))))
+        );
     }
 
     #[test]

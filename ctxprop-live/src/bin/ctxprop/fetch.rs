@@ -97,7 +97,8 @@ pub(crate) struct Page {
 
 impl Page {
     pub(crate) fn at(url: &str) -> Result<Page, Problem> {
-        let with_scheme = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
+        let with_scheme =
+            if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
         let no_url = || Problem::NoUrl(url.to_owned());
         let parsed: Uri = with_scheme.parse().map_err(|_| no_url())?;
         if parsed.scheme_str() != Some("http") {
@@ -109,7 +110,11 @@ impl Page {
             return Err(no_url());
         }
         let path = parsed.path().trim_end_matches('/');
-        let path = if path.ends_with("/debug/ctx") { path.to_owned() } else { format!("{path}/debug/ctx") };
+        let path = if path.ends_with("/debug/ctx") {
+            path.to_owned()
+        } else {
+            format!("{path}/debug/ctx")
+        };
         let whole = format!("http://{authority}{path}");
         Ok(Page {
             url: whole.parse().map_err(|_| no_url())?,
@@ -136,7 +141,8 @@ impl Page {
         let url = self.url.to_string();
         let unreachable = |error| Problem::Unreachable(url.clone(), error);
         let broken = |error: hyper::Error| Problem::Broken(url.clone(), error.to_string());
-        let stream = TcpStream::connect((self.host.as_str(), self.port)).await.map_err(unreachable)?;
+        let stream =
+            TcpStream::connect((self.host.as_str(), self.port)).await.map_err(unreachable)?;
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
         // It ends with the answer; what goes wrong with it, the answer tells.
@@ -149,7 +155,8 @@ impl Page {
         let answer = sender.send_request(request).await.map_err(broken)?;
         let status = answer.status();
         let body = Limited::new(answer.into_body(), LARGEST).collect().await;
-        let body = body.map_err(|error| Problem::Broken(url.clone(), error.to_string()))?.to_bytes();
+        let body =
+            body.map_err(|error| Problem::Broken(url.clone(), error.to_string()))?.to_bytes();
         if status == StatusCode::NOT_FOUND {
             return Err(Problem::NoPage(url));
         }

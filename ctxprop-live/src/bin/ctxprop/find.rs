@@ -78,7 +78,8 @@ mod linux {
 
     /// Words of 32 bits, each in the order of the machine.
     fn ip(hex: &str) -> Option<IpAddr> {
-        let word = |at: usize| u32::from_str_radix(hex.get(at..at + 8)?, 16).ok().map(u32::to_ne_bytes);
+        let word =
+            |at: usize| u32::from_str_radix(hex.get(at..at + 8)?, 16).ok().map(u32::to_ne_bytes);
         match hex.len() {
             8 => Some(Ipv4Addr::from(word(0)?).into()),
             32 => {
@@ -124,7 +125,9 @@ mod linux {
 
         #[test]
         fn only_what_loopback_reaches() {
-            let by = |address: &str| by_loopback(address.parse().unwrap()).map(|(open, it)| (open, it.to_string()));
+            let by = |address: &str| {
+                by_loopback(address.parse().unwrap()).map(|(open, it)| (open, it.to_string()))
+            };
             assert_eq!(by("127.0.0.1:1"), Some((false, "127.0.0.1:1".to_owned())));
             assert_eq!(by("0.0.0.0:1"), Some((true, "127.0.0.1:1".to_owned())));
             assert_eq!(by("[::]:1"), Some((true, "[::1]:1".to_owned())));

@@ -44,7 +44,11 @@ impl Terminal {
         if !stdout.is_terminal() {
             // `COLUMNS` is for scripts that know better.
             let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
-            return Terminal { width: columns.unwrap_or(WIDTH).max(40), height: None, colour: false };
+            return Terminal {
+                width: columns.unwrap_or(WIDTH).max(40),
+                height: None,
+                colour: false,
+            };
         }
         let (width, height) = match terminal_size_of(&stdout) {
             Some((Width(width), Height(height))) => (usize::from(width), usize::from(height)),

@@ -27,7 +27,8 @@ pub(crate) fn written(snapshot: &Snapshot, ps: &Ps, terminal: &Terminal) -> Stri
     let tops = tops(snapshot, ps.filter.as_deref());
     let below = below(snapshot);
     // The head, what ended, and a line that is free.
-    let fits = terminal.height.map(|height| height.saturating_sub(5 + recent_lines(&snapshot.recent)));
+    let fits =
+        terminal.height.map(|height| height.saturating_sub(5 + recent_lines(&snapshot.recent)));
     let room = if ps.lines.is_some() { usize::MAX } else { fits.unwrap_or(usize::MAX) };
     let (mut lines, mut shown) = (Vec::new(), 0);
     for top in tops.iter().take(ps.lines.unwrap_or(usize::MAX)) {
@@ -43,7 +44,8 @@ pub(crate) fn written(snapshot: &Snapshot, ps: &Ps, terminal: &Terminal) -> Stri
     lines.truncate(room);
     lines.iter().for_each(|line| line.write(&mut out, terminal));
     if shown < tops.len() {
-        let more = format!("and {} more: --lines, --filter and --json show them\n", tops.len() - shown);
+        let more =
+            format!("and {} more: --lines, --filter and --json show them\n", tops.len() - shown);
         out.push_str(&terminal.paint(Ink::Faint, &more));
     }
     if snapshot.live.is_empty() {
@@ -73,7 +75,8 @@ fn head(out: &mut String, snapshot: &Snapshot, terminal: &Terminal) {
         out.push_str(&terminal.paint(Ink::Warn, off));
     }
     if counts.untracked > 0 {
-        let full = format!("the bound on memory is reached: {} were not let in\n", counts.untracked);
+        let full =
+            format!("the bound on memory is reached: {} were not let in\n", counts.untracked);
         out.push_str(&terminal.paint(Ink::Warn, &full));
     }
     out.push('\n');
@@ -110,14 +113,22 @@ fn tops<'a>(snapshot: &'a Snapshot, filter: Option<&str>) -> Vec<&'a Work> {
 fn matches(work: &Work, filter: &str) -> bool {
     let has = |text: &str| text.to_lowercase().contains(filter);
     let at = |one: &Await| {
-        has(&one.function) || has(&one.what) || has(&format!("{}:{}", one.place.file, one.place.line))
+        has(&one.function)
+            || has(&one.what)
+            || has(&format!("{}:{}", one.place.file, one.place.line))
     };
     has(&work.name)
         || work.trace.as_ref().is_some_and(|trace| has(&trace.trace_id))
         || work.awaits.iter().any(at)
 }
 
-fn work(lines: &mut Vec<Line>, work_: &Work, below: &HashMap<u64, Vec<&Work>>, indent: &str, now: u64) {
+fn work(
+    lines: &mut Vec<Line>,
+    work_: &Work,
+    below: &HashMap<u64, Vec<&Work>>,
+    indent: &str,
+    now: u64,
+) {
     let age = duration(now.saturating_sub(work_.began));
     let name = if work_.kind == Kind::Request { work_.name.clone() } else { short(&work_.name) };
     let mut rest = Vec::new();
@@ -148,7 +159,13 @@ fn work(lines: &mut Vec<Line>, work_: &Work, below: &HashMap<u64, Vec<&Work>>, i
     if work_.kind == Kind::Request {
         rest.extend(work_.trace.as_ref().map(|trace| format!("trace {}", trace.trace_id)));
     }
-    lines.push(Line { indent: indent.to_owned(), ink, text: name, rest: rest.join(", "), right: age });
+    lines.push(Line {
+        indent: indent.to_owned(),
+        ink,
+        text: name,
+        rest: rest.join(", "),
+        right: age,
+    });
     let inner = format!("{indent}  ");
     for one in &work_.awaits {
         let mut rest = format!("at {}", place(&one.place));
@@ -160,7 +177,11 @@ fn work(lines: &mut Vec<Line>, work_: &Work, below: &HashMap<u64, Vec<&Work>>, i
             what = format!("shield ({}): {what}", left(shield, now));
         }
         if let Some(end) = &one.end {
-            what = format!("ended {} ago, {}: {what}", duration(now.saturating_sub(end.at)), cause(end));
+            what = format!(
+                "ended {} ago, {}: {what}",
+                duration(now.saturating_sub(end.at)),
+                cause(end)
+            );
         }
         let indent = format!("{inner}{}", "  ".repeat(usize::from(one.depth)));
         let right = duration(now.saturating_sub(one.since));
