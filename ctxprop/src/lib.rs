@@ -117,6 +117,8 @@ pub mod rules;
 pub mod run;
 mod span;
 mod sync;
+#[cfg(feature = "testing")]
+pub mod testing;
 #[cfg(feature = "tonic")]
 mod tonic;
 pub mod trust;
@@ -148,6 +150,9 @@ pub use ctxprop_macros::Baggage;
 #[doc = include_str!("../docs/propagate.md")]
 #[cfg(feature = "macros")]
 pub use ctxprop_macros::propagate;
+#[doc = include_str!("../docs/test.md")]
+#[cfg(all(feature = "macros", feature = "testing"))]
+pub use ctxprop_macros::test;
 pub use end::cause::{Cancelled, Cause};
 pub use needs_ctx::{Awaitable, NeedsCtx};
 pub use run::carry::Carry;
