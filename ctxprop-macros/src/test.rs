@@ -151,7 +151,8 @@ pub(crate) fn expand(args: TokenStream, item: TokenStream) -> TokenStream {
 fn written(function: &ItemFn, args: &Args) -> TokenStream {
     let ItemFn { attrs, vis, sig, block, .. } = function;
     let (name, inputs, output) = (&sig.ident, &sig.inputs, &sig.output);
-    let site = Span::mixed_site().located_at(name.span());
+    // As if the user had written it: what `#[propagate]` generates is to find its own names in the user's code.
+    let site = Span::call_site().located_at(name.span());
     let (krate, in_crate) = (args.krate.path(), args.krate.argument());
     let handed_on = args.handed_on.iter().cloned().chain(in_crate);
     let ctx = Ident::new("ctx", Span::mixed_site());

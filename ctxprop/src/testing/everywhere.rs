@@ -258,9 +258,7 @@ where
         let gave = ledger.gave();
         let mut found = ran.found;
         found.extend(gave.iter().filter(|gave| gave.skipped).map(Found::skipped));
-        let end = ran.end;
-        let mut failed = false;
-        let mut end = end;
+        let (mut end, mut failed) = (ran.end, false);
         if let Some(outcome) = ran.outcome {
             if let (Ok(output), Some(gave)) = (&outcome, gave.iter().find(|gave| gave.own))
                 && output.says_done()
@@ -288,8 +286,9 @@ where
         found.retain(|found| !self.allowed.contains(&found.finding));
         if ran.leaves_reached && !found.is_empty() {
             let gave = if failed { &gave[..] } else { &[] };
-            let report = Report { number: *number, end: end.as_ref(), found: &found, gave };
-            return Err(format!("{report}, seed {})", self.seed));
+            let (number, seed) = (*number, self.seed);
+            let report = Report { number, seed, end: end.as_ref(), found: &found, gave };
+            return Err(report.to_string());
         }
         *number += usize::from(ran.leaves_reached);
         Ok(ran.leaves_reached)

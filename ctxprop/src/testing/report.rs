@@ -91,6 +91,7 @@ impl Found {
 /// All that is told of one run.
 pub(super) struct Report<'a> {
     pub(super) number: usize,
+    pub(super) seed: u64,
     pub(super) end: Option<&'a End>,
     pub(super) found: &'a [Found],
     /// The awaits that gave the end, where a check of the test's failed: one of them is why.
@@ -104,13 +105,14 @@ impl fmt::Display for Report<'_> {
             None => writeln!(f, "without any end")?,
         }
         for found in self.found {
-            writeln!(f, "  - {}", found.text)?;
+            // Texts of several lines stay under their dash.
+            writeln!(f, "  - {}", found.text.replace('\n', "\n    "))?;
         }
         for gave in self.gave {
             let how =
                 if gave.outcome == Outcome::Refused { "did not begin" } else { "was given up" };
             writeln!(f, "  after it, `{}` {how}, at {}", gave.name, gave.place)?;
         }
-        write!(f, "  (run {})", self.number)
+        write!(f, "  (run {}, seed {})", self.number, self.seed)
     }
 }

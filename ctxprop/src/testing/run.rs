@@ -141,14 +141,12 @@ pub(super) fn run<T, F: Future<Output = T>>(
     });
     let untracked = untracked(runtime, ledger, untracked_before);
     if untracked > 0 {
-        let text = format!(
-            "{} of `tokio::spawn` still running, which has no context and ends with nothing: `ctx.spawn(..)`",
-            if untracked == 1 {
-                "a task is".to_owned()
-            } else {
-                format!("{} tasks are", untracked)
-            },
-        );
+        let what = match untracked {
+            1 => "a task of `tokio::spawn` is".to_owned(),
+            many => format!("{many} tasks of `tokio::spawn` are"),
+        };
+        let text =
+            format!("{what} still running, without a context that could end it: `ctx.spawn(..)`");
         found.push(Found::new(Finding::Untracked, text));
     }
     Ran { outcome, end, found, leaves_reached }

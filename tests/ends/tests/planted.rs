@@ -4,8 +4,7 @@
 
 use std::sync::Arc;
 
-use ctxprop::testing::{Finding, Phase, World, ends_everywhere, given};
-use ctxprop::{Cancelled, Cause};
+use ctxprop::testing::{Finding, World, given};
 use ends::{Shop, leaks, loses, right, swallows, unshielded};
 
 /// Where `file` says `// planted`, as reports name it.
@@ -71,7 +70,7 @@ fn a_lost_task_that_has_no_context_is_found() {
         .ends_everywhere(|_, shop| loses::checkout_behind(shop))
         .try_check(nothing)
         .unwrap_err();
-    assert!(report.contains("a task is of `tokio::spawn` still running"), "{report}");
+    assert!(report.contains("a task of `tokio::spawn` is still running"), "{report}");
 }
 
 #[test]
