@@ -55,7 +55,7 @@ pub(crate) struct Inner {
 #[cfg(feature = "testing")]
 impl Inner {
     pub(crate) fn transport(&self) -> crate::testing::Via<'_> {
-        match &self.script {
+        match self.script.clone().or_else(crate::testing::script) {
             Some(script) => crate::testing::Via::Script(script),
             None => crate::testing::Via::Http(&self.http),
         }

@@ -47,9 +47,12 @@ use crate::send::Transport;
 
 mod answer;
 mod asked;
+mod here;
 
 pub use answer::Answer;
 pub use asked::Asked;
+pub use here::Here;
+pub(crate) use here::script;
 
 /// Of which [`Script::client`] asks: a name of one word, so inside of the mesh, and told baggage.
 const BASE: &str = "http://scripted/";
@@ -187,7 +190,7 @@ impl Script {
 /// What carries a client's hops.
 pub(crate) enum Via<'a> {
     Http(&'a reqwest::Client),
-    Script(&'a Script),
+    Script(Script),
 }
 
 impl Transport for Via<'_> {

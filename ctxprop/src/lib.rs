@@ -71,12 +71,14 @@
 //! | say who may know what | [`trust`] |
 //! | find roots that should not be | [`detached`] |
 //! | understand what the compiler says | [`messages`] |
+//! | test every way it can end | the module `testing`, with the feature of that name |
 //!
 //! # Features
 //!
 //! `macros` (default) has `#[propagate]` and `#[derive(Baggage)]`. `axum` implements axum's traits for [`Ctx`] and
 //! [`Cancelled`]; `ctxprop-axum` turns it on. `tonic` makes [`Cancelled`] a `tonic::Status` and reads it out of one, and
-//! makes tonic's metadata a [carrier](wire); `ctxprop-tonic` turns it on.
+//! makes tonic's metadata a [carrier](wire); `ctxprop-tonic` turns it on. `testing` is for `[dev-dependencies]`: `#[ctxprop::test]`
+//! and the module `testing`.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

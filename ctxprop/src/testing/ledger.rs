@@ -41,8 +41,8 @@ pub(super) struct Record {
 
 impl Record {
     /// The function that it awaits, or what else it is.
-    pub(super) fn name(&self) -> &str {
-        observe::function(self.awaits).unwrap_or(self.awaits)
+    pub(super) fn name(&self) -> String {
+        observe::function(self.awaits).map_or_else(|| short(self.awaits), str::to_owned)
     }
 }
 
@@ -91,6 +91,15 @@ struct State {
 
 #[derive(Default)]
 pub(super) struct Ledger(Mutex<State>);
+
+/// The name of a type without the paths in it.
+fn short(name: &str) -> String {
+    let mut short = String::new();
+    for part in name.split_inclusive(|c: char| !c.is_alphanumeric() && !"_:".contains(c)) {
+        short.push_str(part.rsplit("::").next().unwrap_or(part));
+    }
+    short
+}
 
 /// Something of the run that still lives.
 #[derive(Clone, Debug)]
@@ -232,7 +241,7 @@ impl State {
 
     fn fire(&mut self, id: Id) -> Option<(Canceller, Cause)> {
         let record = self.alive.get(&id)?;
-        let (place, name) = (record.place, record.name().to_owned());
+        let (place, name) = (record.place, record.name());
         let (plan, canceller) = self.plan.take()?;
         self.fired = Some(Fired { place, name, at: Instant::now() });
         Some((canceller, plan.cause))
@@ -254,7 +263,7 @@ impl State {
         let mut above =
             std::iter::successors(record.parent, |id| find(id)?.parent).filter_map(|id| find(&id));
         let own = !above.any(|above| above.kind == Kind::Task);
-        let (place, name) = (record.place, record.name().to_owned());
+        let (place, name) = (record.place, record.name());
         self.gave.push(Gave { place, name, outcome, skipped, own });
     }
 }
