@@ -16,7 +16,7 @@ use crate::ctx::Ctx;
 ///
 /// # Examples
 ///
-/// ```
+/// ```rust,test_harness
 /// use std::time::Duration;
 /// use ctxprop::testing;
 /// use ctxprop::Ctx;
@@ -27,7 +27,7 @@ use crate::ctx::Ctx;
 ///     testing::elapse(Duration::from_secs(5)).await;
 ///     assert_eq!(ctx.remaining(), Some(Duration::from_secs(5)));
 /// }
-/// # half_of_a_budget_is_left();
+/// # fn main() {}
 /// ```
 pub async fn elapse(time: Duration) {
     let until = Instant::now() + time;
@@ -45,7 +45,7 @@ pub async fn elapse(time: Duration) {
 ///
 /// # Examples
 ///
-/// ```
+/// ```rust,test_harness
 /// use std::time::Duration;
 /// use ctxprop::{Cause, Ctx, testing};
 ///
@@ -55,7 +55,7 @@ pub async fn elapse(time: Duration) {
 ///     testing::exhaust(&ctx).await;
 ///     assert_eq!(ctx.cause(), Some(Cause::DeadlineExceeded));
 /// }
-/// # it_ends_on_time();
+/// # fn main() {}
 /// ```
 pub async fn exhaust(ctx: &Ctx) {
     match ctx.deadline() {

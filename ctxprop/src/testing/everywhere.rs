@@ -44,7 +44,7 @@ const LIMIT: usize = 10_000;
 /// ends_everywhere(|_| nap()).check(|world| {
 ///     // It was through, or says why not.
 ///     let napped = world.output().is_some_and(Result::is_ok);
-///     assert_eq!(napped, world.end().is_none());
+///     assert_eq!(napped, !world.was_told());
 /// });
 /// ```
 pub fn ends_everywhere<A, B>(body: B) -> EndsEverywhere<(), impl Fn(), impl Fn(Ctx, ()) -> A>
@@ -265,7 +265,8 @@ where
             {
                 found.push(Found::swallowed(gave));
             }
-            let world = World { state: state.clone(), outcome, end, number: *number };
+            let was_told = gave.iter().any(|gave| gave.own);
+            let world = World { state: state.clone(), outcome, end, was_told, number: *number };
             // What was not reached was through before: that run was looked at.
             if ran.leaves_reached {
                 let _entered = runtime.enter();

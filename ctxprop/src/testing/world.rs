@@ -80,6 +80,7 @@ pub struct World<S, T> {
     pub(super) state: S,
     pub(super) outcome: Result<T, Cancelled>,
     pub(super) end: Option<End>,
+    pub(super) was_told: bool,
     pub(super) number: usize,
 }
 
@@ -111,6 +112,12 @@ impl<S, T> World<S, T> {
     /// Why the context ended; `None` in the first run, which goes through.
     pub fn cause(&self) -> Option<&Cause> {
         self.end.as_ref().map(|end| &end.cause)
+    }
+
+    /// Whether an await of the future gave the end, be it refused or given up. Not so in the first run, nor where the end came
+    /// too late, behind the last await: the future could not know then. Tasks beside it do not count.
+    pub fn was_told(&self) -> bool {
+        self.was_told
     }
 
     /// The number of the run, from 0.

@@ -43,6 +43,11 @@ impl Shop {
     }
 }
 
+/// The code of the page is compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/testing.md")]
+mod page {}
+
 const ROUND_TRIP: Duration = Duration::from_millis(20);
 
 #[ctxprop::propagate]

@@ -62,6 +62,7 @@ fn a_lost_task_is_found() {
     assert!(report.contains("a task is still running, spawned at "), "{report}");
     assert!(report.contains(&place), "{report}");
     assert!(report.contains("`ends::loses::audit`, which waits at "), "{report}");
+    assert!(report.contains("for `Notified<'_>`"), "{report}");
 }
 
 #[test]
