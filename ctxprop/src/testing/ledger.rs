@@ -252,18 +252,26 @@ impl State {
         let Some(record) = self.alive.get(&id).filter(|_| self.fired.is_some()).cloned() else {
             return;
         };
-        if !matches!(record.kind, Kind::Leaf | Kind::Await) || !self.is_ours(&record) {
+        let is_await = matches!(record.kind, Kind::Leaf | Kind::Await);
+        if !(is_await || record.kind == Kind::Run) || !self.is_ours(&record) {
             return;
         }
-        let told = self.told.entry(record.parent).or_default();
-        let skipped =
-            outcome == Outcome::Refused && told.iter().any(|place| *place != record.place);
-        told.insert(record.place);
+        let mut skipped = false;
+        if is_await {
+            let told = self.told.entry(record.parent).or_default();
+            let elsewhere = told.iter().any(|place| *place != record.place);
+            skipped = outcome == Outcome::Refused && elsewhere;
+            told.insert(record.place);
+        }
         let find = |id: &Id| self.alive.get(id).or_else(|| self.gone.get(id));
         let mut above =
             std::iter::successors(record.parent, |id| find(id)?.parent).filter_map(|id| find(&id));
         let own = !above.any(|above| above.kind == Kind::Task);
-        let (place, name) = (record.place, record.name());
+        // What another crate runs under the context is told at the await of it.
+        let around = record.parent.and_then(|id| self.alive.get(&id));
+        let is_leaf = |around: &&Record| matches!(around.kind, Kind::Leaf | Kind::Await);
+        let shown = around.filter(|_| !is_await).filter(is_leaf).unwrap_or(&record);
+        let (place, name) = (shown.place, shown.name());
         self.gave.push(Gave { place, name, outcome, skipped, own });
     }
 }
