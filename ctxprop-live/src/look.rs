@@ -83,7 +83,7 @@ fn works(entries: &[Arc<Entry>], shown: &Shown, now: u64) -> Vec<Work> {
         match above {
             // A server's layer polls the handler itself: that is the request.
             Some(above) if above.kind == Polled::Request && is_of(entry, above) => {
-                merged.push(work)
+                merged.push(work);
             }
             _ => works.push(work),
         }

@@ -73,7 +73,7 @@
 //! # Features
 //!
 //! None is on by default. `axum` makes [`Error`] a response. `metrics` counts. `middleware` has the same, retries aside, for a chain of reqwest-middleware: see
-//! [`ClientBuilder`]'s `build_middleware`. `tower` has the same for any other client of the crate `http`, hyper-util's
+//! [`ClientBuilder`]'s `build_middleware`. `testing` has a client that answers from a script, without sockets: see the module `testing`. `tower` has the same for any other client of the crate `http`, hyper-util's
 //! among them: see its `build_layer`. `brotli`, `charset`, `cookies`, `deflate`, `form`, `gzip`, `http2`, `json`,
 //! `multipart`, `query`, `rustls`, `rustls-no-provider`, `socks`, `stream` and `system-proxy` are reqwest's features of
 //! the same names. Those it has beside them work as well, where your crate depends on reqwest with them: without
@@ -101,6 +101,8 @@ mod request;
 mod response;
 mod retry;
 mod send;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use builder::ClientBuilder;
 pub use client::Client;

@@ -71,12 +71,14 @@
 //! | say who may know what | [`trust`] |
 //! | find roots that should not be | [`detached`] |
 //! | understand what the compiler says | [`messages`] |
+//! | test every way it can end | the module `testing`, with the feature of that name |
 //!
 //! # Features
 //!
 //! `macros` (default) has `#[propagate]` and `#[derive(Baggage)]`. `axum` implements axum's traits for [`Ctx`] and
 //! [`Cancelled`]; `ctxprop-axum` turns it on. `tonic` makes [`Cancelled`] a `tonic::Status` and reads it out of one, and
-//! makes tonic's metadata a [carrier](wire); `ctxprop-tonic` turns it on.
+//! makes tonic's metadata a [carrier](wire); `ctxprop-tonic` turns it on. `testing` is for `[dev-dependencies]`: `#[ctxprop::test]`
+//! and the module `testing`.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -117,6 +119,8 @@ pub mod rules;
 pub mod run;
 mod span;
 mod sync;
+#[cfg(feature = "testing")]
+pub mod testing;
 #[cfg(feature = "tonic")]
 mod tonic;
 pub mod trust;
@@ -148,6 +152,9 @@ pub use ctxprop_macros::Baggage;
 #[doc = include_str!("../docs/propagate.md")]
 #[cfg(feature = "macros")]
 pub use ctxprop_macros::propagate;
+#[doc = include_str!("../docs/test.md")]
+#[cfg(all(feature = "macros", feature = "testing"))]
+pub use ctxprop_macros::test;
 pub use end::cause::{Cancelled, Cause};
 pub use needs_ctx::{Awaitable, NeedsCtx};
 pub use run::carry::Carry;

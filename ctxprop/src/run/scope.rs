@@ -22,7 +22,7 @@ use crate::ctx::Ctx;
 use crate::needs_ctx::Awaitable;
 use crate::run::current::{self, Kept};
 use crate::run::frame::Kind;
-use crate::run::leaf::Backstop;
+use crate::run::leaf::{Backstop, Why};
 use crate::run::wait;
 use crate::run::watch::{Kind as Watched, Outcome, Watch};
 
@@ -69,12 +69,13 @@ impl<F> Scope<F> {
 }
 
 impl<F: Future> Scope<F> {
-    /// Polls it as a frame of this kind.
+    /// Polls it as a frame of this kind. What came of it is told by `outcome`.
     #[inline]
     pub(crate) fn poll_as(
         self: Pin<&mut Self>,
         kind: Kind,
         cx: &mut Context<'_>,
+        outcome: impl FnOnce(&F::Output) -> Outcome,
     ) -> Poll<F::Output> {
         let mut this = self.project();
         let ctx = &*this.ctx;
@@ -102,9 +103,9 @@ impl<F: Future> Scope<F> {
                     }
                     polled
                 });
-            if polled.is_ready() {
+            if let Poll::Ready(output) = &polled {
                 *this.kept = Kept::default();
-                polling.ends(Outcome::Ready);
+                polling.ends(outcome(output));
                 return polled;
             }
             // Invariant 3.
@@ -123,7 +124,7 @@ impl<F: Future> Future for Scope<F> {
     ///
     /// When polled after it was ready, as an `async` block does.
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        self.poll_as(Kind::Scope, cx)
+        self.poll_as(Kind::Scope, cx, |_| Outcome::Ready)
     }
 }
 
@@ -150,7 +151,11 @@ impl<F: Future> Run<F> {
         cx: &mut Context<'_>,
     ) -> Poll<Result<F::Output, Cancelled>> {
         let mut scope = self.project().scope;
-        let polled = scope.as_mut().poll_as(kind, cx);
+        let polled = scope.as_mut().poll_as(kind, cx, |output| match output {
+            Ok(_) => Outcome::Ready,
+            Err(Why::GivenUp) => Outcome::GivenUp,
+            Err(Why::Refused | Why::RefusedToo) => Outcome::Refused,
+        });
         polled.map(|output| output.map_err(|_| scope.ctx().cancelled()))
     }
 }
