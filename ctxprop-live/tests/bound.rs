@@ -1,6 +1,8 @@
 //! Memory is bounded, switched off nothing is known, and what is switched on late is found at its next poll. One test, since the
 //! bound is the process's.
 
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
+
 use ctxprop::{Background, Cancelled, Cause, Ctx, propagate};
 use tokio::sync::Notify;
 

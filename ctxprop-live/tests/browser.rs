@@ -2,6 +2,8 @@
 //!
 //! Skipped, with a line that says so, where there is no browser.
 
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
+
 #[path = "support/browser.rs"]
 mod browser;
 #[path = "support/service.rs"]

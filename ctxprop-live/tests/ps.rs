@@ -1,5 +1,6 @@
 //! `ctxprop ps` against a real service: by its URL, and by the number of its process.
 
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 #![cfg(feature = "cli")]
 
 #[path = "support/service.rs"]

@@ -1,5 +1,7 @@
 //! Who may look, at what, and what the router needs.
 
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
+
 #[path = "support/service.rs"]
 mod service;
 

@@ -1,5 +1,7 @@
 //! A planted stuck request is found, with the right file and line; so are a shield, a detached task, a leak, and what ended.
 
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
+
 #[path = "support/service.rs"]
 mod service;
 

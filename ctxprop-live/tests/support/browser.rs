@@ -1,4 +1,6 @@
-//! A real browser, by the DevTools protocol: Debian's `chromium`, or another of that family.
+//! A real browser, by the `DevTools` protocol: Debian's `chromium`, or another of that family.
+
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader};
@@ -107,7 +109,7 @@ impl Browser {
                     Some(waits) => drop(waits.send(message)),
                     // What a test would else never show.
                     None if message["method"] == "Runtime.exceptionThrown" => {
-                        eprintln!("the page: {message:#}")
+                        eprintln!("the page: {message:#}");
                     }
                     None => {}
                 }

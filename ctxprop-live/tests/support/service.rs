@@ -1,6 +1,7 @@
 //! A real service with the page mounted, and who asks it.
 
 #![allow(dead_code, reason = "not every test uses all of it")]
+#![allow(clippy::unwrap_used, reason = "helpers of tests may panic")]
 
 use std::net::SocketAddr;
 use std::time::Duration;

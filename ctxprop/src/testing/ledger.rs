@@ -281,7 +281,7 @@ impl Observer for Ledger {
         let mut state = self.lock();
         let fire = match *event {
             Event::Made(made) => state.made(made),
-            Event::PollBegins { id, within } => {
+            Event::PollBegins { id, within, .. } => {
                 // Parts of joins are made before the join that polls them, and tasks are polled by nobody.
                 if let Some(record) = state.alive.get_mut(&id)
                     && within.is_some()
@@ -291,7 +291,7 @@ impl Observer for Ledger {
                 None
             }
             Event::PollEnds { id, outcome } => state.ends(id, outcome),
-            Event::Gone { id } => {
+            Event::Gone { id, .. } => {
                 if let Some(record) = state.alive.remove(&id) {
                     state.gone.insert(id, record);
                 }
