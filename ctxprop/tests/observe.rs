@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ctxprop::observe::{self, CtxId, Event, Id, Kind, Observer, Outcome};
-use ctxprop::{Background, Cancelled, Ctx, propagate};
+use ctxprop::run::request::Request;
+use ctxprop::{Background, Cancelled, Cause, Ctx, propagate};
 use tokio::task::yield_now;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -256,4 +257,49 @@ fn nobody_is_told_of_what_was_made_before_unless_it_is_polled() {
 
 fn poll_once<F: Future>(future: std::pin::Pin<&mut F>) -> std::task::Poll<F::Output> {
     future.poll(&mut std::task::Context::from_waker(std::task::Waker::noop()))
+}
+
+/// What was told of requests.
+#[derive(Default)]
+struct Requests(Mutex<Vec<String>>);
+
+impl Observer for Requests {
+    fn told(&self, event: &Event<'_>) {
+        let text = match event {
+            Event::Made(made) if made.kind == Kind::Request => format!("{:?}", made.name),
+            Event::Gone { kind: Kind::Request, .. } => "gone".to_owned(),
+            _ => return,
+        };
+        self.0.lock().unwrap().push(text);
+    }
+}
+
+#[test]
+fn a_request_is_told_by_name_which_is_asked_for_where_somebody_is_told() {
+    let ctx = Ctx::background();
+    drop(Request::begins(&ctx, || panic!("nobody is told")));
+    let log = Arc::new(Requests::default());
+    let here = observe::here(Arc::clone(&log) as _);
+    drop((Request::begins(&ctx, || "GET /".to_owned()), Request::none()));
+    drop(here);
+    assert_eq!(*log.0.lock().unwrap(), ["Some(\"GET /\")", "gone"]);
+}
+
+#[test]
+fn who_ended_a_context_is_told_by_the_line_that_did_or_that_set_the_deadline() {
+    let (ctx, canceller) = Ctx::background().with_cancel();
+    let child = ctx.with_value(7).with_cancel().0;
+    assert!(observe::end(&child).is_none() && !observe::has_ended(&child));
+    let _here = observe::here(Arc::new(Log::default()));
+    canceller.cancel_with(Cause::Shutdown);
+    canceller.cancel();
+    let end = observe::end(&child).unwrap();
+    assert_eq!((end.cause, at(end.place.unwrap())), (Cause::Shutdown, "cancel_with".to_owned()));
+
+    let late = ctx.detach("why").with_timeout(Duration::ZERO);
+    let end = observe::end(&late.with_value(7)).unwrap();
+    let place = at(end.place.unwrap());
+    assert_eq!((end.cause, place), (Cause::DeadlineExceeded, "with_timeout".to_owned()));
+    assert_eq!((observe::detached(&late), observe::detached(&ctx)), (Some("why"), None));
+    assert_eq!(observe::granted(&late.detach("on").with_timeout(SECOND)), Some(SECOND));
 }
