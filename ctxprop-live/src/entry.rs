@@ -30,6 +30,8 @@ pub(crate) struct Entry {
     pub(crate) place: &'static Location<'static>,
     pub(crate) ctx: Ctx,
     pub(crate) began: u64,
+    /// What was polled where it was spawned.
+    pub(crate) spawned_in: Option<u64>,
     /// Zero where no thread polls it in this moment.
     running_since: AtomicU64,
     saw_its_end: AtomicBool,
@@ -83,7 +85,7 @@ impl Entry {
         name: Option<Box<str>>,
         (what, place): (&'static str, &'static Location<'static>),
         ctx: Ctx,
-        began: u64,
+        (began, spawned_in): (u64, Option<u64>),
     ) -> Entry {
         Entry {
             id,
@@ -93,6 +95,7 @@ impl Entry {
             place,
             ctx,
             began,
+            spawned_in,
             running_since: AtomicU64::new(0),
             saw_its_end: AtomicBool::new(false),
             awaits: Mutex::default(),

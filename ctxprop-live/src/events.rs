@@ -4,13 +4,15 @@
 //! 1. A look costs a walk over what is live, and no more is sent than what changed: ages and bars move by the page's own clock.
 
 use std::collections::HashMap;
+use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_core::Stream;
 use serde::Serialize;
+use tokio::task::JoinHandle;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::model::{Counts, How, Process, Recent, Snapshot};
@@ -50,13 +52,14 @@ impl Summary {
 struct Looks {
     shared: Arc<Shared>,
     ticks: Interval,
+    /// The look that is under way.
+    looks: Option<JoinHandle<(Snapshot, Vec<Row>)>>,
     known: HashMap<u64, Row>,
 }
 
 impl Looks {
-    fn tell(&mut self, snapshot: &Snapshot) -> Result<Event, serde_json::Error> {
+    fn tell(&mut self, snapshot: &Snapshot, rows: Vec<Row>) -> Result<Event, serde_json::Error> {
         let mut before = std::mem::take(&mut self.known);
-        let rows = rows::rows(snapshot);
         let changed: Vec<&Row> =
             rows.iter().filter(|row| before.remove(&row.id).as_ref() != Some(row)).collect();
         let recent = Summary::of(&snapshot.recent);
@@ -81,10 +84,22 @@ impl Stream for Looks {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
-        this.ticks.poll_tick(cx).map(|_| {
-            let snapshot = crate::look(&this.shared.shown);
-            Some(this.tell(&snapshot))
-        })
+        let looks = match &mut this.looks {
+            Some(looks) => looks,
+            None => {
+                ready!(this.ticks.poll_tick(cx));
+                let look = crate::look_apart(&this.shared.shown, |snapshot| {
+                    let rows = rows::rows(&snapshot);
+                    (snapshot, rows)
+                });
+                this.looks.insert(look)
+            }
+        };
+        let looked = ready!(Pin::new(looks).poll(cx));
+        this.looks = None;
+        // Where the runtime goes down the stream ends with it.
+        let Ok((snapshot, rows)) = looked else { return Poll::Ready(None) };
+        Poll::Ready(Some(this.tell(&snapshot, rows)))
     }
 }
 
@@ -93,5 +108,6 @@ pub(crate) fn stream(
 ) -> Sse<impl Stream<Item = Result<Event, serde_json::Error>>> {
     let mut ticks = interval(shared.every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    Sse::new(Looks { shared, ticks, known: HashMap::new() }).keep_alive(KeepAlive::default())
+    Sse::new(Looks { shared, ticks, looks: None, known: HashMap::new() })
+        .keep_alive(KeepAlive::default())
 }

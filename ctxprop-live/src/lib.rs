@@ -22,6 +22,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use axum::Router;
 use ctxprop::observe;
+use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::model::{Recent, Snapshot};
 use crate::policy::Shown;
@@ -121,6 +122,15 @@ pub fn router() -> Router {
 
 fn look(shown: &Shown) -> Snapshot {
     look::all(watcher(), shown, SINCE.load(Relaxed))
+}
+
+/// The same on a thread for blocking code: where thousands are live it takes some milliseconds, for which no task should wait.
+fn look_apart<T: Send + 'static>(
+    shown: &Shown,
+    then: impl FnOnce(Snapshot) -> T + Send + 'static,
+) -> JoinHandle<T> {
+    let shown = shown.clone();
+    spawn_blocking(move || then(look(&shown)))
 }
 
 fn recent() -> Recent {

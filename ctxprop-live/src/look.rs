@@ -4,7 +4,7 @@
 //! 1. It ends nothing: a deadline that has passed is told, and not recorded.
 //! 2. Of baggage it tells what the policy shows.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::panic::Location;
 use std::sync::Arc;
 
@@ -66,33 +66,26 @@ fn process(observed_since: u64) -> Process {
 }
 
 fn works(entries: &[Arc<Entry>], shown: &Shown, now: u64) -> Vec<Work> {
-    // What stands for a context: its request, or else what was first to run under it.
-    let mut by_ctx: HashMap<CtxId, &Entry> = HashMap::with_capacity(entries.len());
+    let is_request = |entry: &&Arc<Entry>| entry.kind == Polled::Request;
+    let requests: HashMap<CtxId, &Entry> =
+        entries.iter().filter(is_request).map(|entry| (CtxId::of(&entry.ctx), &**entry)).collect();
+    let live: HashSet<u64> = entries.iter().map(|entry| entry.id).collect();
+    let (mut handlers, mut works) = (Vec::new(), Vec::with_capacity(entries.len()));
     for entry in entries {
-        let known = by_ctx.entry(CtxId::of(&entry.ctx)).or_insert(entry);
-        let comes_first = |entry: &Entry| (entry.kind != Polled::Request, entry.id);
-        if comes_first(entry) < comes_first(known) {
-            *known = entry;
-        }
-    }
-    let mut merged = Vec::new();
-    let mut works = Vec::with_capacity(entries.len());
-    for entry in entries {
-        let above = above(entry, &by_ctx);
-        let work = work(entry, above.map(|above| above.id), shown, now);
-        match above {
+        let request = request_of(entry, &requests);
+        let spawned_in = entry.spawned_in.filter(|id| live.contains(id));
+        let work = work(entry, spawned_in.or(request.map(|request| request.id)), shown, now);
+        match request {
             // A server's layer polls the handler itself: that is the request.
-            Some(above) if above.kind == Polled::Request && is_of(entry, above) => {
-                merged.push(work);
-            }
+            Some(request) if is_of(entry, request) => handlers.push((request.id, work)),
             _ => works.push(work),
         }
     }
     let place: HashMap<u64, usize> =
         works.iter().enumerate().map(|(at, work)| (work.id, at)).collect();
     let mut stands_for = HashMap::new();
-    for handler in merged {
-        let Some(request) = handler.parent.and_then(|id| works.get_mut(*place.get(&id)?)) else {
+    for (request, handler) in handlers {
+        let Some(request) = place.get(&request).and_then(|at| works.get_mut(*at)) else {
             works.push(handler);
             continue;
         };
@@ -113,12 +106,14 @@ fn is_of(entry: &Entry, request: &Entry) -> bool {
     same && !matches!(entry.kind, Polled::Task | Polled::Blocking)
 }
 
-/// What it is part of: what stands for its context, or for the nearest one above for which something does.
-fn above<'a>(entry: &Entry, by_ctx: &HashMap<CtxId, &'a Entry>) -> Option<&'a Entry> {
+/// The request that its context belongs to, or descends from.
+fn request_of<'a>(entry: &Entry, requests: &HashMap<CtxId, &'a Entry>) -> Option<&'a Entry> {
+    if entry.kind == Polled::Request || requests.is_empty() {
+        return None;
+    }
     let mut at = Some(entry.ctx.clone());
     while let Some(ctx) = at {
-        let found = by_ctx.get(&CtxId::of(&ctx)).filter(|found| found.id != entry.id);
-        if let Some(found) = found {
+        if let Some(found) = requests.get(&CtxId::of(&ctx)) {
             return Some(found);
         }
         at = observe::parent(&ctx);
@@ -255,14 +250,32 @@ fn function(what: &str) -> String {
 }
 
 /// The longest name of a type that is told.
-const LONGEST: usize = 160;
+const LONGEST: usize = 100;
 
+/// The name of a type. Where it holds others, each without its path.
 fn plain(what: &str) -> String {
     let what = what.replace("::{{closure}}", "");
+    let what = if what.contains('<') { without_paths(&what) } else { what };
     match what.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("{}..", &what[..end]),
         None => what,
     }
+}
+
+fn without_paths(what: &str) -> String {
+    let is_name = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
+    let mut out = String::with_capacity(what.len());
+    let mut rest = what;
+    while !rest.is_empty() {
+        let name = rest.find(|c| !is_name(c)).unwrap_or(rest.len());
+        let (path, behind) = rest.split_at(name);
+        out.push_str(path.rsplit("::").next().unwrap_or(path));
+        let next = behind.find(is_name).unwrap_or(behind.len());
+        let (between, behind) = behind.split_at(next);
+        out.push_str(between);
+        rest = behind;
+    }
+    out
 }
 
 /// From what is polled to what is awaited: what only wraps is left out, and says in which function the rest stands, and under
@@ -350,4 +363,30 @@ fn seen(pending: &Pending) -> Option<End> {
 fn passed(deadline: u64, now: u64) -> Option<End> {
     let cause = ctxprop::Cause::DeadlineExceeded.as_str().to_owned();
     (deadline <= now).then_some(End { cause, at: deadline, by: None })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_are_told_without_paths_where_they_hold_others() {
+        let boxed = "core::pin::Pin<alloc::boxed::Box<dyn core::future::future::Future<Output = ()> + core::marker::Send>>";
+        assert_eq!(function(boxed), "Pin<Box<dyn Future<Output = ()> + Send>>");
+        assert_eq!(function("tokio::time::sleep::Sleep"), "tokio::time::sleep::Sleep");
+        assert_eq!(function("shop::stock::reserve::{{closure}}"), "shop::stock::reserve");
+        let threaded = "ctxprop::run::leaf::Backstop<<ctxprop_axum::threaded::Threaded<shop::search> as axum::handler::Handler<((),), ()>>::call::{{closure}}>";
+        assert_eq!(function(threaded), "shop::search");
+        assert!(function(&"a<".repeat(500)).len() < 110);
+    }
+
+    #[test]
+    fn what_these_crates_end_says_nothing() {
+        #[track_caller]
+        fn here() -> &'static Location<'static> {
+            Location::caller()
+        }
+        // A place of this crate, which ends nothing.
+        assert!(!is_ours(here()));
+    }
 }

@@ -13,6 +13,7 @@ use http::header::{
 };
 use http::{HeaderMap, StatusCode, Uri};
 use serde::Serialize;
+use tokio::task::JoinHandle;
 
 use crate::access::Admitted;
 use crate::events;
@@ -141,6 +142,13 @@ fn json<T: Serialize>(value: &T) -> Response {
     }
 }
 
+/// What came of a look. It fails where the runtime goes down, or a look panics.
+async fn apart(looks: JoinHandle<Response>) -> Response {
+    looks.await.unwrap_or_else(|error| {
+        (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response()
+    })
+}
+
 /// Whether the JSON is asked for: by the query, or as the first of what is accepted.
 fn wants_json(uri: &Uri, headers: &HeaderMap) -> bool {
     let accepts = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
@@ -155,7 +163,7 @@ async fn page(
     headers: HeaderMap,
 ) -> Response {
     if wants_json(&uri, &headers) {
-        return json(&crate::look(&shared.shown));
+        return apart(crate::look_apart(&shared.shown, |snapshot| json(&snapshot))).await;
     }
     answer("text/html; charset=utf-8", PAGE)
 }
@@ -180,11 +188,11 @@ async fn recent(_: Admitted) -> Response {
 }
 
 async fn work(_: Admitted, State(shared): State<Arc<Shared>>, Path(id): Path<u64>) -> Response {
-    let snapshot = crate::look(&shared.shown);
-    match rows::tree(snapshot, id) {
+    let tree = crate::look_apart(&shared.shown, move |snapshot| match rows::tree(snapshot, id) {
         Some(tree) => json::<Tree>(&tree),
         None => (StatusCode::NOT_FOUND, "it is over\n").into_response(),
-    }
+    });
+    apart(tree).await
 }
 
 /// Switches on, as [`enable`](crate::enable) does. A page of somebody else cannot have it asked for: it would have to send a

@@ -80,9 +80,11 @@ impl Watcher {
             return;
         }
         let Some(ctx) = made.ctx else { return };
+        let unit = here(|running| running.last()?.entry.as_ref().map(|entry| entry.id));
+        let spawned_in = unit.flatten();
         let kept = self.live.insert(|| {
             let (what, name) = ((made.awaits, made.place), made.name.map(Box::from));
-            Entry::new(id, made.kind, name, what, ctx.clone(), clock::now())
+            Entry::new(id, made.kind, name, what, ctx.clone(), (clock::now(), spawned_in))
         });
         if kept.is_none() {
             self.live.count_untracked();
@@ -122,7 +124,8 @@ impl Watcher {
         let entry = known.or_else(|| {
             let ctx = polled.ctx?;
             let what = ((polled.awaits)(), polled.place);
-            self.live.insert(|| Entry::new(polled.id, polled.kind, None, what, ctx.clone(), now))
+            self.live
+                .insert(|| Entry::new(polled.id, polled.kind, None, what, ctx.clone(), (now, None)))
         });
         let at_hand = entry.as_ref().map_or_else(Vec::new, |entry| entry.begins(now));
         if let Some(entry) = entry.as_ref().filter(|entry| entry.sees_its_end()) {

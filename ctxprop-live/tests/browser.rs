@@ -29,6 +29,9 @@ use tower::ServiceExt;
 const SECOND: Duration = Duration::from_secs(1);
 const MANY: usize = 10_000;
 
+/// What is counted is all that is live in this process: one test at a time.
+static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 /// What keeps the stock away.
 static STOCK: Semaphore = Semaphore::const_new(0);
 
@@ -137,6 +140,11 @@ async fn live(many: usize) -> JoinSet<()> {
     requests
 }
 
+/// Of the requests: their audits go on, and the refund hangs.
+async fn nothing_is_live(service: &Service) {
+    service.until(|snapshot| (snapshot["counts"]["requests"].as_u64()? <= 1).then_some(())).await;
+}
+
 fn pictures() -> &'static Path {
     Path::new(env!("CARGO_TARGET_TMPDIR"))
 }
@@ -144,6 +152,7 @@ fn pictures() -> &'static Path {
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_thousand_are_shown_filtered_and_opened() {
     let Some(program) = browser::program() else { return };
+    let _alone = ALONE.lock().await;
     let view = View::new().show_baggage(["tenant"]).refresh(Duration::from_millis(500));
     let service = Service::start_with(shop(), view).await;
     let mut requests = live(MANY).await;
@@ -248,15 +257,19 @@ async fn ten_thousand_are_shown_filtered_and_opened() {
     browser.write("#filter-name", "").await;
     browser.picture(&pictures().join("over-dark.png")).await;
     refund.abort();
+    drop(browser);
+    requests.shutdown().await;
+    nothing_is_live(&service).await;
 }
 
 /// Goal: less than 100 ms of the page's main thread for each look at 10,000 live requests.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_look_at_ten_thousand_keeps_the_page_busy_for_less_than_100_ms() {
     let Some(program) = browser::program() else { return };
+    let _alone = ALONE.lock().await;
     let view = View::new().refresh(Duration::from_millis(500));
     let service = Service::start_with(shop(), view).await;
-    let _requests = live(MANY).await;
+    let mut requests = live(MANY).await;
     let browser = Browser::start(program, "busy").await;
     browser.open(&service.url("/debug/ctx")).await;
     browser.until("document.querySelector('#count-requests')?.textContent?.includes(',')").await;
@@ -298,4 +311,6 @@ async fn a_look_at_ten_thousand_keeps_the_page_busy_for_less_than_100_ms() {
     let each = (busy_then - busy) / looks;
     println!("a look at {MANY} live requests: {each:.1} ms of the main thread, mean of {looks}");
     assert!(each < 100.0, "{each:.1} ms of the main thread for each look");
+    requests.shutdown().await;
+    nothing_is_live(&service).await;
 }

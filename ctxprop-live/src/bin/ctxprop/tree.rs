@@ -145,17 +145,22 @@ fn work(
         }
         _ => Ink::Strong,
     };
+    let at = work_.place.as_ref().map(|at| format!(" at {}", place(at))).unwrap_or_default();
     match work_.kind {
         Kind::Request => {}
-        Kind::Blocking => rest.push("blocking code".to_owned()),
-        Kind::Task => rest.push("task".to_owned()),
-        _ => rest.push("scope".to_owned()),
+        Kind::Blocking => rest.push(format!("blocking code{at}")),
+        Kind::Task => rest.push(format!("task{at}")),
+        _ => rest.push(format!("scope{at}")),
     }
     if work_.state == State::Running && rest.is_empty() {
         rest.push("runs".to_owned());
     }
     rest.extend(work_.detached.as_ref().map(|reason| format!("detached: {reason}")));
-    rest.extend(work_.budget.as_ref().map(|budget| left(budget, now)));
+    let is_late = work_.end.as_ref().is_some_and(|end| end.cause == "deadline_exceeded");
+    rest.extend(work_.budget.as_ref().map(|budget| match is_late {
+        true => format!("budget {}", duration(budget.granted_ms)),
+        false => left(budget, now),
+    }));
     if work_.kind == Kind::Request {
         rest.extend(work_.trace.as_ref().map(|trace| format!("trace {}", trace.trace_id)));
     }
@@ -203,7 +208,10 @@ impl Line {
             None => indent,
         };
         let indent = fit(&indent, room / 2);
-        let text = fit(&self.text, room.saturating_sub(indent.chars().count()));
+        // What is long leaves a part to the rest, which is worth as much.
+        let left = room.saturating_sub(indent.chars().count());
+        let most = left.saturating_sub(self.rest.chars().count() + 2).max(left * 3 / 5);
+        let text = fit(&self.text, most);
         let used = indent.chars().count() + text.chars().count();
         let rest = fit(&self.rest, room.saturating_sub(used + 2));
         let gap = room.saturating_sub(used + 2 + rest.chars().count());
