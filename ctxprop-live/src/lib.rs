@@ -5,6 +5,7 @@
 pub mod guide {}
 
 mod access;
+mod chain;
 mod clock;
 mod entry;
 mod events;

@@ -32,8 +32,22 @@ struct Running {
     entry: Option<Arc<Entry>>,
     at_hand: AtHand,
     /// What is polled inside of it, the outermost first.
-    open: Vec<u64>,
+    open: Vec<Open>,
     now: u64,
+}
+
+/// What is being polled. It is kept once it, or something inside of it, stays pending: most awaits are ready at once, and cost no
+/// more than this.
+struct Open {
+    id: u64,
+    /// What is to be kept; nothing where it is.
+    new: Option<Pending>,
+}
+
+impl Open {
+    fn known(id: u64) -> Open {
+        Open { id, new: None }
+    }
 }
 
 thread_local! {
@@ -97,10 +111,10 @@ impl Watcher {
                 return Begins::Unit;
             };
             if unit.entry.is_none() || unit.at_hand.polls(polled.id, polled.ctx) {
-                unit.open.push(polled.id);
+                unit.open.push(Open::known(polled.id));
                 Begins::Known
             } else if is_inner(polled.kind) {
-                unit.add(polled);
+                unit.open(polled);
                 Begins::Known
             } else {
                 Begins::MayBeUnit
@@ -113,7 +127,7 @@ impl Watcher {
                 // It was polled by another, and has moved here.
                 Some(entry) => self.begins_unit(polled, Some(entry)),
                 None => {
-                    here(|running| running.last_mut().map(|unit| unit.add(polled)));
+                    here(|running| running.last_mut().map(|unit| unit.open(polled)));
                 }
             },
         }
@@ -139,9 +153,14 @@ impl Watcher {
     fn ends(&self, id: u64, outcome: Outcome) {
         let over = here(|running| {
             let unit = running.last_mut()?;
-            if unit.open.last() == Some(&id) {
-                unit.open.pop();
-                if outcome != Outcome::Pending {
+            if unit.open.last().is_some_and(|open| open.id == id) {
+                if outcome == Outcome::Pending {
+                    unit.keep();
+                }
+                // Where something inside stayed pending, it was kept by that.
+                if unit.open.pop().is_some_and(|open| open.new.is_none())
+                    && outcome != Outcome::Pending
+                {
                     unit.at_hand.remove(id);
                 }
                 return None;
@@ -177,14 +196,13 @@ impl Watcher {
 }
 
 impl Running {
-    fn add(&mut self, polled: &Polled<'_>) {
+    fn open(&mut self, polled: &Polled<'_>) {
         let depth = u16::try_from(self.open.len()).unwrap_or(u16::MAX);
-        self.open.push(polled.id);
         let limit = polled.ctx.and_then(|ctx| {
             let (granted, deadline) = (ctxprop::observe::granted(ctx)?, ctx.deadline()?);
             Some((clock::millis(granted), clock::at(deadline)))
         });
-        self.at_hand.add(Pending {
+        let new = Some(Pending {
             id: polled.id,
             depth,
             kind: polled.kind,
@@ -194,6 +212,16 @@ impl Running {
             limit,
             end: polled.ctx.and_then(Seen::of),
         });
+        self.open.push(Open { id: polled.id, new });
+    }
+
+    /// What is open stays pending: the outer before those inside it.
+    fn keep(&mut self) {
+        for open in &mut self.open {
+            if let Some(new) = open.new.take() {
+                self.at_hand.add(new);
+            }
+        }
     }
 }
 
