@@ -202,17 +202,10 @@ impl Transport for Via<'_> {
         &mut self,
         hop: Request,
     ) -> impl Future<Output = Result<reqwest::Response, Error>> + Send {
-        let sent: Pin<Box<dyn Future<Output = Result<reqwest::Response, Error>> + Send>> =
-            match self {
-                Via::Http(http) => {
-                    let sent = http.execute(hop);
-                    Box::pin(async move { Ok(sent.await?) })
-                }
-                Via::Script(script) => {
-                    let script = script.clone();
-                    Box::pin(async move { script.execute(hop).await })
-                }
-            };
+        let sent: Pin<Box<dyn Future<Output = _> + Send + '_>> = match self {
+            Via::Http(http) => Box::pin(Transport::execute(http, hop)),
+            Via::Script(script) => Box::pin(script.execute(hop)),
+        };
         sent
     }
 }

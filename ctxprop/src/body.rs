@@ -23,7 +23,7 @@ use crate::needs_ctx::{Awaitable, NeedsCtx};
 use crate::run::current;
 use crate::run::leaf::{Ended, Leaf, Why};
 use crate::run::scope::Scope;
-use crate::run::watch::{self, Kind as Watched, Watch};
+use crate::run::watch::{Kind as Watched, Outcome, Watch};
 
 mod awaited;
 mod said;
@@ -232,10 +232,8 @@ impl<F: Future> Future for Unraced<F> {
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let polling = this.watch.polls(type_name::<F>, None);
-        let polled = this.future.poll(cx).map(Ok);
-        polling.ends(watch::outcome(&polled));
-        polled
+        let future = this.future;
+        this.watch.around(type_name::<F>, None, |_| Outcome::Ready, || future.poll(cx).map(Ok))
     }
 }
 

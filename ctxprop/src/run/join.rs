@@ -13,7 +13,7 @@ use crate::body::How;
 use crate::run::current;
 use crate::run::leaf::Why;
 use crate::run::race::{Order, Polled, Race};
-use crate::run::watch::{Kind, Outcome, Watch, outcome};
+use crate::run::watch::{Kind, Outcome, Watch};
 
 const JOIN: &str = "join!";
 const TRY_JOIN: &str = "try_join!";
@@ -145,6 +145,15 @@ fn order(biased: bool) -> Order {
     if biased { Order::Written } else { Order::Rotating }
 }
 
+/// What came of a join's poll.
+pub(crate) fn over(polled: &Poll<()>, is_given_up: bool) -> Outcome {
+    match polled {
+        Poll::Pending => Outcome::Pending,
+        Poll::Ready(()) if is_given_up => Outcome::GivenUp,
+        Poll::Ready(()) => Outcome::Ready,
+    }
+}
+
 /// For a join, which is a leaf or not as awaits are.
 #[cfg_attr(feature = "observe", track_caller)]
 pub(crate) fn watch<H: How>(name: fn() -> &'static str) -> Watch {
@@ -174,7 +183,7 @@ impl<H: How, L: Branches> Future for Join<H, L> {
             Poll::Ready(()) => Polled::Ready,
             Poll::Pending => Polled::Pending,
         });
-        polling.ends(outcome(&polled));
+        polling.ends(over(&polled, this.race.is_given_up()));
         polled.map(|()| this.branches.values::<H>(Why::GivenUp, Why::GivenUp))
     }
 }
@@ -288,7 +297,7 @@ impl<H: How, E, L: Tries<E>> Future for TryJoin<H, E, L> {
         }
         current::polls_a_leaf();
         let polled = this.race.poll(cx, |n, cx, _| this.branches.as_mut().poll(n, cx));
-        polling.ends(outcome(&polled));
+        polling.ends(over(&polled, this.race.is_given_up()));
         if polled.is_pending() {
             return Poll::Pending;
         }

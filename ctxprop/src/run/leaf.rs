@@ -22,7 +22,7 @@ use pin_project_lite::pin_project;
 
 use crate::cause::{Cancelled, Cause};
 use crate::run::current;
-use crate::run::watch::{self, Kind, Outcome, Watch};
+use crate::run::watch::{Kind, Outcome, Watch};
 
 pin_project! {
     /// A future raced with the end of the current context, which must be the one of its nearest scope.
@@ -77,6 +77,15 @@ pub enum Why {
     GivenUp,
 }
 
+impl Why {
+    pub(crate) fn outcome(self) -> Outcome {
+        match self {
+            Why::GivenUp => Outcome::GivenUp,
+            Why::Refused | Why::RefusedToo => Outcome::Refused,
+        }
+    }
+}
+
 impl<T> Ended<T> {
     #[inline]
     pub(crate) fn new(why: Why) -> Self {
@@ -119,28 +128,23 @@ impl<F: Future> Future for Leaf<F> {
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let (future, watch) = (this.future, this.watch);
-        let polling = watch.polls(type_name::<F>, None);
-        if current::has_news() {
-            let polled = poll_at_the_end(future, cx);
-            polling.ends(outcome(&polled));
-            return polled;
-        }
-        current::polls_a_leaf();
-        let polled = future.poll(cx).map(Ok);
-        polling.ends(watch::outcome(&polled));
-        polled
+        let future = this.future;
+        let poll = || {
+            if current::has_news() {
+                return poll_at_the_end(future, cx);
+            }
+            current::polls_a_leaf();
+            future.poll(cx).map(Ok)
+        };
+        this.watch.around(type_name::<F>, None, outcome, poll)
     }
 }
 
-/// What came of a poll.
-#[inline(always)]
-fn outcome<T>(polled: &Poll<Result<T, Ended<T>>>) -> Outcome {
-    match polled {
-        Poll::Pending => Outcome::Pending,
-        Poll::Ready(Ok(_)) => Outcome::Ready,
-        Poll::Ready(Err(ended)) if ended.why == Why::GivenUp => Outcome::GivenUp,
-        Poll::Ready(Err(_)) => Outcome::Refused,
+/// What came of it.
+fn outcome<T>(output: &Result<T, Ended<T>>) -> Outcome {
+    match output {
+        Ok(_) => Outcome::Ready,
+        Err(ended) => ended.why.outcome(),
     }
 }
 

@@ -22,7 +22,7 @@ use crate::ctx::Ctx;
 use crate::needs_ctx::Awaitable;
 use crate::run::current::{self, Kept};
 use crate::run::frame::Kind;
-use crate::run::leaf::{Backstop, Why};
+use crate::run::leaf::Backstop;
 use crate::run::wait;
 use crate::run::watch::{Kind as Watched, Outcome, Watch};
 
@@ -77,42 +77,49 @@ impl<F: Future> Scope<F> {
         cx: &mut Context<'_>,
         outcome: impl FnOnce(&F::Output) -> Outcome,
     ) -> Poll<F::Output> {
-        let mut this = self.project();
+        let this = self.project();
         let ctx = &*this.ctx;
-        let polling = this.watch.polls(type_name::<F>, Some(ctx));
-        wait::keep_for(&mut this.kept.registration, cx.waker());
-        loop {
-            let covered = current::covers(ctx, cx.waker());
-            let seen = if covered {
-                ctx.ended()
-            } else {
-                wait::has_ended(ctx, this.kept.registration.as_ref())
+        let (kept, future) = (this.kept, this.future);
+        let poll = || poll_under(ctx, kept, future, kind, cx);
+        this.watch.around(type_name::<F>, Some(ctx), outcome, poll)
+    }
+}
+
+/// One poll of what a scope holds, and another one where the end came during that.
+#[inline]
+fn poll_under<F: Future>(
+    ctx: &Ctx,
+    kept: &mut Kept,
+    mut held: Pin<&mut Option<F>>,
+    kind: Kind,
+    cx: &mut Context<'_>,
+) -> Poll<F::Output> {
+    wait::keep_for(&mut kept.registration, cx.waker());
+    loop {
+        let covered = current::covers(ctx, cx.waker());
+        let seen =
+            if covered { ctx.ended() } else { wait::has_ended(ctx, kept.registration.as_ref()) };
+        if seen {
+            ctx.tell(); // invariant 4
+        }
+        let polled = current::poll_scope(ctx, cx.waker(), kind, covered, seen, kept, || {
+            let polled = match held.as_mut().as_pin_mut() {
+                Some(future) => future.poll(cx),
+                // As an `async` block does: there is nothing left to give.
+                None => panic!("a `Scope` was polled after it was ready"),
             };
-            if seen {
-                ctx.tell(); // invariant 4
+            if polled.is_ready() {
+                held.set(None);
             }
-            let polled =
-                current::poll_scope(ctx, cx.waker(), kind, covered, seen, this.kept, || {
-                    let polled = match this.future.as_mut().as_pin_mut() {
-                        Some(future) => future.poll(cx),
-                        // As an `async` block does: there is nothing left to give.
-                        None => panic!("a `Scope` was polled after it was ready"),
-                    };
-                    if polled.is_ready() {
-                        this.future.set(None);
-                    }
-                    polled
-                });
-            if let Poll::Ready(output) = &polled {
-                *this.kept = Kept::default();
-                polling.ends(outcome(output));
-                return polled;
-            }
-            // Invariant 3.
-            if seen || wait::poll_end(ctx, &mut this.kept.registration, cx).is_pending() {
-                polling.ends(Outcome::Pending);
-                return Poll::Pending;
-            }
+            polled
+        });
+        if polled.is_ready() {
+            *kept = Kept::default();
+            return polled;
+        }
+        // Invariant 3.
+        if seen || wait::poll_end(ctx, &mut kept.registration, cx).is_pending() {
+            return Poll::Pending;
         }
     }
 }
@@ -153,8 +160,7 @@ impl<F: Future> Run<F> {
         let mut scope = self.project().scope;
         let polled = scope.as_mut().poll_as(kind, cx, |output| match output {
             Ok(_) => Outcome::Ready,
-            Err(Why::GivenUp) => Outcome::GivenUp,
-            Err(Why::Refused | Why::RefusedToo) => Outcome::Refused,
+            Err(why) => why.outcome(),
         });
         polled.map(|output| output.map_err(|_| scope.ctx().cancelled()))
     }

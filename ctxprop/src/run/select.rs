@@ -15,7 +15,7 @@ use pin_project_lite::pin_project;
 
 use crate::body::How;
 use crate::run::current;
-use crate::run::join::{Nil, watch};
+use crate::run::join::{Nil, over, watch};
 use crate::run::leaf::{Ended, Why};
 use crate::run::race::{MOST, Order, Polled, Race};
 use crate::run::watch::{Kind, Outcome, Watch, outcome};
@@ -261,7 +261,7 @@ impl<H: How, L: Choices> Future for Select<H, L> {
             // Before the end, and what cannot be kept, is the choice at once; what was kept came before it.
             this.branches.as_mut().poll(n, cx, keeps, &mut |choice| chosen = Some(choice))
         });
-        polling.ends(outcome(&polled));
+        polling.ends(over(&polled, chosen.is_none() && this.race.is_given_up()));
         if polled.is_pending() {
             return Poll::Pending;
         }

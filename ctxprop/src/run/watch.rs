@@ -208,6 +208,24 @@ mod on {
             id
         }
 
+        /// Around each poll. What came of it, where it is ready, is told by `outcome`.
+        #[inline]
+        pub(crate) fn around<T>(
+            &mut self,
+            awaits: fn() -> &'static str,
+            ctx: Option<&Ctx>,
+            outcome: impl FnOnce(&T) -> Outcome,
+            poll: impl FnOnce() -> Poll<T>,
+        ) -> Poll<T> {
+            let polling = self.polls(awaits, ctx);
+            let polled = poll();
+            polling.ends(match &polled {
+                Poll::Ready(output) => outcome(output),
+                Poll::Pending => Outcome::Pending,
+            });
+            polled
+        }
+
         /// Before each poll.
         #[inline]
         pub(crate) fn polls(&mut self, awaits: fn() -> &'static str, ctx: Option<&Ctx>) -> Polling {
@@ -319,6 +337,8 @@ mod on {
 
 #[cfg(not(feature = "observe"))]
 mod off {
+    use std::task::Poll;
+
     use super::{Kind, Outcome};
     use crate::ctx::Ctx;
 
@@ -352,6 +372,17 @@ mod off {
         #[inline(always)]
         pub(crate) fn none() -> Watch {
             Watch
+        }
+
+        #[inline(always)]
+        pub(crate) fn around<T>(
+            &mut self,
+            _: fn() -> &'static str,
+            _: Option<&Ctx>,
+            _: impl FnOnce(&T) -> Outcome,
+            poll: impl FnOnce() -> Poll<T>,
+        ) -> Poll<T> {
+            poll()
         }
 
         #[inline(always)]
