@@ -48,8 +48,7 @@ fn watcher() -> &'static Watcher {
 ///
 /// Until then, and after [`disable`], an await costs the load of one flag.
 ///
-/// False where something else observes this process already; of `ctxprop-live` there is one in a process, and a second call
-/// changes nothing.
+/// False where something else observes this process already. A second call changes the bound, and nothing else.
 ///
 /// # Examples
 ///
@@ -61,7 +60,7 @@ pub fn enable() -> bool {
     enable_with(MOST)
 }
 
-/// The same, and at most `most` pieces of work are known: each takes some 300 bytes, and 80 for each of its pending awaits, of
+/// The same, and at most `most` pieces of work are known: each takes some 300 bytes, and 200 for each of its pending awaits, of
 /// which at most 256 are known. What does not fit is counted.
 pub fn enable_with(most: usize) -> bool {
     let watcher = watcher();

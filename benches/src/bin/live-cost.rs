@@ -42,8 +42,10 @@ async fn is_ready(rounds: u64) -> Result<u64, Cancelled> {
 async fn pends(rounds: u64) -> Result<u64, Cancelled> {
     for _ in 0..rounds {
         let mut pended = false;
-        poll_fn(|_| if std::mem::replace(&mut pended, true) { Poll::Ready(()) } else { Poll::Pending })
-            .await;
+        poll_fn(
+            |_| if std::mem::replace(&mut pended, true) { Poll::Ready(()) } else { Poll::Pending },
+        )
+        .await;
     }
     Ok(rounds)
 }
