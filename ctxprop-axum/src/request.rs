@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::MatchedPath;
+use ctxprop::run::request::Request as Observed;
 use ctxprop::{Cancelled, Canceller, Cause, Ctx};
 use ctxprop_server::{Admitted, Granted};
 use http::{Method, Request, StatusCode};
@@ -41,6 +42,8 @@ pub(crate) struct InFlight {
     nested: bool,
     /// Its place among what its server has open, where that is ours.
     ticket: Option<Ticket>,
+    /// What observers know it by.
+    _observed: Observed,
 }
 
 /// How it went, as far as the context's cause does not tell.
@@ -71,15 +74,28 @@ impl InFlight {
     #[inline]
     pub(crate) fn new<B>(admitted: Admitted, request: &Request<B>, shared: Arc<Shared>) -> Self {
         let Admitted { ctx, canceller, granted, budget, nested, .. } = admitted;
-        let (mut told, mut ticket) = (None, None);
+        let (mut told, mut ticket, mut observed) = (None, None, Observed::none());
         if !nested {
+            observed = Observed::begins(&ctx, || name(request));
             told = Told::of(&ctx, request, budget);
             metrics::began(&ctx, request.headers());
             let exchange = request.extensions().get::<Exchange>();
             ticket = exchange.map(|exchange| enter(exchange, &ctx, &canceller, request));
         }
         let (whose, status, fate) = (None, None, Fate::Whole);
-        InFlight { ctx, canceller, shared, told, granted, whose, status, fate, nested, ticket }
+        InFlight {
+            ctx,
+            canceller,
+            shared,
+            told,
+            granted,
+            whose,
+            status,
+            fate,
+            nested,
+            ticket,
+            _observed: observed,
+        }
     }
 
     /// Where it came from, where the server is ours.
@@ -254,6 +270,12 @@ fn enter<B>(exchange: &Exchange, ctx: &Ctx, canceller: &Canceller, request: &Req
         route: request.extensions().get::<MatchedPath>().cloned(),
         began: Instant::now(),
     })
+}
+
+/// The method and the route, as far as it is known: where the layer is around the whole router, it is not.
+fn name<B>(request: &Request<B>) -> String {
+    let route = request.extensions().get::<MatchedPath>();
+    format!("{} {}", request.method(), route.map_or("(no route)", MatchedPath::as_str))
 }
 
 fn request_span<B>(ctx: &Ctx, request: &Request<B>, budget: Option<Duration>) -> Span {

@@ -10,11 +10,18 @@ mod errors;
 mod krate;
 mod nearest;
 mod propagate;
+mod test;
 
 /// See `ctxprop::propagate`.
 #[proc_macro_attribute]
 pub fn propagate(args: TokenStream, item: TokenStream) -> TokenStream {
     propagate::expand(args.into(), item.into()).into()
+}
+
+/// See `ctxprop::test`.
+#[proc_macro_attribute]
+pub fn test(args: TokenStream, item: TokenStream) -> TokenStream {
+    test::expand(args.into(), item.into()).into()
 }
 
 /// The derive macro `ctxprop::Baggage`.

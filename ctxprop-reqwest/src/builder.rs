@@ -45,6 +45,8 @@ pub struct ClientBuilder {
     error: Option<Error>,
     base: Option<Url>,
     rules: Rules,
+    #[cfg(feature = "testing")]
+    script: Option<crate::testing::Script>,
 }
 
 /// Whom to tell what.
@@ -160,7 +162,7 @@ impl ClientBuilder {
     pub fn build_middleware(
         self,
     ) -> Result<(reqwest::Client, crate::middleware::CtxMiddleware), Error> {
-        let Inner { http, base: _, rules } = self.into_parts()?;
+        let Inner { http, rules, .. } = self.into_parts()?;
         Ok((http, crate::middleware::CtxMiddleware::new(rules)))
     }
 
@@ -178,6 +180,13 @@ impl ClientBuilder {
         }
     }
 
+    /// Has `script` answer all requests, in the place of sockets. What is set up here of connections is not used.
+    #[cfg(feature = "testing")]
+    pub fn script(mut self, script: &crate::testing::Script) -> Self {
+        self.script = Some(script.clone());
+        self
+    }
+
     fn into_parts(self) -> Result<Inner, Error> {
         if let Some(error) = self.error {
             return Err(error);
@@ -185,7 +194,13 @@ impl ClientBuilder {
         escape::check(&self.reqwest)?;
         // Each hop is sent by this crate, also where the builder came with a policy of its own.
         let reqwest = self.reqwest.redirect(reqwest::redirect::Policy::none());
-        Ok(Inner { http: reqwest.build()?, base: self.base, rules: self.rules })
+        Ok(Inner {
+            http: reqwest.build()?,
+            base: self.base,
+            rules: self.rules,
+            #[cfg(feature = "testing")]
+            script: self.script,
+        })
     }
 
     fn pattern(&mut self, pattern: &str) -> Option<HostPattern> {
@@ -301,6 +316,13 @@ impl Default for ClientBuilder {
 /// Goes on with a builder that was set up before: see [`ClientBuilder::with`] for what it must not hold.
 impl From<reqwest::ClientBuilder> for ClientBuilder {
     fn from(reqwest: reqwest::ClientBuilder) -> Self {
-        ClientBuilder { reqwest, error: None, base: None, rules: Rules::default() }
+        ClientBuilder {
+            reqwest,
+            error: None,
+            base: None,
+            #[cfg(feature = "testing")]
+            script: None,
+            rules: Rules::default(),
+        }
     }
 }

@@ -59,6 +59,19 @@ pub(crate) struct Inner {
     pub(crate) http: reqwest::Client,
     pub(crate) base: Option<Url>,
     pub(crate) rules: Rules,
+    /// What answers in its place.
+    #[cfg(feature = "testing")]
+    pub(crate) script: Option<crate::testing::Script>,
+}
+
+#[cfg(feature = "testing")]
+impl Inner {
+    pub(crate) fn transport(&self) -> crate::testing::Via<'_> {
+        match self.script.clone().or_else(crate::testing::script) {
+            Some(script) => crate::testing::Via::Script(script),
+            None => crate::testing::Via::Http(&self.http),
+        }
+    }
 }
 
 /// How requests are sent, whatever carries them.
@@ -164,7 +177,7 @@ impl Client {
 /// headers the values.
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { http: _, base, rules } = self.inner.inner();
+        let Inner { base, rules, .. } = self.inner.inner();
         let base = base.as_ref().map(redacted);
         f.debug_struct("Client")
             .field("base_url", &base.as_ref().map(Url::as_str))

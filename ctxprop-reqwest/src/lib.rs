@@ -77,7 +77,8 @@
 //! # Features
 //!
 //! None is on by default. `axum` makes [`Error`] a response. `metrics` counts. `middleware` does the same, except for retries,
-//! in a chain of reqwest-middleware: see [`ClientBuilder`]'s `build_middleware`. `tower` does the same for any other client of
+//! in a chain of reqwest-middleware: see [`ClientBuilder`]'s `build_middleware`. `testing` has a client that answers from a script,
+//! without sockets: see the module `testing`. `tower` does the same for any other client of
 //! the crate `http`, hyper-util's among them: see its `build_layer`. `brotli`, `charset`, `cookies`, `deflate`, `form`, `gzip`, `http2`, `json`,
 //! `multipart`, `query`, `rustls`, `rustls-no-provider`, `socks`, `stream` and `system-proxy` are reqwest's features of
 //! the same names. Those it has beside them work as well, where your crate depends on reqwest with them: without
@@ -105,6 +106,8 @@ mod request;
 mod response;
 mod retry;
 mod send;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use builder::ClientBuilder;
 pub use client::Client;

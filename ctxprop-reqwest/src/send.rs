@@ -78,7 +78,10 @@ fn sending(client: Arc<dyn Shared>, request: Request, retries: u32) -> Sending {
     Box::pin(metrics::counted(async move {
         let (ctx, client) = (Ctx::current(), client.inner());
         let sender = Sender::new(&client.rules, &ctx, request.as_mut());
+        #[cfg(not(feature = "testing"))]
         let transport = &mut &client.http;
+        #[cfg(feature = "testing")]
+        let transport = &mut client.transport();
         let response = match retries {
             0 => ctx.run(sender.follow(&mut request, transport)).await??,
             _ => {

@@ -6,11 +6,13 @@
 //!    which mean what they say. Anywhere else, in a task or under the context of a stranger, it keeps its own.
 //! 2. It keeps the context it has begun with, whoever polls it later.
 
+use std::any::type_name;
 use std::future::Future;
 
 use crate::ctx::Ctx;
 use crate::run::current;
 use crate::run::scope::{Begin, Scope};
+use crate::run::watch::{Kind, Watch};
 
 /// An async block with its context.
 pub type Block<F> = Scope<F, Narrows>;
@@ -35,6 +37,7 @@ impl Begin for Narrows {
 
 /// An async block that carries the context of the body that makes it.
 #[inline]
+#[cfg_attr(feature = "observe", track_caller)]
 pub fn block_here<F: Future>(block: F) -> Block<F> {
     block_under(Ctx::current(), block)
 }
@@ -42,12 +45,15 @@ pub fn block_here<F: Future>(block: F) -> Block<F> {
 /// An async block in a closure that was made under `made`. It carries the context that is current where the closure is
 /// called: a handler runs under that of its request, not under what built the router. Where none is, that of the closure.
 #[inline]
+#[cfg_attr(feature = "observe", track_caller)]
 pub fn block_called<F: Future>(made: &Ctx, block: F) -> Block<F> {
     block_under(Ctx::try_current().unwrap_or_else(|| made.clone()), block)
 }
 
 /// An async block that carries `ctx`.
 #[inline]
+#[cfg_attr(feature = "observe", track_caller)]
 pub fn block_under<F: Future>(ctx: Ctx, block: F) -> Block<F> {
-    Scope::beginning(Some(ctx), Narrows { begun: false }, block)
+    let watch = Watch::new(Kind::Block, type_name::<F>, Some(&ctx));
+    Scope::beginning(Some(ctx), Narrows { begun: false }, block, watch)
 }

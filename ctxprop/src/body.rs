@@ -7,6 +7,7 @@
 //!   for all types.
 //! - Is this thing a shield, whose await is exempt? Is it a future, or a call that needs a context? (`body/awaited.rs`)
 
+use std::any::type_name;
 use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
@@ -22,6 +23,7 @@ use crate::needs_ctx::{Awaitable, NeedsCtx};
 use crate::run::frame;
 use crate::run::leaf::{Ended, Leaf, Why};
 use crate::run::scope::{Derived, Scope};
+use crate::run::watch::{Kind as Watched, Outcome, Watch};
 
 mod awaited;
 mod said;
@@ -82,6 +84,7 @@ pub trait How {
     /// The future of one await.
     type Leaf<F: Future>: Future<Output = Result<F::Output, Self::End<F::Output>>>;
 
+    #[cfg_attr(feature = "observe", track_caller)]
     fn leaf<F: Future>(&self, future: F, exempt: bool) -> Self::Leaf<F>;
 
     /// The end in place of a value. Only where the function unwinds.
@@ -120,6 +123,7 @@ impl<E> How for Unwinds<E> {
     type Leaf<F: Future> = Leaf<F>;
 
     #[inline]
+    #[cfg_attr(feature = "observe", track_caller)]
     fn leaf<F: Future>(&self, future: F, exempt: bool) -> Leaf<F> {
         Leaf::new(future, exempt)
     }
@@ -151,6 +155,7 @@ impl How for InBlock {
     type Leaf<F: Future> = Unraced<F>;
 
     #[inline]
+    #[cfg_attr(feature = "observe", track_caller)]
     fn leaf<F: Future>(&self, future: F, exempt: bool) -> Unraced<F> {
         Threads.leaf(future, exempt)
     }
@@ -199,8 +204,9 @@ impl How for Threads {
     type Leaf<F: Future> = Unraced<F>;
 
     #[inline]
+    #[cfg_attr(feature = "observe", track_caller)]
     fn leaf<F: Future>(&self, future: F, _exempt: bool) -> Unraced<F> {
-        Unraced { future }
+        Unraced { future, watch: Watch::new(Watched::Await, type_name::<F>, None) }
     }
 
     fn ended<T>(_: Why) -> Never<T> {
@@ -216,6 +222,7 @@ pin_project_lite::pin_project! {
     pub struct Unraced<F> {
         #[pin]
         future: F,
+        watch: Watch,
     }
 }
 
@@ -224,12 +231,15 @@ impl<F: Future> Future for Unraced<F> {
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.project().future.poll(cx).map(Ok)
+        let this = self.project();
+        let future = this.future;
+        this.watch.around(type_name::<F>, None, |_| Outcome::Ready, || future.poll(cx).map(Ok))
     }
 }
 
 /// One await of a function.
 #[inline]
+#[cfg_attr(feature = "observe", track_caller)]
 pub fn leaf<T: Awaitable, H: How>(awaited: T, how: &H) -> H::Leaf<T::Future> {
     how.leaf(awaited.into_awaited(), T::EXEMPT)
 }
@@ -249,12 +259,14 @@ pub const fn needs_ctx<T, F: Future<Output = T>>(body: F) -> NeedsCtx<F> {
 
 /// A body that runs as a scope of `ctx`.
 #[inline]
+#[cfg_attr(feature = "observe", track_caller)]
 pub fn scope<T, F: Future<Output = T>>(ctx: Ctx, body: F) -> Scope<F> {
-    Scope::new(ctx, body)
+    Scope::new(ctx, body, Watched::Body)
 }
 
 /// A body that runs as a scope of what `derive` makes of `parent`, or of the current context where there is none.
 #[inline]
+#[cfg_attr(feature = "observe", track_caller)]
 pub fn derived<T, F: Future<Output = T>, D: FnOnce(&Ctx) -> Ctx>(
     parent: Option<Ctx>,
     derive: D,

@@ -12,6 +12,7 @@ mod ended;
 pub(crate) mod header;
 mod lineage;
 mod node;
+pub(crate) mod observed;
 pub(crate) mod on_done;
 mod part;
 pub(crate) mod tasks;

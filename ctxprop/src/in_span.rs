@@ -14,6 +14,7 @@ use tracing::span::EnteredSpan;
 use crate::ctx::Ctx;
 use crate::run::current;
 use crate::run::scope::{Begin, Derived, Scope};
+use crate::run::watch::{Kind, Watch};
 use crate::span::{SpanId, TraceId};
 
 thread_local! {
@@ -47,12 +48,14 @@ impl<D: FnOnce(&Ctx) -> Ctx> Begin for InSpan<D> {
 
 /// A body that opens a span, with [`open_span`], and runs as a scope of what `derive` makes of `parent`, or of the current
 /// context where there is none.
+#[cfg_attr(feature = "observe", track_caller)]
 pub fn in_span<T, F: Future<Output = T>, D: FnOnce(&Ctx) -> Ctx>(
     parent: Option<Ctx>,
     derive: D,
     body: F,
 ) -> Scope<F, InSpan<D>> {
-    Scope::beginning(parent, InSpan { span: Span::none(), derived: Derived::by(derive) }, body)
+    let begin = InSpan { span: Span::none(), derived: Derived::by(derive) };
+    Scope::beginning(parent, begin, body, Watch::later(Kind::Body))
 }
 
 /// Opens and enters the span of the body that is being polled.

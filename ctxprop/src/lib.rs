@@ -77,12 +77,14 @@
 //! | say who may know what | [`trust`] |
 //! | find roots that should not be | [`detached`] |
 //! | understand what the compiler says | [`messages`] |
+//! | test every way it can end | the module `testing`, with the feature of that name |
 //!
 //! # Features
 //!
 //! `macros` (default) has `#[propagate]` and `#[derive(Baggage)]`. `axum` implements axum's traits for [`Ctx`] and
 //! [`Cancelled`]; `ctxprop-axum` turns it on. `tonic` makes [`Cancelled`] a `tonic::Status` and reads it out of one, and
 //! makes tonic's metadata a [carrier](wire); `ctxprop-tonic` turns it on. `nats` makes the headers of `async-nats` 0.50 one.
+//! `testing` is for `[dev-dependencies]`: `#[ctxprop::test]` and the module `testing`.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -125,6 +127,8 @@ pub mod questions;
 pub mod run;
 mod span;
 mod sync;
+#[cfg(feature = "testing")]
+pub mod testing;
 #[cfg(feature = "tonic")]
 mod tonic;
 pub mod trust;
@@ -132,6 +136,10 @@ pub mod wire;
 
 #[doc(hidden)]
 pub mod __private;
+
+#[cfg(feature = "observe")]
+#[doc(hidden)]
+pub use run::observe;
 
 // The names under which the floors above know them.
 pub(crate) use context::ctx;
@@ -152,6 +160,9 @@ pub use ctxprop_macros::Baggage;
 #[doc = include_str!("../docs/propagate.md")]
 #[cfg(feature = "macros")]
 pub use ctxprop_macros::propagate;
+#[doc = include_str!("../docs/test.md")]
+#[cfg(all(feature = "macros", feature = "testing"))]
+pub use ctxprop_macros::test;
 pub use end::cause::{Cancelled, Cause};
 pub use needs_ctx::{Awaitable, NeedsCtx};
 pub use run::carry::Carry;

@@ -63,6 +63,7 @@ impl<F> NeedsCtx<F> {
     /// # Cancel safety
     ///
     /// As cancel-safe as the function.
+    #[cfg_attr(feature = "observe", track_caller)]
     pub fn with(self, ctx: &Ctx) -> Scope<F>
     where
         F: Future,
@@ -111,6 +112,7 @@ impl<F> NeedsCtx<F> {
 
     /// The same in a closure that was made under `made`.
     #[doc(hidden)]
+    #[cfg_attr(feature = "observe", track_caller)]
     pub fn in_current_or(self, made: &Ctx) -> Scope<F>
     where
         F: Future,
@@ -184,6 +186,7 @@ impl<T: IntoFuture> Awaitable for T {
     type Future = T::IntoFuture;
 
     #[inline]
+    #[cfg_attr(feature = "observe", track_caller)]
     fn into_awaited(self) -> Self::Future {
         self.into_future()
     }

@@ -13,7 +13,14 @@ pub(crate) mod frame;
 pub mod join;
 pub(crate) mod leaf;
 pub(crate) mod listed;
+#[cfg(feature = "observe")]
+#[doc(hidden)]
+#[allow(missing_docs, reason = "for the crates that observe")]
+pub mod observe;
 pub(crate) mod race;
+#[doc(hidden)]
+#[allow(missing_docs, reason = "for the crates that serve requests")]
+pub mod request;
 pub(crate) mod scope;
 #[doc(hidden)]
 #[allow(missing_docs, reason = "only generated code uses it")]
@@ -24,3 +31,6 @@ pub(crate) mod task;
 pub(crate) mod task_set;
 mod timeout;
 pub(crate) mod wait;
+#[doc(hidden)]
+#[allow(missing_docs, reason = "for the crates that observe")]
+pub mod watch;

@@ -13,7 +13,7 @@ const FLOORS: &[&[&str]] = &[
     &["context"],
     &["wire", "trust"],
     &["run", "needs_ctx", "body", "block", "in_span", "local", "questions", "detached"],
-    &["axum", "nats", "tonic", "of_request", "__private"],
+    &["axum", "nats", "tonic", "of_request", "testing", "__private"],
 ];
 
 /// Names under which the root of the crate has what lies deeper.

@@ -30,6 +30,7 @@ fn all_code_of_the_pages_is_compiled() {
         include_str!("../../ctxprop-axum/docs/shared-work.md"),
         include_str!("../../ctxprop-axum/docs/shutdown.md"),
         include_str!("../../ctxprop-axum/docs/streams.md"),
+        include_str!("../../docs/testing.md"),
         include_str!("../../ctxprop/docs/derive-baggage.md"),
         include_str!("../../ctxprop/docs/messages.md"),
         include_str!("../../ctxprop/docs/propagate.md"),
@@ -38,7 +39,7 @@ fn all_code_of_the_pages_is_compiled() {
     ] {
         let fences = page.lines().filter_map(|line| line.trim_start().strip_prefix("```"));
         let opening = fences.step_by(2);
-        let known = ["", "rust", "compile_fail", "no_run", "text", "toml"];
+        let known = ["", "rust", "compile_fail", "no_run", "rust,test_harness", "text", "toml"];
         opening.for_each(|kind| assert!(known.contains(&kind), "not compiled: ```{kind}"));
     }
 }

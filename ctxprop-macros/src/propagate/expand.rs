@@ -25,7 +25,7 @@ use super::args::Boxed;
 use super::args::ctx::Context;
 use super::bodies::{self, Binding};
 use super::model::{Form, Model};
-use super::rewrite::{Kind, Rewriter};
+use super::rewrite::{Kind, Rewriter, called};
 use super::validate::{self, Asked};
 use super::{Args, Function, lifetimes, neighbours};
 use crate::errors::Errors;
@@ -132,7 +132,11 @@ impl Writer<'_> {
         let scope = match self.derived(&quote_spanned!(site=> #private::Some(#parent)), &ty, &inner)
         {
             Some(scope) => scope,
-            None => quote_spanned!(site=> #private::scope::<#ty, _>(#parent, #inner)),
+            None => {
+                let call = called(function.sig.ident.span());
+                let at = self.model.private.at(call);
+                quote_spanned!(call=> #at::scope::<#ty, _>(#parent, #inner))
+            }
         };
         if is_the_scope {
             return function.with_block(scope, braces);
@@ -268,11 +272,14 @@ impl Writer<'_> {
             (Some(ctx), Some(_)) => quote_spanned!(site=> #private::Ctx::child_span(&#ctx)),
         };
         let derive = quote_spanned!(site=> |parent: &#private::Ctx| #ctx);
-        let scope = match self.model.args.span {
-            Some(_) => quote_spanned!(site=> #private::in_span),
-            None => quote_spanned!(site=> #private::derived),
-        };
-        Some(quote_spanned!(site=> #scope::<#ty, _, _>(#parent, #derive, #body)))
+        let call = called(site);
+        let private = self.model.private.at(call);
+        Some(match self.model.args.span {
+            Some(_) => {
+                quote_spanned!(call=> #private::in_span::<#ty, _, _>(#parent, #derive, #body))
+            }
+            None => quote_spanned!(call=> #private::derived::<#ty, _, _>(#parent, #derive, #body)),
+        })
     }
 
     /// The body as an async block that owns the arguments.

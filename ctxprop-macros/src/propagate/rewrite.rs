@@ -26,7 +26,7 @@ mod name;
 mod shown;
 
 pub(crate) use self::leaf::match_at;
-pub(crate) use self::shown::spanned;
+pub(crate) use self::shown::{called, spanned};
 
 pub(crate) struct Rewriter<'a> {
     private: &'a Private,
@@ -211,7 +211,7 @@ impl<'a> Rewriter<'a> {
     /// The future `future` in a scope of the context at hand.
     fn scoped(&mut self, future: &impl ToTokens, at: Span) -> Expr {
         self.changed();
-        let site = Span::mixed_site().located_at(at);
+        let site = called(at);
         let private = self.private(site);
         let ctx = ctx(at);
         Expr::Verbatim(if self.in_closure {

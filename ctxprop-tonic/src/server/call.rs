@@ -9,6 +9,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ctxprop::run::request::Request as Observed;
 use ctxprop::{Cancelled, Canceller, Cause, Ctx};
 use ctxprop_server::{Admitted, Granted};
 use http::{Request, Uri};
@@ -34,6 +35,8 @@ pub(crate) struct InFlight {
     whose: Option<Granted>,
     status: Option<Code>,
     fate: Fate,
+    /// What observers know it by.
+    _observed: Observed,
 }
 
 /// How it went, as far as the context's cause does not tell.
@@ -61,6 +64,11 @@ impl InFlight {
         let told = !nested && tracing::enabled!(target: "ctxprop", Level::WARN);
         let report =
             told.then(|| Box::new(Report { uri: request.uri().clone(), began: Instant::now() }));
+        // The path of a call is its service and its method.
+        let observed = match nested {
+            true => Observed::none(),
+            false => Observed::begins(&ctx, || request.uri().path().to_owned()),
+        };
         InFlight {
             ctx,
             canceller,
@@ -71,6 +79,7 @@ impl InFlight {
             whose: None,
             status: None,
             fate: Fate::Whole,
+            _observed: observed,
         }
     }
 

@@ -11,6 +11,7 @@ use std::future::{Future, IntoFuture};
 use crate::cause::Cancelled;
 use crate::needs_ctx::{Absent, Awaitable, sealed};
 use crate::run::shield::{Shield, Shielding};
+use crate::run::watch::{Kind as Watched, Observed, observed};
 
 /// What everything is that a body awaits, but a shield. Asked of the thing itself, and not of a wrapper around it, which
 /// each await of a crate would have rustc check. Its name is one that nobody else has.
@@ -30,14 +31,16 @@ pub struct Awaited<T>(pub T);
 impl<T: Awaitable> Awaited<T> {
     /// What is no leaf of its own: an await of a nested block, a branch of a `select!`.
     #[inline]
-    pub fn branch(self) -> T::Future {
-        self.0.into_awaited()
+    #[cfg_attr(feature = "observe", track_caller)]
+    pub fn branch(self) -> Observed<T::Future> {
+        observed(self.0.into_awaited(), Watched::Await)
     }
 
     /// One argument of a `join!`, and whether it is exempt.
     #[inline]
-    pub fn part(self) -> (T::Future, bool) {
-        (self.0.into_awaited(), T::EXEMPT)
+    #[cfg_attr(feature = "observe", track_caller)]
+    pub fn part(self) -> (Observed<T::Future>, bool) {
+        (observed(self.0.into_awaited(), Watched::Part), T::EXEMPT)
     }
 }
 
@@ -80,6 +83,7 @@ impl<F: Future> Awaitable for Exempt<F> {
     const EXEMPT: bool = true;
 
     #[inline]
+    #[cfg_attr(feature = "observe", track_caller)]
     fn into_awaited(self) -> Shielding<F> {
         self.0.into_future()
     }

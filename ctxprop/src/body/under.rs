@@ -16,6 +16,7 @@ use crate::needs_ctx::Awaitable;
 use crate::run::frame;
 use crate::run::leaf::{Ended, Leaf, Why};
 use crate::run::scope::Scope;
+use crate::run::watch::{Kind, Watch};
 
 /// What the name of the context was bound to.
 #[derive(Debug)]
@@ -48,7 +49,7 @@ impl<T: ?Sized> OtherName for Name<'_, T> {}
 /// What is awaited as a scope of `ctx`.
 #[inline]
 pub fn under<F: Future>(ctx: &Ctx, future: F) -> Scope<F> {
-    Scope::new(ctx.clone(), future)
+    Scope::watched(ctx.clone(), future, Watch::none())
 }
 
 /// Runs `f` with `ctx` current, whose end it tells.
@@ -61,22 +62,25 @@ pub fn at<R>(ctx: &Ctx, f: impl FnOnce() -> R) -> R {
 pub trait HowUnder: How {
     type Under<F: Future>: Future<Output = Result<F::Output, Self::End<F::Output>>>;
 
+    #[cfg_attr(feature = "observe", track_caller)]
     fn leaf_under<F: Future>(&self, future: F, exempt: bool) -> Self::Under<F>;
 }
 
 impl<E> HowUnder for Unwinds<E> {
     type Under<F: Future> = Begins<F>;
 
+    #[cfg_attr(feature = "observe", track_caller)]
     fn leaf_under<F: Future>(&self, future: F, exempt: bool) -> Begins<F> {
-        Begins { begun: exempt, leaf: Leaf::new(future, true) }
+        Begins { begun: exempt, leaf: Leaf::later(future) }
     }
 }
 
 impl HowUnder for Threads {
     type Under<F: Future> = Unraced<F>;
 
-    fn leaf_under<F: Future>(&self, future: F, exempt: bool) -> Unraced<F> {
-        self.leaf(future, exempt)
+    #[cfg_attr(feature = "observe", track_caller)]
+    fn leaf_under<F: Future>(&self, future: F, _exempt: bool) -> Unraced<F> {
+        Unraced { future, watch: Watch::later(Kind::Await) }
     }
 }
 
@@ -95,9 +99,12 @@ impl<F: Future> Future for Begins<F> {
     type Output = Result<F::Output, Ended<F::Output>>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        if !std::mem::replace(this.begun, true) && frame::refuses() {
-            return Poll::Ready(Err(Ended::new(Why::Refused)));
+        let mut this = self.project();
+        if !std::mem::replace(this.begun, true) {
+            this.leaf.as_mut().announce();
+            if frame::refuses() {
+                return Poll::Ready(Err(Ended::new(Why::Refused)));
+            }
         }
         this.leaf.poll(cx)
     }
@@ -105,6 +112,7 @@ impl<F: Future> Future for Begins<F> {
 
 /// One await of such a function.
 #[inline]
+#[cfg_attr(feature = "observe", track_caller)]
 pub fn leaf_under<T: Awaitable, H: HowUnder>(
     ctx: &Ctx,
     awaited: T,

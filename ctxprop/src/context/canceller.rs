@@ -40,13 +40,17 @@ impl fmt::Debug for Canceller {
 impl Canceller {
     /// Ends the context with [`Cause::Cancelled`]. When it returns, every descendant
     /// [`is_done`](Ctx::is_done). A second call does nothing.
+    #[cfg_attr(feature = "observe", track_caller)]
     pub fn cancel(&self) {
+        self.node.header.tell_cancelled();
         self.node.header.end_with(&Cause::Cancelled);
     }
 
     /// Ends the context with `cause`: a [`Cause`], or any error, which becomes [`Cause::Custom`]. Else as
     /// [`cancel`](Canceller::cancel).
+    #[cfg_attr(feature = "observe", track_caller)]
     pub fn cancel_with(&self, cause: impl Into<Cause>) {
+        self.node.header.tell_cancelled();
         self.node.header.end_with(&cause.into());
     }
 
@@ -126,6 +130,7 @@ impl Ctx {
     #[doc(alias = "WithCancel")]
     #[doc(alias = "WithCancelCause")]
     #[must_use = "contexts are immutable: the cancellation is the new one's"]
+    #[cfg_attr(feature = "observe", track_caller)]
     pub fn with_cancel(&self) -> (Ctx, Canceller) {
         let ctx = self.child(Additions { cancellable: true, ..Additions::default() }, ());
         let canceller = ctx.canceller();

@@ -75,8 +75,9 @@ pub trait Background: Sized {
 
 impl Ctx {
     /// A root, whoever makes it: `detached.rs` has what asks whether that is right.
+    #[cfg_attr(feature = "observe", track_caller)]
     pub(crate) fn root() -> Ctx {
-        Ctx::of(Node::root())
+        Ctx::of(Node::root()).told()
     }
 
     pub(super) fn of(node: Arc<Node>) -> Ctx {
@@ -90,8 +91,9 @@ impl Ctx {
 
     /// A child with `part`, which ends as `add` says: what all the others, but values, are made by.
     #[inline]
+    #[cfg_attr(feature = "observe", track_caller)]
     pub(crate) fn child<P: Part>(&self, add: Additions, part: P) -> Ctx {
-        Ctx::of(Node::below(&self.node, add, part, 0))
+        Ctx::of(Node::below(&self.node, add, part, 0)).told()
     }
 
     // Here, and not beside the span: rustc names a method by its file where that is not the type's, and the bounds of
@@ -120,6 +122,7 @@ impl Ctx {
     /// assert_eq!(ctx.baggage_map().get("user.id"), Some("7"));
     /// # Ok::<(), ctxprop::BaggageError>(())
     /// ```
+    #[cfg_attr(feature = "observe", track_caller)]
     pub fn with_baggage<B: Baggage>(&self, baggage: &B) -> Result<Ctx, BaggageError> {
         let mut builder = self.baggage_map().to_builder();
         baggage.to_baggage(&mut builder)?;
@@ -295,15 +298,15 @@ impl Ctx {
 
 #[cfg(test)]
 mod tests {
-    use std::mem::size_of;
-
-    use super::*;
-    use crate::{BaggageMap, SpanContext};
-
     /// What a request pays in memory, in bytes on 64 bits. A change here is a change for everybody.
     #[test]
-    #[cfg(target_pointer_width = "64")]
+    #[cfg(all(target_pointer_width = "64", not(feature = "observe")))]
     fn sizes() {
+        use std::mem::size_of;
+
+        use super::*;
+        use crate::{BaggageMap, SpanContext};
+
         assert_eq!(size_of::<Ctx>(), 16, "two words");
         assert_eq!(size_of::<Node<()>>(), 120);
         assert_eq!(size_of::<Node<(SpanContext, BaggageMap)>>(), 256);

@@ -64,6 +64,7 @@ impl Ctx {
     #[doc(alias = "WithTimeout")]
     #[doc(alias = "WithTimeoutCause")]
     #[must_use = "contexts are immutable: the deadline is the new one's"]
+    #[cfg_attr(feature = "observe", track_caller)]
     pub fn with_timeout(&self, timeout: Duration) -> Ctx {
         self.with_own_deadline(Deadline::after(timeout))
     }
@@ -87,6 +88,7 @@ impl Ctx {
     #[doc(alias = "WithDeadline")]
     #[doc(alias = "WithDeadlineCause")]
     #[must_use = "contexts are immutable: the deadline is the new one's"]
+    #[cfg_attr(feature = "observe", track_caller)]
     pub fn with_deadline(&self, deadline: Instant) -> Ctx {
         self.with_own_deadline(Some(Deadline::until(deadline)))
     }
@@ -107,6 +109,7 @@ impl Ctx {
     /// assert!(first_try.remaining().unwrap() <= Duration::from_secs(4));
     /// ```
     #[must_use = "contexts are immutable: the deadline is the new one's"]
+    #[cfg_attr(feature = "observe", track_caller)]
     pub fn with_budget_share(&self, share: f64) -> Ctx {
         let share = if share.is_nan() { 0.0 } else { share.clamp(0.0, 1.0) };
         // A share of at most 1 of a duration is a duration.
@@ -124,6 +127,7 @@ impl Ctx {
         self.deadline().map(|at| at.saturating_duration_since(Instant::now()))
     }
 
+    #[cfg_attr(feature = "observe", track_caller)]
     fn with_own_deadline(&self, deadline: Option<Deadline>) -> Ctx {
         self.child(Additions { deadline, ..Additions::default() }, ())
     }

@@ -7,6 +7,7 @@ use super::part::Detached;
 
 impl Ctx {
     /// A child for work that outlives this context, which ends as `add` says.
+    #[cfg_attr(feature = "observe", track_caller)]
     pub(crate) fn detached_child(&self, add: Additions, reason: &'static str) -> Ctx {
         self.child(Additions { ends_with: EndsWith::Nothing, ..add }, Detached(reason))
     }
@@ -28,6 +29,7 @@ impl Ctx {
     /// ```
     #[doc(alias = "WithoutCancel")]
     #[must_use = "contexts are immutable: the new one is the detached one"]
+    #[cfg_attr(feature = "observe", track_caller)]
     pub fn detach(&self, reason: &'static str) -> Ctx {
         self.detached_child(Additions::default(), reason)
     }
@@ -56,6 +58,7 @@ impl Ctx {
     /// assert_eq!(session.cause(), Some(Cause::Shutdown));
     /// ```
     #[must_use = "contexts are immutable: the new one is the detached one"]
+    #[cfg_attr(feature = "observe", track_caller)]
     pub fn detach_until_shutdown(&self, reason: &'static str) -> Ctx {
         let add = Additions { ends_with: EndsWith::Server, ..Additions::default() };
         self.child(add, Detached(reason))

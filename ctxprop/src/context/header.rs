@@ -9,6 +9,7 @@ use super::callbacks::Callbacks;
 use super::deadline::Deadline;
 use super::lineage::{EndsWith, Lineage};
 use super::node::Node;
+use super::observed::{EndedBy, Origin};
 use crate::end::record::{End, Moment};
 use crate::sync::{AtomicU32, Ordering};
 
@@ -27,6 +28,12 @@ pub(crate) struct Header {
     /// How many nodes are above, up to what fits.
     depth: u16,
     pub(super) marks: Marks,
+    /// Where it was made.
+    #[cfg_attr(not(feature = "observe"), expect(dead_code, reason = "it is nothing"))]
+    pub(super) origin: Origin,
+    /// Where it was ended.
+    #[cfg_attr(not(feature = "observe"), expect(dead_code, reason = "it is nothing"))]
+    pub(super) ended_by: EndedBy,
 }
 
 /// What is to be known of a node without asking its part, in one byte: six flags of a byte each would make every node a
@@ -73,6 +80,7 @@ pub(crate) struct Additions {
 
 impl Header {
     /// That of a root, which nothing can end.
+    #[cfg_attr(feature = "observe", track_caller)]
     pub(super) fn root() -> Header {
         Header {
             lineage: Lineage::default(),
@@ -83,11 +91,14 @@ impl Header {
             members: AtomicU32::new(0),
             depth: 0,
             marks: Marks::default(),
+            origin: Origin::here(),
+            ended_by: EndedBy::default(),
         }
     }
 
     /// That of a child of `parent` with a part that has these marks. Inlined, since most of it depends on what is added, which is known where it is called.
     #[inline(always)]
+    #[cfg_attr(feature = "observe", track_caller)]
     pub(super) fn below(
         parent: &Arc<Node>,
         add: Additions,
@@ -126,6 +137,8 @@ impl Header {
             members: AtomicU32::new(0),
             depth: parent.header.depth.saturating_add(1),
             marks,
+            origin: Origin::here(),
+            ended_by: EndedBy::default(),
             lineage,
         }
     }

@@ -26,6 +26,7 @@ pub(crate) struct Node<P: ?Sized = dyn Part> {
 
 impl Node {
     /// A context with no parent: nothing can end it.
+    #[cfg_attr(feature = "observe", track_caller)]
     pub(super) fn root() -> Arc<Node> {
         Arc::new(Node { header: Header::root(), part: Root::default() })
     }
@@ -148,6 +149,7 @@ impl<P: Part> Node<P> {
     /// A child of `parent`. If that has ended it is born ended (3.1.4). `value_type` is the number of the type of the
     /// value that `part` is, if it is one.
     #[inline(always)]
+    #[cfg_attr(feature = "observe", track_caller)]
     pub(super) fn below(
         parent: &Arc<Node>,
         add: Additions,
@@ -165,6 +167,7 @@ impl<P: Part> Node<P> {
 impl<P: ?Sized> Drop for Node<P> {
     #[inline]
     fn drop(&mut self) {
+        self.header.tell_gone();
         if let Some(parent) = self.header.leave() {
             // A look before the leap: it costs others nothing, while `get_mut` locks the counts of a parent that all share.
             if Arc::strong_count(&parent) > 1 { drop(parent) } else { drop_chain(parent) }

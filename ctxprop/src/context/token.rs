@@ -63,6 +63,7 @@ impl Ctx {
     /// assert_eq!(ctx.cause(), Some(Cause::Cancelled));
     /// ```
     #[must_use = "contexts are immutable: the new one is what ends with the token"]
+    #[cfg_attr(feature = "observe", track_caller)]
     pub fn with_token(&self, token: &CancellationToken) -> Ctx {
         let add = Additions { cancellable: true, ..Additions::default() };
         let waits = Node::below(self.node(), add, Waits(Mutex::new(None)), 0);
@@ -75,7 +76,7 @@ impl Ctx {
             Poll::Ready(()) => node.header.end_with(&Cause::Cancelled),
             Poll::Pending => *lock(&waits.part.0) = Some(wait),
         }
-        Ctx::of(node)
+        Ctx::of(node).told()
     }
 
     /// A token that is cancelled when this context ends: for libraries that take one. What cancels the token does not end

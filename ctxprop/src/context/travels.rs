@@ -18,6 +18,7 @@ impl Ctx {
     /// assert_eq!(ctx.span(), &span);
     /// ```
     #[must_use = "contexts are immutable: the span is the new one's"]
+    #[cfg_attr(feature = "observe", track_caller)]
     pub fn with_span(&self, span: SpanContext) -> Ctx {
         self.child(Additions::default(), span)
     }
@@ -44,6 +45,7 @@ impl Ctx {
     /// assert_eq!(query.span().parent_id(), Some(request.span().span_id()));
     /// ```
     #[must_use = "contexts are immutable: the span is the new one's"]
+    #[cfg_attr(feature = "observe", track_caller)]
     pub fn child_span(&self) -> Ctx {
         self.with_span(self.span().child())
     }

@@ -56,9 +56,10 @@ impl Ctx {
     /// ```
     #[doc(alias = "WithValue")]
     #[must_use = "contexts are immutable: the value is in the new one"]
+    #[cfg_attr(feature = "observe", track_caller)]
     pub fn with_value<T: Send + Sync + 'static>(&self, value: T) -> Ctx {
         let add = Additions::default();
-        Ctx::of(Node::below(self.node(), add, Value(value), number::<T>()))
+        Ctx::of(Node::below(self.node(), add, Value(value), number::<T>())).told()
     }
 
     /// The value of type `T` that was added last, here or further up.

@@ -91,6 +91,12 @@ impl Moment {
         self.0 & INHERITED != 0
     }
 
+    /// When.
+    #[cfg(feature = "observe")]
+    pub(crate) fn at(self) -> Instant {
+        epoch() + Duration::from_nanos(self.0 >> TIME_SHIFT)
+    }
+
     /// Whether `deadline` had passed by then.
     pub(crate) fn is_after(self, deadline: Instant) -> bool {
         nanos(deadline) <= self.0 >> TIME_SHIFT

@@ -137,6 +137,7 @@ impl Ctx {
     /// A child whose tasks, and those of its children, take `C` along: it is captured where they are spawned, and current
     /// whenever they are polled. See [`Carry`].
     #[must_use = "contexts are immutable: the new one carries it"]
+    #[cfg_attr(feature = "observe", track_caller)]
     pub fn carrying<C: Carry>(&self) -> Ctx {
         let capture: Capture = || Box::new(C::capture());
         let known = self.value::<Carries>().map(|carries| carries.0.to_vec()).unwrap_or_default();

@@ -4,6 +4,7 @@
 //! 1. The runtime is captured where the work is deferred: a drop may come anywhere, also in a thread of no runtime.
 //! 2. The work is spawned once, or not at all where it was taken back.
 
+use std::any::type_name;
 use std::fmt;
 use std::future::Future;
 use std::panic::Location;
@@ -14,6 +15,7 @@ use tracing::Span;
 
 use crate::ctx::Ctx;
 use crate::needs_ctx::Awaitable;
+use crate::run::watch::{Kind, Watch};
 
 /// Work that is done when this is dropped: see [`Ctx::defer`].
 #[must_use = "what is not held is done at once"]
@@ -24,6 +26,7 @@ pub struct Deferred<F: Future<Output: Send + 'static> + Send + 'static> {
     span: Span,
     deferred_at: &'static Location<'static>,
     work: Option<F>,
+    watch: Watch,
 }
 
 impl<F: Future<Output: Send + 'static> + Send + 'static> Deferred<F> {
@@ -37,7 +40,9 @@ impl<F: Future<Output: Send + 'static> + Send + 'static> Drop for Deferred<F> {
     fn drop(&mut self) {
         if let Some(work) = self.work.take() {
             let ctx = self.ctx.detach("deferred").with_timeout(self.limit);
-            self.span.in_scope(|| drop(ctx.spawn_on(work, &self.runtime, self.deferred_at)));
+            let watch = self.watch.like(Kind::Task, type_name::<F>, Some(&ctx));
+            let (runtime, at) = (&self.runtime, self.deferred_at);
+            self.span.in_scope(|| drop(ctx.spawn_on(work, runtime, at, watch)));
         }
     }
 }
@@ -101,6 +106,7 @@ impl Ctx {
     {
         let (ctx, runtime, span) = (self.clone(), Handle::current(), Span::current());
         let (deferred_at, work) = (Location::caller(), Some(work.into_awaited()));
-        Deferred { ctx, limit, runtime, span, deferred_at, work }
+        let watch = Watch::new(Kind::Deferred, type_name::<F::Future>, Some(self));
+        Deferred { ctx, limit, runtime, span, deferred_at, work, watch }
     }
 }

@@ -13,6 +13,10 @@ use crate::body::How;
 use crate::run::current;
 use crate::run::leaf::Why;
 use crate::run::race::{Order, Polled, Race};
+use crate::run::watch::{Kind, Outcome, Watch};
+
+const JOIN: &str = "join!";
+const TRY_JOIN: &str = "try_join!";
 
 pin_project! {
     /// A future, and then what it gave.
@@ -128,6 +132,7 @@ pin_project! {
         race: Race,
         #[pin]
         branches: L,
+        watch: Watch,
     }
 }
 
@@ -140,10 +145,27 @@ fn order(biased: bool) -> Order {
     if biased { Order::Written } else { Order::Rotating }
 }
 
+/// What came of a join's poll.
+pub(crate) fn over(polled: &Poll<()>, is_given_up: bool) -> Outcome {
+    match polled {
+        Poll::Pending => Outcome::Pending,
+        Poll::Ready(()) if is_given_up => Outcome::GivenUp,
+        Poll::Ready(()) => Outcome::Ready,
+    }
+}
+
+/// For a join, which is a leaf or not as awaits are.
+#[cfg_attr(feature = "observe", track_caller)]
+pub(crate) fn watch<H: How>(name: fn() -> &'static str) -> Watch {
+    Watch::new(if H::UNWINDS { Kind::Leaf } else { Kind::Await }, name, None)
+}
+
 /// A `join!`.
 #[inline]
+#[cfg_attr(feature = "observe", track_caller)]
 pub fn join<H: How, L: Branches>(_: &H, biased: bool, (branches, exempt): (L, bool)) -> Join<H, L> {
-    Join { how: std::marker::PhantomData, exempt, race: race::<H, L>(order(biased)), branches }
+    let (how, race) = (std::marker::PhantomData, race::<H, L>(order(biased)));
+    Join { how, exempt, race, branches, watch: watch::<H>(|| JOIN) }
 }
 
 impl<H: How, L: Branches> Future for Join<H, L> {
@@ -151,7 +173,9 @@ impl<H: How, L: Branches> Future for Join<H, L> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
+        let polling = this.watch.polls(|| JOIN, None);
         if !*this.exempt && this.race.is_refused() {
+            polling.ends(Outcome::Refused);
             return Poll::Ready(this.branches.values::<H>(Why::Refused, Why::RefusedToo));
         }
         current::counts_a_leaf();
@@ -159,6 +183,7 @@ impl<H: How, L: Branches> Future for Join<H, L> {
             Poll::Ready(()) => Polled::Ready,
             Poll::Pending => Polled::Pending,
         });
+        polling.ends(over(&polled, this.race.is_given_up()));
         polled.map(|()| this.branches.values::<H>(Why::GivenUp, Why::GivenUp))
     }
 }
@@ -242,11 +267,13 @@ pin_project! {
         race: Race,
         #[pin]
         branches: L,
+        watch: Watch,
     }
 }
 
 /// A `try_join!`.
 #[inline]
+#[cfg_attr(feature = "observe", track_caller)]
 pub fn try_join<H: How, E, L: Tries<E>>(
     _: &H,
     biased: bool,
@@ -254,7 +281,8 @@ pub fn try_join<H: How, E, L: Tries<E>>(
 ) -> TryJoin<H, E, L> {
     const { assert!(L::COUNT <= crate::run::race::MOST, "a `try_join!` takes up to 64 branches") };
     let race = Race::new::<H>(L::COUNT, order(biased));
-    TryJoin { how: std::marker::PhantomData, exempt, race, branches }
+    let how = std::marker::PhantomData;
+    TryJoin { how, exempt, race, branches, watch: watch::<H>(|| TRY_JOIN) }
 }
 
 impl<H: How, E, L: Tries<E>> Future for TryJoin<H, E, L> {
@@ -262,11 +290,14 @@ impl<H: How, E, L: Tries<E>> Future for TryJoin<H, E, L> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
+        let polling = this.watch.polls(|| TRY_JOIN, None);
         if !*this.exempt && this.race.is_refused() {
+            polling.ends(Outcome::Refused);
             return Poll::Ready(Err(H::ended(Why::Refused)));
         }
         current::counts_a_leaf();
         let polled = this.race.poll(cx, |n, cx, _| this.branches.as_mut().poll(n, cx));
+        polling.ends(over(&polled, this.race.is_given_up()));
         if polled.is_pending() {
             return Poll::Pending;
         }

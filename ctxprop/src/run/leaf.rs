@@ -11,6 +11,7 @@
 //! 4. Each 64th poll of a leaf on a thread looks at the clock (3.2.14): code that never waits would else never
 //!    see a deadline.
 
+use std::any::type_name;
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
@@ -20,6 +21,7 @@ use std::task::{Context, Poll, Waker};
 use pin_project_lite::pin_project;
 
 use crate::cause::{Cancelled, Cause};
+use crate::run::watch::{Kind, Outcome, Watch};
 use crate::run::{current, frame};
 
 pin_project! {
@@ -29,17 +31,31 @@ pin_project! {
     pub struct Leaf<F> {
         #[pin]
         future: F,
+        watch: Watch,
     }
 }
 
 impl<F> Leaf<F> {
     /// Made where it is awaited at once (invariant 1). A shield is exempt.
     #[inline]
+    #[cfg_attr(feature = "observe", track_caller)]
     pub(crate) fn new(future: F, exempt: bool) -> Self {
+        let watch = Watch::new(Kind::Leaf, type_name::<F>, None);
         if !exempt && frame::refuses() {
             current::refuse();
         }
-        Leaf { future }
+        Leaf { future, watch }
+    }
+
+    /// Made where it is polled under another context. It looks at no end.
+    #[cfg_attr(feature = "observe", track_caller)]
+    pub(crate) fn later(future: F) -> Self {
+        Leaf { future, watch: Watch::later(Kind::Leaf) }
+    }
+
+    /// Tells observers of it, if it was [made for later](Leaf::later).
+    pub(crate) fn announce(self: Pin<&mut Self>) {
+        self.project().watch.announce(type_name::<F>);
     }
 }
 
@@ -59,6 +75,15 @@ pub enum Why {
     RefusedToo,
     /// It was pending, and was dropped.
     GivenUp,
+}
+
+impl Why {
+    pub(crate) fn outcome(self) -> Outcome {
+        match self {
+            Why::GivenUp => Outcome::GivenUp,
+            Why::Refused | Why::RefusedToo => Outcome::Refused,
+        }
+    }
 }
 
 impl<T> Ended<T> {
@@ -102,11 +127,23 @@ impl<F: Future> Future for Leaf<F> {
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let future = self.project().future;
-        if current::polls_a_leaf() && current::has_news() {
-            return poll_at_the_end(future, cx);
-        }
-        future.poll(cx).map(Ok)
+        let this = self.project();
+        let future = this.future;
+        let poll = || {
+            if current::polls_a_leaf() && current::has_news() {
+                return poll_at_the_end(future, cx);
+            }
+            future.poll(cx).map(Ok)
+        };
+        this.watch.around(type_name::<F>, None, outcome, poll)
+    }
+}
+
+/// What came of it.
+fn outcome<T>(output: &Result<T, Ended<T>>) -> Outcome {
+    match output {
+        Ok(_) => Outcome::Ready,
+        Err(ended) => ended.why.outcome(),
     }
 }
 

@@ -94,6 +94,11 @@ impl Race {
         !self.begun && self.unwinds && self.is_live() && frame::refuses()
     }
 
+    /// Whether it is over although branches are pending, and none decided.
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.first.is_none() && self.is_live()
+    }
+
     /// The branch that decided.
     pub(crate) fn first(&self) -> Option<u32> {
         self.first.map(u32::from)

@@ -9,6 +9,7 @@
 //!    has a waker of its own is then polled too, and not given up before it unwound.
 //! 5. A scope that never waits registers nothing.
 
+use std::any::type_name;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -24,6 +25,7 @@ use crate::run::current::{self, Found, Kept};
 use crate::run::frame::Kind;
 use crate::run::leaf::Backstop;
 use crate::run::wait;
+use crate::run::watch::{Kind as Watched, Outcome, Watch};
 
 pin_project! {
     /// A future that runs with a context current: see [`Ctx::scope`].
@@ -35,6 +37,7 @@ pin_project! {
         begin: B,
         #[pin]
         future: Option<F>,
+        watch: Watch,
     }
 
     impl<F, B: Begin> PinnedDrop for Scope<F, B> {
@@ -90,8 +93,14 @@ impl<D: FnOnce(&Ctx) -> Ctx> Begin for Derived<D> {
 }
 
 impl<F> Scope<F> {
-    pub(crate) fn new(ctx: Ctx, future: F) -> Self {
-        Scope::beginning(Some(ctx), Given, future)
+    #[cfg_attr(feature = "observe", track_caller)]
+    pub(crate) fn new(ctx: Ctx, future: F, kind: Watched) -> Self {
+        let watch = Watch::new(kind, type_name::<F>, Some(&ctx));
+        Scope::watched(ctx, future, watch)
+    }
+
+    pub(crate) fn watched(ctx: Ctx, future: F, watch: Watch) -> Self {
+        Scope::beginning(Some(ctx), Given, future, watch)
     }
 }
 
@@ -104,15 +113,16 @@ impl<D> Derived<D> {
 impl<F, D: FnOnce(&Ctx) -> Ctx> Scope<F, Derived<D>> {
     /// Under what `derive` makes of `parent`, or of the current context, once it is polled.
     #[inline]
+    #[cfg_attr(feature = "observe", track_caller)]
     pub(crate) fn derived(parent: Option<Ctx>, derive: D, future: F) -> Self {
-        Scope::beginning(parent, Derived::by(derive), future)
+        Scope::beginning(parent, Derived::by(derive), future, Watch::later(Watched::Body))
     }
 }
 
 impl<F, B: Begin> Scope<F, B> {
     #[inline]
-    pub(crate) fn beginning(ctx: Option<Ctx>, begin: B, future: F) -> Self {
-        Scope { ctx, kept: Kept::default(), begin, future: Some(future) }
+    pub(crate) fn beginning(ctx: Option<Ctx>, begin: B, future: F, watch: Watch) -> Self {
+        Scope { ctx, kept: Kept::default(), begin, future: Some(future), watch }
     }
 
     /// Its context, which is there once it was polled.
@@ -122,66 +132,76 @@ impl<F, B: Begin> Scope<F, B> {
 }
 
 impl<F: Future, B: Begin> Scope<F, B> {
-    /// Polls it as a frame of this kind.
+    /// Polls it as a frame of this kind. What came of it is told by `outcome`.
     #[inline]
     pub(crate) fn poll_as(
         self: Pin<&mut Self>,
         kind: Kind,
         cx: &mut Context<'_>,
+        outcome: impl FnOnce(&F::Output) -> Outcome,
     ) -> Poll<F::Output> {
-        let mut this = self.project();
+        let this = self.project();
         this.begin.begin(this.ctx);
         let Some(ctx) = &*this.ctx else { panic!("a scope begins without a context") };
-        // Once: where it is depends on the kind of the context.
-        let header = ctx.header();
-        let end = header.nearest_end();
-        wait::keep_for(&mut this.kept.registration, cx.waker());
-        loop {
-            let (asked, covered) = (ends(), current::covers(ctx, cx.waker()));
-            let ended = if covered {
-                header.ended()
-            } else {
-                wait::has_ended(header, this.kept.registration.as_ref())
-            };
-            // Invariant 4. Where another thread is not done with it, nothing is given up before it is.
-            let seen = ended && ctx.tell();
-            let polled = current::poll_scope(
-                ctx,
-                cx.waker(),
-                kind,
-                Found { end, covered, ended, seen, asked },
-                this.kept,
-                || {
-                    this.begin.around(|| {
-                        let polled = match this.future.as_mut().as_pin_mut() {
-                            Some(future) => future.poll(cx),
-                            // As an `async` block does: there is nothing left to give.
-                            None => panic!("a `Scope` was polled after it was ready"),
-                        };
-                        if polled.is_ready() {
-                            this.future.set(None);
-                        }
-                        polled
-                    })
-                },
-            );
-            if polled.is_ready() {
-                *this.kept = Kept::default();
-                return polled;
-            }
-            if ended && !seen {
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
-            }
-            // Invariant 3.
-            // What is registered is told of an end that is not counted, and one with a deadline has a timer to look at.
-            let nothing_new = !end.is_set() && asked == ends() && header.deadline().is_none();
-            if seen || nothing_new && this.kept.registration.is_some() {
-                return Poll::Pending;
-            }
-            if wait::poll_end(ctx, &mut this.kept.registration, cx).is_pending() {
-                return Poll::Pending;
-            }
+        let (begin, kept, held) = (this.begin, this.kept, this.future);
+        let poll = || poll_under(ctx, begin, kept, held, kind, cx);
+        this.watch.around(type_name::<F>, Some(ctx), outcome, poll)
+    }
+}
+
+/// One poll of what a scope holds, and another one where the end came during that.
+#[inline]
+fn poll_under<F: Future>(
+    ctx: &Ctx,
+    begin: &mut impl Begin,
+    kept: &mut Kept,
+    mut held: Pin<&mut Option<F>>,
+    kind: Kind,
+    cx: &mut Context<'_>,
+) -> Poll<F::Output> {
+    // Once: where it is depends on the kind of the context.
+    let header = ctx.header();
+    let end = header.nearest_end();
+    wait::keep_for(&mut kept.registration, cx.waker());
+    loop {
+        let (asked, covered) = (ends(), current::covers(ctx, cx.waker()));
+        let ended = if covered {
+            header.ended()
+        } else {
+            wait::has_ended(header, kept.registration.as_ref())
+        };
+        // Invariant 4. Where another thread is not done with it, nothing is given up before it is.
+        let seen = ended && ctx.tell();
+        let found = Found { end, covered, ended, seen, asked };
+        let polled = current::poll_scope(ctx, cx.waker(), kind, found, kept, || {
+            begin.around(|| {
+                let polled = match held.as_mut().as_pin_mut() {
+                    Some(future) => future.poll(cx),
+                    // As an `async` block does: there is nothing left to give.
+                    None => panic!("a `Scope` was polled after it was ready"),
+                };
+                if polled.is_ready() {
+                    held.set(None);
+                }
+                polled
+            })
+        });
+        if polled.is_ready() {
+            *kept = Kept::default();
+            return polled;
+        }
+        if ended && !seen {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        // What is registered is told of an end that is not counted, and one with a deadline has a timer to look at.
+        let nothing_new = !end.is_set() && asked == ends() && header.deadline().is_none();
+        if seen || nothing_new && kept.registration.is_some() {
+            return Poll::Pending;
+        }
+        // Invariant 3.
+        if wait::poll_end(ctx, &mut kept.registration, cx).is_pending() {
+            return Poll::Pending;
         }
     }
 }
@@ -193,7 +213,7 @@ impl<F: Future, B: Begin> Future for Scope<F, B> {
     ///
     /// When polled after it was ready, as an `async` block does.
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        self.poll_as(Kind::Scope, cx)
+        self.poll_as(Kind::Scope, cx, |_| Outcome::Ready)
     }
 }
 
@@ -220,7 +240,10 @@ impl<F: Future> Run<F> {
         cx: &mut Context<'_>,
     ) -> Poll<Result<F::Output, Cancelled>> {
         let mut scope = self.project().scope;
-        let polled = scope.as_mut().poll_as(kind, cx);
+        let polled = scope.as_mut().poll_as(kind, cx, |output| match output {
+            Ok(_) => Outcome::Ready,
+            Err(why) => why.outcome(),
+        });
         polled.map(|output| {
             output.map_err(|_| match scope.ctx() {
                 Some(ctx) => ctx.cancelled(),
@@ -261,8 +284,9 @@ impl Ctx {
     /// assert!(Ctx::try_current().is_none());
     /// # });
     /// ```
+    #[cfg_attr(feature = "observe", track_caller)]
     pub fn scope<F: Awaitable>(&self, future: F) -> Scope<F::Future> {
-        Scope::new(self.clone(), future.into_awaited())
+        Scope::new(self.clone(), future.into_awaited(), Watched::Scope)
     }
 
     /// Runs `future` with this context current, until it is done or the context has ended.
@@ -294,7 +318,13 @@ impl Ctx {
     /// assert!(cancelled.is_deadline());
     /// # });
     /// ```
+    #[cfg_attr(feature = "observe", track_caller)]
     pub fn run<F: Awaitable>(&self, future: F) -> Run<F::Future> {
-        Run { scope: Scope::new(self.clone(), Backstop::new(future.into_awaited())) }
+        let watch = Watch::new(Watched::Run, type_name::<F::Future>, Some(self));
+        self.run_watched(future.into_awaited(), watch)
+    }
+
+    pub(crate) fn run_watched<F: Future>(&self, future: F, watch: Watch) -> Run<F> {
+        Run { scope: Scope::watched(self.clone(), Backstop::new(future), watch) }
     }
 }

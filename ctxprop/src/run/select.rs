@@ -3,6 +3,7 @@
 //!
 //! Which branch was the first comes as nested choices: `Here(value)`, `There(Here(value))`, which the macro takes apart.
 
+use std::any::type_name;
 use std::convert::Infallible;
 use std::future::Future;
 use std::marker::PhantomData;
@@ -14,9 +15,12 @@ use pin_project_lite::pin_project;
 
 use crate::body::How;
 use crate::run::current;
-use crate::run::join::Nil;
+use crate::run::join::{Nil, over, watch};
 use crate::run::leaf::{Ended, Why};
 use crate::run::race::{MOST, Order, Polled, Race};
+use crate::run::watch::{Kind, Outcome, Watch, outcome};
+
+const SELECT: &str = "select!";
 
 /// The value of one of several branches.
 #[derive(Debug)]
@@ -225,18 +229,20 @@ pin_project! {
         race: Race,
         #[pin]
         branches: L,
+        watch: Watch,
     }
 }
 
 /// A `select!`. `disabled` has a bit for each branch whose precondition does not
 /// hold.
 #[inline]
+#[cfg_attr(feature = "observe", track_caller)]
 pub fn select<H: How, L: Choices>(_: &H, biased: bool, disabled: u64, branches: L) -> Select<H, L> {
     const { assert!(L::COUNT <= MOST, "a `select!` takes up to 64 branches") };
     let order = if biased { Order::Written } else { Order::Random };
     let mut race = Race::new::<H>(L::COUNT, order);
     race.disable(disabled);
-    Select { how: PhantomData, race, branches }
+    Select { how: PhantomData, race, branches, watch: watch::<H>(|| SELECT) }
 }
 
 impl<H: How, L: Choices> Future for Select<H, L> {
@@ -244,7 +250,9 @@ impl<H: How, L: Choices> Future for Select<H, L> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
+        let polling = this.watch.polls(|| SELECT, None);
         if this.race.is_refused() {
+            polling.ends(Outcome::Refused);
             return Poll::Ready(Err(H::ended(Why::Refused)));
         }
         current::counts_a_leaf();
@@ -253,6 +261,7 @@ impl<H: How, L: Choices> Future for Select<H, L> {
             // Before the end, and what cannot be kept, is the choice at once; what was kept came before it.
             this.branches.as_mut().poll(n, cx, keeps, &mut |choice| chosen = Some(choice))
         });
+        polling.ends(over(&polled, chosen.is_none() && this.race.is_given_up()));
         if polled.is_pending() {
             return Poll::Pending;
         }
@@ -310,19 +319,28 @@ pin_project! {
     pub struct Fused<F> {
         #[pin]
         future: F,
+        watch: Watch,
     }
 }
 
 #[inline]
-pub const fn fused<F: FusedFuture>(future: F) -> Fused<F> {
-    Fused { future }
+#[cfg_attr(feature = "observe", track_caller)]
+pub fn fused<F: FusedFuture>(future: F) -> Fused<F> {
+    Fused { future, watch: Watch::new(Kind::Part, type_name::<F>, None) }
 }
 
 impl<F: FusedFuture> Future for Fused<F> {
     type Output = Option<F::Output>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let future = self.project().future;
-        if future.is_terminated() { Poll::Ready(None) } else { future.poll(cx).map(Some) }
+        let this = self.project();
+        let future = this.future;
+        if future.is_terminated() {
+            return Poll::Ready(None);
+        }
+        let polling = this.watch.polls(type_name::<F>, None);
+        let polled = future.poll(cx).map(Some);
+        polling.ends(outcome(&polled));
+        polled
     }
 }

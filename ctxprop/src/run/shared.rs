@@ -6,6 +6,7 @@
 //!    apart from the scopes and frames of who asked: a shield in there does not hold who waits.
 //! 3. What is pending after that goes on as a task, whether or not somebody waits.
 
+use std::any::type_name;
 use std::fmt;
 use std::future::Future;
 use std::panic::Location;
@@ -19,6 +20,7 @@ use crate::needs_ctx::Awaitable;
 use crate::run::current;
 use crate::run::scope::Run;
 use crate::run::task::Task;
+use crate::run::watch::{Kind, Watch};
 
 /// Work that others may wait for too: see [`Ctx::shared`]. It begins when it is awaited.
 #[must_use = "shared work does nothing unless awaited"]
@@ -145,7 +147,8 @@ impl Ctx {
         F::Output: Send + 'static,
     {
         let ctx = self.detach_shared(reason).with_timeout(limit);
-        let work = Box::pin(ctx.in_task(work));
+        let watch = Watch::new(Kind::Task, type_name::<F::Future>, Some(&ctx));
+        let work = Box::pin(ctx.in_task(work, watch));
         let work = Work::New { ctx, spawned_at: Location::caller(), work };
         Shared { waiting: self.run(work) }
     }

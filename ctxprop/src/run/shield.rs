@@ -7,6 +7,7 @@
 //! 1. A shield is active from its first pending poll until it is done, dropped or out of time (3.2.41).
 //! 2. It holds all frames around any of its polls: one that moves holds what it moves to (3.2.42).
 
+use std::any::type_name;
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -22,6 +23,7 @@ use crate::ctx::Ctx;
 use crate::needs_ctx::Awaitable;
 use crate::run::frame::{self, Held, Holding, Kind};
 use crate::run::scope::Run;
+use crate::run::watch::{Kind as Watched, Watch, outcome};
 
 /// Work that runs to completion although its context has ended: see [`Ctx::shield`]. It starts when it is
 /// awaited.
@@ -31,17 +33,20 @@ pub struct Shield<F> {
     parent: Ctx,
     limit: Duration,
     future: F,
+    watch: Watch,
 }
 
 impl<F: Future> IntoFuture for Shield<F> {
     type Output = Result<F::Output, Cancelled>;
     type IntoFuture = Shielding<F>;
 
+    #[cfg_attr(feature = "observe", track_caller)]
     fn into_future(self) -> Shielding<F> {
         let deadline = Deadline::after(self.limit);
         let add = Additions { cancellable: true, deadline, ..Additions::default() };
         let ctx = self.parent.detached_child(add, "shield");
-        Shielding { work: ctx.run(self.future), holding: Holding::default(), ctx }
+        let work = ctx.run_watched(self.future, Watch::none());
+        Shielding { work, holding: Holding::default(), ctx, watch: self.watch }
     }
 }
 
@@ -54,6 +59,7 @@ pin_project! {
         holding: Holding,
         #[pin]
         work: Run<F>,
+        watch: Watch,
     }
 
     impl<F> PinnedDrop for Shielding<F> {
@@ -81,11 +87,13 @@ impl<F: Future> Future for Shielding<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
+        let polling = this.watch.polls(type_name::<F>, Some(this.ctx));
         let polled = this.work.poll_as(Kind::Shield, cx);
         match &polled {
             Poll::Ready(_) => over(this.ctx, this.holding),
             Poll::Pending => frame::hold(this.holding, held(this.ctx)),
         }
+        polling.ends(outcome(&polled));
         polled
     }
 }
@@ -131,7 +139,9 @@ impl Ctx {
     /// assert_eq!(released.await, Ok("released"));
     /// # });
     /// ```
+    #[cfg_attr(feature = "observe", track_caller)]
     pub fn shield<F: Awaitable>(&self, limit: Duration, work: F) -> Shield<F::Future> {
-        Shield { parent: self.clone(), limit, future: work.into_awaited() }
+        let watch = Watch::new(Watched::Shield, type_name::<F::Future>, Some(self));
+        Shield { parent: self.clone(), limit, future: work.into_awaited(), watch }
     }
 }

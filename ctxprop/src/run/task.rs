@@ -5,6 +5,7 @@
 //! 2. Every task is tracked by the root of its context, also one that was detached.
 //! 3. It runs in the `tracing` span that was current where it was spawned, so that the trace id is on each line.
 
+use std::any::type_name;
 use std::fmt;
 use std::future::Future;
 use std::panic::Location;
@@ -22,6 +23,7 @@ use crate::needs_ctx::Awaitable;
 use crate::run::carry::{Carried, WithCarried};
 use crate::run::listed::{OnTheList, Tracked};
 use crate::run::scope::Run;
+use crate::run::watch::{Kind as Watched, Watch};
 
 /// What a task runs.
 pub(crate) type InTask<F> = Instrumented<WithCarried<Run<F>>>;
@@ -105,7 +107,8 @@ impl Ctx {
         F::Future: Send + 'static,
         F::Output: Send + 'static,
     {
-        self.spawn_made(self.in_task(future), Location::caller())
+        let watch = Watch::new(Watched::Task, type_name::<F::Future>, Some(self));
+        self.spawn_made(self.in_task(future, watch), Location::caller())
     }
 
     /// As [`spawn`](Ctx::spawn), on a [`LocalSet`](tokio::task::LocalSet): `future` need not be `Send`.
@@ -136,7 +139,8 @@ impl Ctx {
         F::Future: 'static,
         F::Output: 'static,
     {
-        let task = Tracked::new(self, Location::caller(), self.in_task(future));
+        let watch = Watch::new(Watched::Task, type_name::<F::Future>, Some(self));
+        let task = Tracked::new(self, Location::caller(), self.in_task(future, watch));
         Task { handle: tokio::task::spawn_local(task) }
     }
 
@@ -146,12 +150,13 @@ impl Ctx {
         future: F,
         runtime: &Handle,
         spawned_at: &'static Location<'static>,
+        watch: Watch,
     ) -> Task<F::Output>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let task = Tracked::new(self, spawned_at, self.in_task(future));
+        let task = Tracked::new(self, spawned_at, self.in_task(future, watch));
         Task { handle: runtime.spawn(task) }
     }
 
@@ -166,17 +171,20 @@ impl Ctx {
     }
 
     /// What a task runs: in the `tracing` span, and with what else is carried, of the place where it is spawned.
-    pub(crate) fn in_task<F: Awaitable>(&self, future: F) -> InTask<F::Future> {
-        WithCarried::new(self, self.run(future)).in_current_span()
+    pub(crate) fn in_task<F: Awaitable>(&self, future: F, watch: Watch) -> InTask<F::Future> {
+        let run = self.run_watched(future.into_awaited(), watch);
+        WithCarried::new(self, run).in_current_span()
     }
 
     /// The same, tracked by the root, for a set of tasks.
+    #[cfg_attr(feature = "observe", track_caller)]
     pub(crate) fn as_task<F: Future>(
         &self,
         future: F,
         spawned_at: &'static Location<'static>,
     ) -> impl Future<Output = Result<F::Output, Cancelled>> + use<F> {
-        Tracked::new(self, spawned_at, self.in_task(future))
+        let watch = Watch::new(Watched::Task, type_name::<F>, Some(self));
+        Tracked::new(self, spawned_at, self.in_task(future, watch))
     }
 
     /// Runs blocking code on tokio's threads for that, with this context current and given to `f`, which
@@ -214,8 +222,9 @@ impl Ctx {
         let ctx = self.clone();
         let (span, carried) = (Span::current(), Carried::of(self));
         let listed = OnTheList::new(self, Location::caller());
+        let watch = Watch::new(Watched::Blocking, type_name::<F>, Some(self));
         let run = move || {
-            let _until_it_is_done = listed;
+            let _until_it_is_done = (listed, watch);
             ctx.check()?;
             Ok(span.in_scope(|| carried.enter(|| ctx.sync_scope(|| f(ctx.clone())))))
         };

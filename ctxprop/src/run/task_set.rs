@@ -167,6 +167,7 @@ impl Ctx {
     /// assert_eq!(total(vec![1, 2, 3]).with(&Ctx::background()).await, Ok(600));
     /// # });
     /// ```
+    #[cfg_attr(feature = "observe", track_caller)]
     pub fn task_set<T: Send + 'static>(&self) -> TaskSet<T> {
         let (ctx, canceller) = self.with_cancel();
         TaskSet { ctx, canceller, tasks: JoinSet::new() }

@@ -36,6 +36,7 @@ impl Ctx {
     /// assert!(late.unwrap_err().is_deadline() && !ctx.is_done());
     /// # });
     /// ```
+    #[cfg_attr(feature = "observe", track_caller)]
     pub fn timeout<F: Awaitable>(&self, timeout: Duration, future: F) -> Run<F::Future> {
         self.with_timeout(timeout).run(future)
     }

@@ -34,6 +34,7 @@ impl Ctx {
     /// assert!(request.is_done());
     /// # Ok::<(), http::header::InvalidHeaderValue>(())
     /// ```
+    #[cfg_attr(feature = "observe", track_caller)]
     pub fn with_incoming(&self, incoming: Incoming) -> (Ctx, Canceller) {
         let add = Additions {
             cancellable: true,

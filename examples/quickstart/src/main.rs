@@ -58,8 +58,8 @@ async fn article(
 // A function in the middle leaves it out. The client finds it: budget, trace and baggage go out with the request.
 #[propagate(budget = "90%")]
 async fn stock(warehouse: &Client, id: u32) -> Result<u32, ShopError> {
-    let answer = warehouse.get(format!("/stock/{id}")).send().await?.text().await;
-    answer.ok().and_then(|count| count.parse().ok()).ok_or(ShopError::Warehouse)
+    let count = warehouse.get(format!("/stock/{id}")).send().await?.text().await?;
+    count.parse().map_err(|_| ShopError::Warehouse)
 }
 
 #[propagate]
@@ -97,4 +97,43 @@ async fn serve(app: Router) -> std::io::Result<String> {
     let url = format!("http://{}", listener.local_addr()?);
     drop(tokio::spawn(async move { axum::serve(listener, app).await }));
     Ok(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use ctxprop::testing::given;
+    use ctxprop_reqwest::Method;
+    use ctxprop_reqwest::testing::{Answer, Script};
+
+    use super::*;
+
+    /// A warehouse that takes 50 ms to say that it has three.
+    fn warehouse() -> Script {
+        let script = Script::new();
+        script.on(Method::GET, "/stock/1", Answer::ok("3").after(Duration::from_millis(50)));
+        script
+    }
+
+    #[ctxprop::test]
+    async fn the_warehouse_is_given_nine_tenths_of_what_is_left(ctx: Ctx) {
+        let script = warehouse();
+        let ctx = ctx.with_timeout(Duration::from_secs(1));
+        let told = article(ctx, State(script.client()), Path(1)).await;
+        assert!(told.is_ok_and(|text| text == "article 1: 3 in stock, 950ms left"));
+        assert_eq!(script.asked()[0].budget(), Some(Duration::from_millis(900)));
+    }
+
+    #[test]
+    fn it_may_end_at_every_await() {
+        given(warehouse)
+            .ends_everywhere(|ctx, script| article(ctx, State(script.client()), Path(1)))
+            .check(|world| {
+                let Some(output) = world.output() else { panic!("it unwinds by itself") };
+                match (output, world.cause()) {
+                    (Ok(text), _) => assert!(text.starts_with("article 1: 3 in stock")),
+                    (Err(ShopError::Cancelled(why)), Some(cause)) => assert_eq!(why.cause(), cause),
+                    (Err(_), _) => panic!("the end was told as something else"),
+                }
+            });
+    }
 }

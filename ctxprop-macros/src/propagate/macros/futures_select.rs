@@ -9,7 +9,7 @@ use syn::{Expr, Macro, Pat, Token};
 
 use super::select::{Race, chosen, diverges, handler, ok};
 use super::{in_block, invocation, place};
-use crate::propagate::rewrite::{self, Kind, Rewriter};
+use crate::propagate::rewrite::{self, Kind, Rewriter, called};
 
 syn::custom_keyword!(complete);
 
@@ -86,7 +86,7 @@ pub(super) fn rewrite(rewriter: &mut Rewriter<'_>, mac: &mut Macro) -> Option<Ex
             On::Complete(_) => none = Some(handler),
             On::Default(_) => {}
             On::Future(pat, future) => {
-                futures.push(polled(future));
+                futures.push(polled(rewriter, future));
                 handlers.push(quote_spanned! {site=>
                     match chosen {
                         #private::Some(#pat) => #handler,
@@ -98,7 +98,7 @@ pub(super) fn rewrite(rewriter: &mut Rewriter<'_>, mac: &mut Macro) -> Option<Ex
     }
     let branches = futures.iter().rev().fold(
         quote_spanned!(site=> #private::nil().0),
-        |rest, future| quote_spanned!(site=> #private::or(#private::Raced(#private::fused(#future)).kept(), |value| value.is_some(), #rest)),
+        |rest, future| quote_spanned!(site=> #private::or(#private::Raced(#future).kept(), |value| value.is_some(), #rest)),
     );
     let race = Race {
         biased: mac.path.segments.last().is_some_and(|name| name.ident == "select_biased"),
@@ -123,10 +123,12 @@ impl Branch {
 }
 
 /// The future of a branch. The macro borrows what is named, and takes all else.
-fn polled(future: &Expr) -> TokenStream {
-    let site = place(future);
-    match future {
+fn polled(rewriter: &Rewriter<'_>, future: &Expr) -> TokenStream {
+    let (site, call) = (place(future), called(place(future)));
+    let private = rewriter.private(call);
+    let future = match future {
         Expr::Path(_) => quote_spanned!(site=> &mut #future),
         future => quote_spanned!(site=> #future),
-    }
+    };
+    quote_spanned!(call=> #private::fused(#future))
 }

@@ -11,7 +11,7 @@ use syn::spanned::Spanned;
 use syn::{Expr, Macro, Token};
 
 use super::{biased, place};
-use crate::propagate::rewrite::{Kind, Rewriter, how, match_at, spanned, strip_parens};
+use crate::propagate::rewrite::{Kind, Rewriter, called, how, match_at, spanned, strip_parens};
 
 pub(super) fn rewrite(rewriter: &mut Rewriter<'_>, mac: &mut Macro) -> Option<Expr> {
     let parser = |input: ParseStream<'_>| {
@@ -51,7 +51,7 @@ impl Join {
     fn awaited(&self, rewriter: &Rewriter<'_>, name: &str, at: Span) -> TokenStream {
         let site = Span::mixed_site().located_at(at);
         let private = rewriter.private(site);
-        let (name, biased) = (Ident::new(name, site), self.biased);
+        let biased = self.biased;
         let is_leaf = rewriter.kind() == Kind::Function;
         let part = |arg: &Expr| {
             let at = place(arg);
@@ -74,7 +74,9 @@ impl Join {
         } else {
             quote_spanned!(site=> &#private::InBlock)
         };
-        let join = quote_spanned!(site=> #private::#name(#how, #biased, #list));
+        let call = called(at);
+        let (private, name) = (rewriter.private(call), Ident::new(name, call));
+        let join = quote_spanned!(call=> #private::#name(#how, #biased, #list));
         let join = rewriter.under(join, at);
         quote_spanned!(site=> #join.await)
     }

@@ -11,7 +11,7 @@ use syn::{Expr, Macro, Pat, PatIdent, Stmt, Token};
 
 use super::{biased, place};
 use crate::krate::PrivateAt;
-use crate::propagate::rewrite::{self, Kind, Rewriter, match_at, spanned};
+use crate::propagate::rewrite::{self, Kind, Rewriter, called, match_at, spanned};
 
 /// What stands in a `tokio::select!`.
 pub(super) struct Select {
@@ -196,8 +196,10 @@ impl Race {
             true => quote_spanned!(site=> #how),
             false => quote_spanned!(site=> #private::InBlock),
         };
-        let select = quote_spanned! {site=>
-            #private::select(&#how, #biased, #disabled, #branches)
+        let call = called(start);
+        let select = {
+            let private = rewriter.private(call);
+            quote_spanned!(call=> #private::select(&#how, #biased, #disabled, #branches))
         };
         let select = rewriter.under(select, start);
         // In a block of its own, so that what the branches borrow is free in the handlers.

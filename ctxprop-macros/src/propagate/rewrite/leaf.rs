@@ -7,7 +7,7 @@ use quote::quote_spanned;
 use syn::token::Brace;
 use syn::{Arm, Expr, ExprMatch, Pat, Token};
 
-use super::{Kind, Rewriter, how, spanned};
+use super::{Kind, Rewriter, called, how, spanned};
 
 impl Rewriter<'_> {
     /// A place of the function that gives up when `end` says so.
@@ -37,12 +37,14 @@ impl Rewriter<'_> {
         }
         // All at one place: errors that say the same there are shown once.
         let site = Span::mixed_site().located_at(end);
-        let (private, how) = (self.private(site), Ident::new("how", site));
+        let call = called(end);
+        let (private, how) = (self.private(call), Ident::new("how", site));
         let kind = quote_spanned!(site=> (#awaited).propagated_kind());
         let leaf = match self.threaded(end) {
-            None => quote_spanned!(site=> #private::leaf(#kind, &#how).await),
-            Some(ctx) => quote_spanned!(site=> #private::leaf_under(&#ctx, #kind, &#how).await),
+            None => quote_spanned!(call=> #private::leaf(#kind, &#how)),
+            Some(ctx) => quote_spanned!(call=> #private::leaf_under(&#ctx, #kind, &#how)),
         };
+        let leaf = quote_spanned!(site=> #leaf.await);
         // With a `?` behind it, it leaves the function either way.
         let value = if asked {
             self.or_return(&leaf, site)

@@ -14,6 +14,12 @@ pub(crate) fn spanned(mut expr: Expr, start: Span, end: Span) -> Expr {
     expr
 }
 
+/// The span of a generated call, of which observers are told that it is at `at` in the user's code. What
+/// `Location::caller()` gives is the place of the macro where a span is of a macro, so the tokens are the user's then.
+pub(crate) fn called(at: Span) -> Span {
+    if cfg!(feature = "observe") { at } else { Span::mixed_site().located_at(at) }
+}
+
 /// Shows it at the same place as the macro's own, of which lints do not speak.
 pub(super) fn hide(leaf: &mut ExprMatch) {
     let generated = |at: Span| Span::mixed_site().located_at(at);

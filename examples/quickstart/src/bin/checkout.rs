@@ -140,3 +140,42 @@ impl IntoResponse for ApiError {
 async fn release(stock: u64) {
     println!("released {stock}");
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use ctxprop::testing::given;
+    use ctxprop_reqwest::Method;
+    use ctxprop_reqwest::testing::{Answer, Here, Script};
+
+    use super::*;
+
+    fn payments_that_take_a_second() -> Here {
+        let script = Script::new().here();
+        let receipt = Answer::json(&Receipt { id: 9 });
+        script.on(Method::POST, "http://payments/charge", receipt.after(Duration::from_secs(1)));
+        script
+    }
+
+    #[test]
+    fn whoever_leaves_gets_no_receipt_and_whoever_stays_does() {
+        let charged = Cell::new(0);
+        given(payments_that_take_a_second)
+            .ends_everywhere(|ctx, _| async move {
+                let caller = Caller { user_id: 7, tenant: None };
+                checkout(ctx.with_baggage(&caller)?, Path(3)).await
+            })
+            .budget(Duration::from_secs(10))
+            .check(|world| {
+                charged.set(charged.get() + world.state().asked().len());
+                let sold = world.output().is_some_and(Result::is_ok);
+                assert_eq!(sold, !world.was_told());
+                if let Some(asked) = world.state().asked().first() {
+                    assert_eq!(asked.budget(), Some(Duration::from_secs(4)), "40 % of ten seconds");
+                    assert_eq!(asked.baggage().get("user.id"), Some("7"));
+                }
+            });
+        assert!(charged.get() > 0);
+    }
+}
