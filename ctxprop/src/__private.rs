@@ -117,6 +117,10 @@ hidden! {
     pub use crate::run::select::was_taken;
 }
 
+/// Whether what is awaited has more to it, since the feature `observe` is on: cargo turns that on for a whole workspace.
+#[doc(hidden)]
+pub const OBSERVES: bool = cfg!(feature = "observe");
+
 /// For the extractors and layers of the server crates.
 #[doc(hidden)]
 pub use crate::of_request::of_request;

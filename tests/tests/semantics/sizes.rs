@@ -60,7 +60,10 @@ async fn rule_3_2_26_a_join_of_joins_grows_by_the_same_bytes_each_time() {
     let (first, second) = (bytes[1] - bytes[0], bytes[2] - bytes[1]);
     assert!(second <= first + first / 10, "{bytes:?}: 4, 8 and 12 deep");
     let plain = size_of_val(&plain_eight(1));
-    assert!(bytes[1] * 2 <= plain * 3, "{} bytes at 8 deep, and {plain} of plain tokio", bytes[1]);
+    // What observes keeps something with each await. The gate runs this without it, too.
+    if !ctxprop::__private::OBSERVES {
+        assert!(bytes[1] * 2 <= plain * 3, "{} bytes at 8 deep, plain tokio's {plain}", bytes[1]);
+    }
     assert_eq!(twelve(1).with(&root()).await, Ok(13));
     assert_eq!(root().spawn(twelve(1)).await, Ok(Ok(13)));
     assert_eq!(plain_twelve(1).await, Ok(13));
