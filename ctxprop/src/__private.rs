@@ -39,6 +39,7 @@ hidden! {
     pub use crate::body::Budget;
     pub use crate::body::CannotBeSaid;
     pub use crate::body::CannotSayCancelled;
+    pub use crate::body::Carried;
     pub use crate::body::Gives;
     pub use crate::body::given;
     pub use crate::body::How;

@@ -24,11 +24,13 @@ use crate::run::leaf::{Ended, Leaf, Why};
 use crate::run::scope::Scope;
 
 mod awaited;
+mod carried;
 mod said;
 mod under;
 
 // Under this path the compiler's messages show them.
 pub use awaited::{Awaited, Exempt, Kind, NoFuture};
+pub use carried::Carried;
 pub use said::CannotBeSaid;
 pub use under::{HowUnder, Name, OtherName, at, leaf_under, under};
 

@@ -7,7 +7,7 @@ use syn::parse::{ParseStream, Parser};
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
 use syn::visit_mut::VisitMut;
-use syn::{Block, Expr, ExprMacro, Macro, MacroDelimiter, Pat, Token, parse_quote};
+use syn::{Block, Expr, ExprMacro, Local, Macro, MacroDelimiter, Pat, Stmt, Token, parse_quote};
 
 use super::rewrite::{Kind, Rewriter};
 
@@ -148,12 +148,27 @@ fn matches(rewriter: &mut Rewriter<'_>, mac: &mut Macro) {
 
 /// `pin!(future)`, and `pin! { let name = future; .. }` of tokio.
 fn pinned(rewriter: &mut Rewriter<'_>, mac: &mut Macro) {
+    if let Ok(mut pinned) = syn::parse2::<Expr>(mac.tokens.clone()) {
+        let visit = |rewriter: &mut Rewriter<'_>| {
+            rewriter.mark_pinned(&mut pinned);
+            rewriter.visit_expr_mut(&mut pinned);
+        };
+        if rewriter.changes(visit) {
+            mac.tokens = pinned.into_token_stream();
+        }
+        return;
+    }
     if expressions(rewriter, mac) {
         return;
     }
     let Ok(mut statements) = Block::parse_within.parse2(mac.tokens.clone()) else { return };
     let visit = |rewriter: &mut Rewriter<'_>| {
-        statements.iter_mut().for_each(|statement| rewriter.visit_stmt_mut(statement));
+        for statement in &mut statements {
+            if let Stmt::Local(Local { init: Some(init), .. }) = statement {
+                rewriter.mark_pinned(&mut init.expr);
+            }
+            rewriter.visit_stmt_mut(statement);
+        }
     };
     if rewriter.changes(visit) {
         mac.tokens = quote!(#(#statements)*);
