@@ -16,7 +16,7 @@ use std::ops::Range;
 use proc_macro2::Delimiter;
 
 use crate::edit::{Edit, Edits, indent};
-use crate::index::{Block, BlockKind, Function, Index, Place, is_entry};
+use crate::index::{Attr, Block, BlockKind, Function, Index, Place, is_entry};
 use crate::project::{Project, Source};
 use crate::report::{Kind, Report};
 use crate::tokens::{self, Kind as TokenKind};
@@ -90,7 +90,7 @@ pub(crate) fn all(project: &mut Project, traits: &Traits, report: &mut Report) {
             if !methods.iter().any(|f| f.is_async || becomes_async(&f)) {
                 continue;
             }
-            let mut new = vec![attribute(source, &block.place, &["async_trait"], form.arguments())];
+            let mut new = attribute(source, &block.place, &["async_trait"], form.arguments());
             for method in methods.iter().filter(becomes_async) {
                 new.extend(to_async(&source.index, &source.text, method));
             }
@@ -109,12 +109,12 @@ pub(crate) fn all(project: &mut Project, traits: &Traits, report: &mut Report) {
                 continue;
             }
             let boxed = function.place.attr("async_recursion").is_some();
-            let mut new = vec![attribute(
+            let mut new = attribute(
                 source,
                 &function.place,
                 &["async_recursion"],
                 if boxed { "(boxed)" } else { "" },
-            )];
+            );
             let takes_its_context =
                 function.place.attr("debug_handler").is_some() && function.context.is_none();
             if takes_its_context {
@@ -170,16 +170,36 @@ fn is_meant(source: &Source, function: &Function) -> bool {
 }
 
 /// `#[propagate..]` above an item, or in the place of an attribute that it makes superfluous.
-fn attribute(source: &Source, place: &Place, replaced: &[&str], arguments: &str) -> Edit {
+fn attribute(source: &Source, place: &Place, replaced: &[&str], arguments: &str) -> Vec<Edit> {
     let name = source.written(place.start, "propagate");
     let text = format!("#[{name}{arguments}]");
-    if let Some(attr) = replaced.iter().find_map(|name| place.attr(name)) {
-        return Edit::replace(attr.range.clone(), text);
+    // It reads the trait's `async fn`s, and copies what is below it to places where no attribute macro may stand.
+    if let Some(first) = place.attrs.first().filter(|_| place.attrs.iter().any(mocks)) {
+        let mut edits = vec![Edit::insert(
+            first.range.start,
+            match indent(&source.text, first.range.start) {
+                Some(indent) => format!("{text}\n{indent}"),
+                None => format!("{text} "),
+            },
+        )];
+        edits.extend(replaced.iter().filter_map(|name| place.attr(name)).map(|attr| {
+            let rest = source.text.get(attr.range.end..).unwrap_or_default();
+            Edit::remove(attr.range.start..attr.range.end + (rest.len() - rest.trim_start().len()))
+        }));
+        return edits;
     }
-    match indent(&source.text, place.start) {
+    if let Some(attr) = replaced.iter().find_map(|name| place.attr(name)) {
+        return vec![Edit::replace(attr.range.clone(), text)];
+    }
+    vec![match indent(&source.text, place.start) {
         Some(indent) => Edit::insert(place.start, format!("{text}\n{indent}")),
         None => Edit::insert(place.start, format!("{text} ")),
-    }
+    }]
+}
+
+/// Whether an attribute writes a mock of what it stands on.
+fn mocks(attr: &Attr) -> bool {
+    attr.name == "automock" || attr.name == "cfg_attr" && attr.args.contains("automock")
 }
 
 /// The parameter `ctx: Ctx` as the first one.

@@ -1,4 +1,4 @@
-//! A call of an annotated function that was given no context: `.with(..)`, where it is made.
+//! A call of an annotated function that was given no context: `.with(..)` or `.in_current()`, where it is made.
 
 use proc_macro2::Delimiter;
 
@@ -44,7 +44,12 @@ pub(crate) fn mend(case: &Case<'_>) -> Option<Mend> {
     if context.kind == crate::report::Kind::InCurrent {
         edits.extend(context::outlives(case.source, first, &mut context));
     }
-    let text = format!(".with({})", context.borrowed);
+    let text = if context.is_current() {
+        context.names.clear();
+        ".in_current()".to_owned()
+    } else {
+        format!(".with({})", context.borrowed)
+    };
     edits.extend(places.into_iter().map(|at| Edit::insert(at, text.clone())));
     Some(Mend {
         path: case.path.to_owned(),
@@ -182,5 +187,7 @@ fn has_context(row: &[Token], dot: usize) -> bool {
     else {
         return false;
     };
-    open >= 2 && row[open - 1].ident() == Some("with") && row[open - 2].is_punct('.')
+    open >= 2
+        && matches!(row[open - 1].ident(), Some("with" | "in_current"))
+        && row[open - 2].is_punct('.')
 }

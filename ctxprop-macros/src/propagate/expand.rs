@@ -100,6 +100,40 @@ fn expand(
     }
 }
 
+/// Methods of std's traits.
+const OF_STD: &[&str] = &[
+    "add",
+    "as_mut",
+    "as_ref",
+    "bitand",
+    "bitor",
+    "bitxor",
+    "borrow",
+    "borrow_mut",
+    "clone",
+    "cmp",
+    "default",
+    "deref",
+    "deref_mut",
+    "div",
+    "drop",
+    "eq",
+    "from_iter",
+    "from_str",
+    "hash",
+    "index",
+    "index_mut",
+    "into_iter",
+    "mul",
+    "neg",
+    "next",
+    "not",
+    "rem",
+    "shl",
+    "shr",
+    "sub",
+];
+
 struct Writer<'a> {
     args: &'a Args,
     private: Private,
@@ -132,6 +166,7 @@ impl Writer<'_> {
             }
         }
         self.allow_a_future(&mut function);
+        let holds_self = function.holds_self();
         let Some(body) = function.body.take() else {
             return function.into_token_stream();
         };
@@ -145,6 +180,7 @@ impl Writer<'_> {
         for (index, input) in function.sig.inputs.iter_mut().enumerate() {
             let input = match input {
                 FnArg::Typed(input) => input,
+                FnArg::Receiver(_) if !holds_self => continue,
                 FnArg::Receiver(receiver) => {
                     captures.push(Binding::receiver(receiver));
                     bindings.push(Binding::receiver(receiver));
@@ -203,10 +239,15 @@ impl Writer<'_> {
         self.allow_a_future(&mut function);
         function.sig.asyncness = None;
         function.sig.output = returns(quote_spanned!(site=> #private::NeedsCtx<#future>));
+        if OF_STD.iter().any(|name| function.sig.ident == name) {
+            // Of an `async fn` clippy knows that it is not the method of that trait.
+            function.attrs.push(parse_quote!(#[allow(clippy::should_implement_trait)]));
+        }
         if function.attrs.iter().any(|attr| attr.path().is_ident("must_use")) {
             // As on an `async fn`.
             function.attrs.push(parse_quote!(#[allow(clippy::double_must_use)]));
         }
+        let holds_self = function.holds_self();
         let Some(body) = function.body.take() else {
             return function.into_token_stream();
         };
@@ -214,6 +255,7 @@ impl Writer<'_> {
         let mut bindings = Vec::new();
         for (index, input) in function.sig.inputs.iter_mut().enumerate() {
             match input {
+                FnArg::Receiver(_) if !holds_self => {}
                 FnArg::Receiver(receiver) => bindings.push(Binding::receiver(receiver)),
                 FnArg::Typed(input) => {
                     bindings.extend(Binding::of_argument(index, &input.attrs, &mut input.pat));

@@ -1,6 +1,6 @@
 //! The item under `#[propagate]`: what it may be, and the reason why another may not.
 
-use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
@@ -77,9 +77,27 @@ impl Function {
         self.body.is_none() || self.place.supertraits.is_some()
     }
 
+    /// Whether its future holds `self`: not where a trait gives it the body, which borrows `self` and does not name it.
+    pub(crate) fn holds_self(&self) -> bool {
+        fn named(tokens: TokenStream) -> bool {
+            tokens.into_iter().any(|token| match token {
+                TokenTree::Group(group) => named(group.stream()),
+                TokenTree::Ident(name) => name == "self",
+                _ => false,
+            })
+        }
+        let Some(receiver) = self.sig.receiver() else { return false };
+        self.place.supertraits.is_none()
+            || !matches!(receiver.kind, ReceiverKind::Reference(..))
+            || self.body.as_ref().is_none_or(|body| named(body.to_token_stream()))
+    }
+
     /// The body that a trait gives it is for every `Self`, which has to be such that the future is `Send`.
     pub(crate) fn assume_self_is_send(&mut self, private: PrivateAt<'_>) {
         let (Some(supertraits), Some(_)) = (&self.place.supertraits, &self.body) else { return };
+        if !self.holds_self() {
+            return;
+        }
         let bounds: &[&str] = match self.sig.receiver().map(|receiver| &receiver.kind) {
             None => return,
             Some(ReceiverKind::Reference(_, _, None)) => &["Sync"],

@@ -154,6 +154,7 @@ impl<'a> Rewriter<'a> {
     /// Visits what is awaited where it stands.
     pub(crate) fn visit_awaited(&mut self, expr: &mut Expr) {
         self.used = Use::Awaited;
+        self.mark_awaited(expr);
         let stays = std::mem::replace(&mut self.here.stays, true);
         self.visit_expr_mut(expr);
         self.here.stays = stays;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use ctxprop::{Ctx, NeedsCtx, propagate};
 
-use super::{AppResult, add_one, ctx, marked};
+use super::{AppResult, add_one, ctx, marked, unit};
 
 trait Greets {
     /// A method of a trait, in the form that the attribute gives it.
@@ -229,4 +229,39 @@ async fn boxed_and_generic() {
     let text = String::from("text");
     let keeper: &dyn Keeps<'_, &str> = &Keeper("two");
     assert_eq!(keeper.keep(&text, &text).with(&ctx()).await, ("text", 7));
+}
+
+/// What a trait gives that does not touch `self` asks nothing of it.
+#[propagate]
+trait Listens {
+    async fn on_message(&self, n: u32) -> AppResult<u32> {
+        add_one(n).await
+    }
+
+    async fn on_close(&mut self) {
+        unit().await;
+    }
+
+    async fn named(&self, ctx: &Ctx) -> bool {
+        ctx.is_done()
+    }
+}
+
+/// It is not `Sync`.
+struct Counter(std::cell::Cell<u32>);
+
+impl Listens for Counter {}
+
+async fn listens<L: Listens>(listener: &mut L) -> u32 {
+    listener.on_close().with(&ctx()).await;
+    assert!(!listener.named(&ctx()).await);
+    listener.on_message(1).with(&ctx()).await.unwrap()
+}
+
+#[tokio::test]
+async fn defaults_that_do_not_touch_self() {
+    let mut counter = Counter(std::cell::Cell::new(0));
+    assert_eq!(listens(&mut counter).await + counter.0.get(), 2);
+    let sent = tokio::spawn(async { Counter(std::cell::Cell::new(0)).0.get() });
+    assert_eq!(sent.await.unwrap(), 0);
 }

@@ -62,7 +62,6 @@ impl Rewriter<'_> {
                 }
             }
             Expr::MethodCall(call) => self.mark_in_method(call, false),
-            Expr::Await(awaited) => self.mark_awaited(&mut awaited.base),
             _ => {}
         }
     }
@@ -125,7 +124,7 @@ impl Rewriter<'_> {
     }
 
     /// What is inside of the expression before an `.await`, which itself needs no mark.
-    fn mark_awaited(&self, base: &mut Expr) {
+    pub(super) fn mark_awaited(&self, base: &mut Expr) {
         match base {
             Expr::Paren(paren) => self.mark_awaited(&mut paren.expr),
             Expr::Call(call) if combinators::function(call).is_none() => {
