@@ -1,8 +1,8 @@
 //! Macros inside a body. Those whose language is known are rewritten inside, all others are left as they were written:
 //! what an `.await` in them means, only they know.
 
-use proc_macro2::{Delimiter, Group, Span, TokenStream};
-use quote::{ToTokens, quote};
+use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::parse::{ParseStream, Parser};
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
@@ -43,17 +43,24 @@ pub(crate) fn rewrite(rewriter: &mut Rewriter<'_>, mac: &mut Macro) -> Option<Ex
         Said::Expressions => Some(known::language(mac).unwrap_or(Language::Expressions)),
     };
     match known {
-        Some(Language::Join) if awaits => return join::rewrite(rewriter, mac),
+        Some(Language::Join) if awaits => {
+            let rewritten = join::rewrite(rewriter, mac)?;
+            // Of `try_join!` it says what error there is.
+            let fails = mac.path.is_ident("try_join");
+            let content = if fails { "async { if true { Err(()) } else { Ok(()) } }" } else { "async {}" };
+            return Some(named(rewriter, mac, rewritten, content));
+        }
         Some(Language::Select) if awaits => {
             // The bare name may be that of futures, which has another grammar, or other futures.
             return match select::parse(mac) {
                 Some(select) if mac.path.segments.len() > 1 || !select.looks_fused() => {
-                    Some(select::rewrite(rewriter, mac, select))
+                    let rewritten = select::rewrite(rewriter, mac, select);
+                    Some(named(rewriter, mac, rewritten, "_ = async {} => {}"))
                 }
-                _ => futures_select::rewrite(rewriter, mac),
+                _ => of_futures(rewriter, mac),
             };
         }
-        Some(Language::FuturesSelect) if awaits => return futures_select::rewrite(rewriter, mac),
+        Some(Language::FuturesSelect) if awaits => return of_futures(rewriter, mac),
         Some(Language::Matches) => matches(rewriter, mac),
         Some(Language::Pin) => pinned(rewriter, mac),
         Some(Language::Json) => json::rewrite(rewriter, mac),
@@ -69,6 +76,49 @@ pub(crate) fn rewrite(rewriter: &mut Rewriter<'_>, mac: &mut Macro) -> Option<Ex
 fn invocation(mac: &Macro, tokens: TokenStream) -> Expr {
     let mac = Macro { tokens, ..mac.clone() };
     Expr::Macro(ExprMacro { attrs: Vec::new(), mac })
+}
+
+fn of_futures(rewriter: &mut Rewriter<'_>, mac: &mut Macro) -> Option<Expr> {
+    let rewritten = futures_select::rewrite(rewriter, mac)?;
+    Some(named(rewriter, mac, rewritten, "complete => {}"))
+}
+
+/// What becomes of `mac` when it is rewritten, with a use of its name that never runs: the import of it would be unused.
+fn named(rewriter: &mut Rewriter<'_>, mac: &Macro, expr: Expr, content: &str) -> Expr {
+    let Expr::Match(mut rewritten) = expr else { return expr };
+    if let Some(name) = mac.path.get_ident()
+        && rewriter.is_first(name)
+        && let Some(arm) = rewritten.arms.last_mut()
+        && let Ok(content) = content.parse::<TokenStream>()
+    {
+        let content = at(Span::mixed_site(), content);
+        let body = &arm.body;
+        *arm.body = Expr::Verbatim(quote_spanned! {Span::mixed_site()=>
+            {
+                if false {
+                    let _ = || async { let _ = #name! { #content }; };
+                }
+                #body
+            }
+        });
+    }
+    Expr::Match(rewritten)
+}
+
+/// `tokens`, all at one place.
+fn at(span: Span, tokens: TokenStream) -> TokenStream {
+    let all = tokens.into_iter().map(|token| match token {
+        TokenTree::Group(group) => {
+            let mut inner = Group::new(group.delimiter(), at(span, group.stream()));
+            inner.set_span(span);
+            TokenTree::Group(inner)
+        }
+        mut token => {
+            token.set_span(span);
+            token
+        }
+    });
+    all.collect()
 }
 
 /// A block instead of `mac`, at the same place; the user's own where that is a block to lints too.

@@ -40,6 +40,8 @@ pub(crate) struct Rewriter<'a> {
     frame: Frame,
     here: Here,
     handed_on: HandedOn,
+    /// The macros that were named so far.
+    named: Vec<Ident>,
     /// What becomes of the expression that is visited next.
     used: Use,
     /// Whether the await that is visited next has a `?` behind it.
@@ -123,6 +125,7 @@ impl<'a> Rewriter<'a> {
             frame: Frame { kind, ..Frame::default() },
             here: Here::default(),
             handed_on: HandedOn::default(),
+            named: Vec::new(),
             used: Use::Any,
             asked: false,
             changes: 0,
@@ -158,6 +161,15 @@ impl<'a> Rewriter<'a> {
         let stays = std::mem::replace(&mut self.here.stays, true);
         self.visit_expr_mut(expr);
         self.here.stays = stays;
+    }
+
+    /// Whether this is the first macro of that name.
+    pub(crate) fn is_first(&mut self, name: &Ident) -> bool {
+        let first = !self.named.contains(name);
+        if first {
+            self.named.push(name.clone());
+        }
+        first
     }
 
     /// Notes a change.

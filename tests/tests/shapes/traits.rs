@@ -248,9 +248,9 @@ trait Listens {
 }
 
 /// It is not `Sync`.
-struct Counter(std::cell::Cell<u32>);
+struct Unshared(std::cell::Cell<u32>);
 
-impl Listens for Counter {}
+impl Listens for Unshared {}
 
 async fn listens<L: Listens>(listener: &mut L) -> u32 {
     listener.on_close().with(&ctx()).await;
@@ -260,8 +260,6 @@ async fn listens<L: Listens>(listener: &mut L) -> u32 {
 
 #[tokio::test]
 async fn defaults_that_do_not_touch_self() {
-    let mut counter = Counter(std::cell::Cell::new(0));
+    let mut counter = Unshared(std::cell::Cell::new(0));
     assert_eq!(listens(&mut counter).await + counter.0.get(), 2);
-    let sent = tokio::spawn(async { Counter(std::cell::Cell::new(0)).0.get() });
-    assert_eq!(sent.await.unwrap(), 0);
 }
