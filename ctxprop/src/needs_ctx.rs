@@ -137,7 +137,7 @@ pub struct Call<F>(PhantomData<F>);
     message = "`NeedsCtx` is not a future: this call of a `#[propagate]` function was given no context",
     label = "give it one with `.with(&ctx)`",
     note = "in a `#[propagate]` function an `.await` gives it the context of that function; what something else awaits there is given it by `.in_current()`",
-    note = "to run it as a task, use `ctx.spawn(call)`; as an axum handler, `ctxprop_axum::threaded(function)`",
+    note = "to run it as a task, use `ctx.spawn(call)`; as an axum handler, `ctxprop_axum::handler(function)`",
     note = "for a method of a trait that knows nothing of contexts, write `#[propagate(skip)]` there"
 )]
 pub trait HasItsContext {}

@@ -47,7 +47,8 @@ pub(crate) fn rewrite(rewriter: &mut Rewriter<'_>, mac: &mut Macro) -> Option<Ex
             let rewritten = join::rewrite(rewriter, mac)?;
             // Of `try_join!` it says what error there is.
             let fails = mac.path.is_ident("try_join");
-            let content = if fails { "async { if true { Err(()) } else { Ok(()) } }" } else { "async {}" };
+            let content =
+                if fails { "async { if true { Err(()) } else { Ok(()) } }" } else { "async {}" };
             return Some(named(rewriter, mac, rewritten, content));
         }
         Some(Language::Select) if awaits => {
