@@ -6,6 +6,7 @@
 //! | a trait of the workspace with async methods, each `impl` of it | `#[propagate]` on the block |
 //! | the same under `#[async_trait]` | `#[propagate(boxed)]` in its place; `(?Send)`: `#[propagate(boxed, local)]` |
 //! | a method of such a trait, `-> impl Future<Output = T>` | `async fn`, `-> T` |
+//! | the same with `+ 'static`, which borrows nothing of its arguments | `#[propagate(skip)]`, in the trait |
 //! | a function under `#[async_recursion]` | `#[propagate(boxed)]` in its place |
 //! | a function under `#[debug_handler]` | `#[propagate]`, and a parameter `ctx: Ctx` |
 //! | entry points, what is for tests only, an `impl` of a foreign trait | nothing |
@@ -91,6 +92,11 @@ pub(crate) fn all(project: &mut Project, traits: &Traits, report: &mut Report) {
                 continue;
             }
             let mut new = attribute(source, &block.place, &["async_trait"], form.arguments());
+            if let BlockKind::Trait(_) = block.kind {
+                for method in methods.iter().filter(|method| method.lasting_future) {
+                    new.extend(attribute(source, &method.place, &[], "(skip)"));
+                }
+            }
             for method in methods.iter().filter(becomes_async) {
                 new.extend(to_async(&source.index, &source.text, method));
             }

@@ -53,6 +53,7 @@ hidden! {
     pub use crate::body::leaf;
     pub use crate::body::leaf_under;
     pub use crate::body::needs_ctx;
+    pub use crate::body::nothing_failed;
     pub use crate::body::returned;
     pub use crate::body::says_cancelled;
     pub use crate::body::InBlock;

@@ -273,6 +273,11 @@ pub const fn returned<T>() -> T {
     unreachable!()
 }
 
+/// What the branch of a `try_join!` gives that never runs.
+pub const fn nothing_failed() -> Result<(), ()> {
+    Ok(())
+}
+
 /// What `budget = ".."` grants.
 #[derive(Clone, Copy, Debug)]
 pub enum Budget {

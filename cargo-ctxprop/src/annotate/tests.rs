@@ -190,3 +190,10 @@ fn mocks_are_written_of_what_is_not_yet_rewritten() {
     let expected = "use ctxprop::propagate;\n\n#[propagate]\n#[automock]\ntrait Store {\n    async fn get(&self);\n}\n";
     assert_eq!(annotated(text), expected);
 }
+
+#[test]
+fn futures_that_borrow_nothing_stay() {
+    let text = "trait Sends {\n    fn send(&mut self) -> impl Future<Output = ()> + Send + 'static;\n    async fn receive(&mut self);\n}\n";
+    let expected = "use ctxprop::propagate;\n\n#[propagate]\ntrait Sends {\n    #[propagate(skip)]\n    fn send(&mut self) -> impl Future<Output = ()> + Send + 'static;\n    async fn receive(&mut self);\n}\n";
+    assert_eq!(annotated(text), expected);
+}

@@ -113,10 +113,20 @@ fn places(case: &Case<'_>) -> Vec<usize> {
 /// What stands before `.await`, the `await` being token `at`.
 fn awaited(case: &Case<'_>, at: usize) -> Vec<usize> {
     let row = &case.index().tokens;
-    let Some(last) = at.checked_sub(2).filter(|_| row[at - 1].is_punct('.')) else {
+    let Some(mut last) = at.checked_sub(2).filter(|_| row[at - 1].is_punct('.')) else {
         return Vec::new();
     };
-    if has_context(row, at - 1) {
+    // `load(1).instrument(span)`: what the methods of futures are called on
+    while let TokenKind::Close(Delimiter::Parenthesis, open) = row[last].kind
+        && open >= 3
+        && row[open - 2].is_punct('.')
+        && row[open - 1]
+            .ident()
+            .is_some_and(|name| OF_FUTURES.contains(&name) && !case.known.needing.contains(name))
+    {
+        last = open - 3;
+    }
+    if has_context(row, last + 1) {
         return Vec::new();
     }
     // `timeout(wait, load(1)).await`: what was given to it

@@ -9,9 +9,10 @@
 //! | a trait's `fn` that gives a future | an error: its `async fn` is meant |
 //! | another `fn`, a type, a constant, a macro | itself |
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, TokenStream};
 use syn::{Attribute, ImplItem, Item, ItemImpl, ItemMod, ItemTrait, Meta, TraitItem};
 
+use super::context::Context;
 use super::parse::Place;
 use super::{Args, Function, expand, generators, neighbours};
 use crate::errors::Errors;
@@ -32,7 +33,7 @@ pub(crate) fn implementation(item: &mut ItemImpl, args: &Args, errors: &mut Erro
         let own = Own::take(&mut method.attrs, args, errors);
         let mut function = Function::from(method.clone());
         function.place =
-            Place { is_free: false, generics: item.generics.clone(), supertraits: None };
+            Place { is_free: false, generics: item.generics.clone(), ..Place::default() };
         if let Some(tokens) = one(function, &own, args, errors) {
             *inner = ImplItem::Verbatim(tokens);
         }
@@ -50,6 +51,7 @@ pub(crate) fn interface(item: &mut ItemTrait, args: &Args, errors: &mut Errors) 
     if generators::first(item, args) {
         return;
     }
+    let siblings: Vec<_> = item.items.iter().filter_map(|inner| sibling(inner, args)).collect();
     for inner in &mut item.items {
         let TraitItem::Fn(method) = inner else { continue };
         let own = Own::take(&mut method.attrs, args, errors);
@@ -58,6 +60,7 @@ pub(crate) fn interface(item: &mut ItemTrait, args: &Args, errors: &mut Errors) 
             is_free: false,
             generics: item.generics.clone(),
             supertraits: Some(item.supertraits.clone()),
+            siblings: siblings.clone(),
         };
         // A promise of the trait that its `impl` blocks, which have the attribute, would not keep.
         if let Own::Outer = own
@@ -73,6 +76,15 @@ pub(crate) fn interface(item: &mut ItemTrait, args: &Args, errors: &mut Errors) 
             *inner = TraitItem::Verbatim(tokens);
         }
     }
+}
+
+/// Its name, where it is a method that needs a context.
+fn sibling(item: &TraitItem, args: &Args) -> Option<Ident> {
+    let TraitItem::Fn(method) = item else { return None };
+    let needs_one = method.sig.asyncness.is_some()
+        && !Context::is_named(&method.sig, args)
+        && !method.attrs.iter().any(is_ours);
+    needs_one.then(|| method.sig.ident.clone())
 }
 
 pub(crate) fn module(item: &mut ItemMod, args: &Args, errors: &mut Errors) {

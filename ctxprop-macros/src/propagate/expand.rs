@@ -17,7 +17,7 @@
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
 use quote::{ToTokens, quote_spanned};
 use syn::visit_mut::VisitMut;
-use syn::{Block, FnArg, Pat, ReturnType, Token, Type, parse_quote};
+use syn::{Block, Expr, FnArg, Pat, ReturnType, Token, Type, parse_quote};
 
 use super::bodies::{self, Binding};
 use super::context::Context;
@@ -235,6 +235,8 @@ impl Writer<'_> {
         let site = self.site;
         let private = self.private.at(site);
         let is_send = function.is_of_a_trait();
+        let passed_on = Ident::new("passed_on", Span::mixed_site());
+        let call = function.take_passed_on(&passed_on);
         let future = self.future(&mut function, is_send);
         self.allow_a_future(&mut function);
         function.sig.asyncness = None;
@@ -257,11 +259,15 @@ impl Writer<'_> {
             match input {
                 FnArg::Receiver(_) if !holds_self => {}
                 FnArg::Receiver(receiver) => bindings.push(Binding::receiver(receiver)),
+                // They move into the call.
+                FnArg::Typed(input)
+                    if call.as_ref().is_some_and(|call| is_given(call, &input.pat)) => {}
                 FnArg::Typed(input) => {
                     bindings.extend(Binding::of_argument(index, &input.attrs, &mut input.pat));
                 }
             }
         }
+        let call = call.map(|call| quote_spanned!(site=> let #passed_on = #call;));
         let mut inner = self.inner(&function, &bindings, body);
         let current = quote_spanned!(site=> &#private::Ctx::current());
         if let Some(ctx) = self.derived(&current) {
@@ -269,8 +275,8 @@ impl Writer<'_> {
         }
         let (ty, inner) = (self.output.inferred(), self.maybe_boxed(inner));
         let call = match self.args.boxed {
-            Some(_) => quote_spanned!(site=> #private::NeedsCtx::new(#inner)),
-            None => quote_spanned!(site=> #private::needs_ctx::<#ty, _>(#inner)),
+            Some(_) => quote_spanned!(site=> #call #private::NeedsCtx::new(#inner)),
+            None => quote_spanned!(site=> #call #private::needs_ctx::<#ty, _>(#inner)),
         };
         function.with_block(call, braces)
     }
@@ -372,6 +378,12 @@ impl Writer<'_> {
             None => inner,
         }
     }
+}
+
+/// Whether a call is given what a pattern binds.
+fn is_given(call: &Expr, pat: &Pat) -> bool {
+    let (Expr::MethodCall(call), Pat::Ident(pat)) = (call, pat) else { return false };
+    call.args.iter().any(|arg| matches!(arg, Expr::Path(path) if path.path.is_ident(&pat.ident)))
 }
 
 /// `-> ty`

@@ -1,7 +1,7 @@
 //! Macros inside a body. Those whose language is known are rewritten inside, all others are left as they were written:
 //! what an `.await` in them means, only they know.
 
-use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::parse::{ParseStream, Parser};
 use syn::punctuated::Punctuated;
@@ -45,18 +45,22 @@ pub(crate) fn rewrite(rewriter: &mut Rewriter<'_>, mac: &mut Macro) -> Option<Ex
     match known {
         Some(Language::Join) if awaits => {
             let rewritten = join::rewrite(rewriter, mac)?;
-            // Of `try_join!` it says what error there is.
-            let fails = mac.path.is_ident("try_join");
-            let content =
-                if fails { "async { if true { Err(()) } else { Ok(()) } }" } else { "async {}" };
-            return Some(named(rewriter, mac, rewritten, content));
+            let site = Span::mixed_site();
+            let private = rewriter.private(site);
+            // That of `try_join!` says what errors there are.
+            let content = match mac.path.is_ident("try_join") {
+                true => quote_spanned!(site=> async { #private::nothing_failed() }),
+                false => quote_spanned!(site=> async {}),
+            };
+            return Some(named(rewriter, mac, rewritten, &content));
         }
         Some(Language::Select) if awaits => {
             // The bare name may be that of futures, which has another grammar, or other futures.
             return match select::parse(mac) {
                 Some(select) if mac.path.segments.len() > 1 || !select.looks_fused() => {
                     let rewritten = select::rewrite(rewriter, mac, select);
-                    Some(named(rewriter, mac, rewritten, "_ = async {} => {}"))
+                    let content = quote_spanned!(Span::mixed_site()=> _ = async {} => {});
+                    Some(named(rewriter, mac, rewritten, &content))
                 }
                 _ => of_futures(rewriter, mac),
             };
@@ -81,18 +85,17 @@ fn invocation(mac: &Macro, tokens: TokenStream) -> Expr {
 
 fn of_futures(rewriter: &mut Rewriter<'_>, mac: &mut Macro) -> Option<Expr> {
     let rewritten = futures_select::rewrite(rewriter, mac)?;
-    Some(named(rewriter, mac, rewritten, "complete => {}"))
+    let content = quote_spanned!(Span::mixed_site()=> complete => {});
+    Some(named(rewriter, mac, rewritten, &content))
 }
 
 /// What becomes of `mac` when it is rewritten, with a use of its name that never runs: the import of it would be unused.
-fn named(rewriter: &mut Rewriter<'_>, mac: &Macro, expr: Expr, content: &str) -> Expr {
+fn named(rewriter: &mut Rewriter<'_>, mac: &Macro, expr: Expr, content: &TokenStream) -> Expr {
     let Expr::Match(mut rewritten) = expr else { return expr };
     if let Some(name) = mac.path.get_ident()
         && rewriter.is_first(name)
         && let Some(arm) = rewritten.arms.last_mut()
-        && let Ok(content) = content.parse::<TokenStream>()
     {
-        let content = at(Span::mixed_site(), content);
         let body = &arm.body;
         *arm.body = Expr::Verbatim(quote_spanned! {Span::mixed_site()=>
             {
@@ -104,22 +107,6 @@ fn named(rewriter: &mut Rewriter<'_>, mac: &Macro, expr: Expr, content: &str) ->
         });
     }
     Expr::Match(rewritten)
-}
-
-/// `tokens`, all at one place.
-fn at(span: Span, tokens: TokenStream) -> TokenStream {
-    let all = tokens.into_iter().map(|token| match token {
-        TokenTree::Group(group) => {
-            let mut inner = Group::new(group.delimiter(), at(span, group.stream()));
-            inner.set_span(span);
-            TokenTree::Group(inner)
-        }
-        mut token => {
-            token.set_span(span);
-            token
-        }
-    });
-    all.collect()
 }
 
 /// A block instead of `mac`, at the same place; the user's own where that is a block to lints too.

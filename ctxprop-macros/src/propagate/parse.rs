@@ -37,11 +37,18 @@ pub(crate) struct Place {
     pub(crate) generics: Generics,
     /// What the trait around it, if one is, demands of its types.
     pub(crate) supertraits: Option<Punctuated<TypeParamBound, Token![+]>>,
+    /// The methods of that trait that need a context.
+    pub(crate) siblings: Vec<Ident>,
 }
 
 impl Default for Place {
     fn default() -> Self {
-        Place { is_free: true, generics: Generics::default(), supertraits: None }
+        Place {
+            is_free: true,
+            generics: Generics::default(),
+            supertraits: None,
+            siblings: Vec::new(),
+        }
     }
 }
 
@@ -75,6 +82,26 @@ impl Function {
     /// Whether a trait demands it: its future is then promised to be `Send`.
     pub(crate) fn is_of_a_trait(&self) -> bool {
         self.body.is_none() || self.place.supertraits.is_some()
+    }
+
+    /// Takes the call out of a body that only passes on what another method of its trait gives: `self.other(a).await`. Made
+    /// at once, it leaves nothing of `self` in the future, which then is `Send` whatever `self` is.
+    pub(crate) fn take_passed_on(&mut self, name: &Ident) -> Option<Expr> {
+        let body = self.body.as_mut()?;
+        let [Stmt::Expr(Expr::Await(awaited), None)] = &mut body.stmts[..] else { return None };
+        let Expr::MethodCall(call) = &*awaited.base else { return None };
+        let is_self = matches!(&*call.receiver, Expr::Path(path) if path.path.is_ident("self"));
+        let is_plain =
+            |arg: &Expr| matches!(arg, Expr::Path(path) if path.path.get_ident().is_some());
+        let meant = is_self
+            && self.place.siblings.contains(&call.method)
+            && awaited.attrs.is_empty()
+            && call.args.iter().all(is_plain);
+        if !meant {
+            return None;
+        }
+        let name = parse_quote!(#name);
+        Some(std::mem::replace(&mut *awaited.base, name))
     }
 
     /// Whether its future holds `self`: not where a trait gives it the body, which borrows `self` and does not name it.

@@ -6,6 +6,7 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use ctxprop::{Cancelled, propagate};
+use futures::stream::BoxStream;
 use futures::{StreamExt, stream};
 use tokio::time::timeout;
 
@@ -85,6 +86,12 @@ async fn leaves_the_function() -> impl futures::Stream<Item = u32> + 'static {
 }
 
 #[propagate]
+async fn boxed_and_bound() -> BoxStream<'static, u32> {
+    let stream = stream::iter([1, 2]).then(|n| plain(n));
+    Box::pin(stream)
+}
+
+#[propagate]
 async fn function_pointers() -> u32 {
     let f: fn(u32) -> u32 = |n| double(n);
     let g: Box<dyn Fn(u32) -> u32> = Box::new(|n| double(n));
@@ -109,6 +116,8 @@ async fn as_they_stand() {
         "7 name 12 name 1"
     );
     let stream = leaves_the_function().with(&ctx).await;
+    assert_eq!(stream.collect::<Vec<_>>().await, [1, 2]);
+    let stream = boxed_and_bound().with(&ctx).await;
     assert_eq!(stream.collect::<Vec<_>>().await, [1, 2]);
     assert_eq!(results(1).with(&ctx).await, Some(2));
     let pointers = function_pointers().with(&ctx);

@@ -245,6 +245,15 @@ trait Listens {
     async fn named(&self, ctx: &Ctx) -> bool {
         ctx.is_done()
     }
+
+    /// It only passes on what another one gives.
+    async fn on_text(&self, text: String, n: u32, _binary: bool) -> AppResult<u32> {
+        self.on_both(text, n).await
+    }
+
+    async fn on_both(&self, text: String, n: u32) -> AppResult<u32> {
+        add_one(n + text.len() as u32).await
+    }
 }
 
 /// It is not `Sync`.
@@ -255,6 +264,8 @@ impl Listens for Unshared {}
 async fn listens<L: Listens>(listener: &mut L) -> u32 {
     listener.on_close().with(&ctx()).await;
     assert!(!listener.named(&ctx()).await);
+    let text = listener.on_text("a".to_owned(), 1, true);
+    assert_eq!(text.with(&ctx()).await.unwrap(), 3);
     listener.on_message(1).with(&ctx()).await.unwrap()
 }
 

@@ -24,6 +24,7 @@ use syn::{
 use super::combinators::{self, Known, Takes};
 use super::names::root;
 use super::{Kind, Rewriter, ctx};
+use crate::propagate::macros::Said;
 
 /// Marks a call, or a closure that may borrow the context.
 const MARK: &str = "propagated_carried";
@@ -66,7 +67,7 @@ impl Rewriter<'_> {
         }
     }
 
-    /// What a name is bound to that is given to something which awaits it. Whether it is.
+    /// What a name is bound to that is given to something which awaits it. Whether that stays in the function.
     pub(super) fn mark_bound(&mut self, local: &mut Local) -> bool {
         let pat = match &local.pat {
             Pat::Type(typed) => &*typed.pat,
@@ -74,11 +75,11 @@ impl Rewriter<'_> {
         };
         let Pat::Ident(name) = pat else { return false };
         let Some(init) = &mut local.init else { return false };
-        let awaited = self.handed_on.is_awaited(&name.ident);
-        if awaited {
-            self.mark_futures(&mut init.expr, Position { sure: true, stays: true }, true);
+        let stays = self.handed_on.stays(&name.ident);
+        if self.handed_on.is_awaited(&name.ident) {
+            self.mark_futures(&mut init.expr, Position { sure: true, stays }, true);
         }
-        awaited
+        stays
     }
 
     /// What is pinned is a future, or a stream.
@@ -185,7 +186,7 @@ impl Rewriter<'_> {
         match expr {
             Expr::Call(call) => match constructor(call) {
                 Some(args) => args.iter_mut().for_each(|arg| self.mark_future(arg, position)),
-                None => self.mark_call(call),
+                None => mark_call(call, position),
             },
             Expr::MethodCall(call) => {
                 let name = call.method.to_string();
@@ -235,7 +236,7 @@ impl Rewriter<'_> {
                 call.args.iter_mut().for_each(|arg| self.mark_futures(arg, position, false));
             }
             Expr::Call(_) if !one => {}
-            Expr::Macro(mac) if mac.mac.path.is_ident("vec") => {
+            Expr::Macro(mac) if mac.mac.path.is_ident("vec") && self.rules.said != Said::Skip => {
                 let list = Punctuated::<Expr, Token![,]>::parse_terminated;
                 if let Ok(mut items) = list.parse2(mac.mac.tokens.clone()) {
                     items.iter_mut().for_each(|item| self.mark_future(item, position));
@@ -267,7 +268,7 @@ impl Rewriter<'_> {
                 if position.stays
                     && position.sure
                     && function.qself.is_none()
-                    && combinators::may_be_ours(&function.path)
+                    && combinators::may_be_ours(&function.path, true)
                     && function.path.get_ident().is_none_or(|name| !self.rules.is_local(name)) =>
             {
                 let site = Span::mixed_site();
@@ -279,13 +280,6 @@ impl Rewriter<'_> {
             Expr::Async(_) | Expr::Path(_) | Expr::Closure(_) => {}
             // `moka`'s take a future where others take what makes one
             other => self.mark_future(other, position),
-        }
-    }
-
-    fn mark_call(&self, call: &mut ExprCall) {
-        let Expr::Path(func) = &*call.func else { return };
-        if combinators::may_be_ours(&func.path) && combinators::function(call).is_none() {
-            note(&mut call.attrs);
         }
     }
 
@@ -313,6 +307,14 @@ impl Rewriter<'_> {
         } else {
             quote_spanned!(site=> #call.propagated_here())
         }))
+    }
+}
+
+fn mark_call(call: &mut ExprCall, position: Position) {
+    let Expr::Path(func) = &*call.func else { return };
+    if combinators::may_be_ours(&func.path, position.sure) && combinators::function(call).is_none()
+    {
+        note(&mut call.attrs);
     }
 }
 

@@ -270,8 +270,8 @@ pub(super) fn is_adaptor(name: &str, known_as_a_future: bool) -> bool {
     ADAPTORS.contains(&name) || known_as_a_future && SHARED_ADAPTORS.contains(&name)
 }
 
-/// Whether a function of this path may be one of ours.
-pub(super) fn may_be_ours(path: &Path) -> bool {
+/// Whether a function of this path may be one of ours. `surely` says that it gives a future.
+pub(super) fn may_be_ours(path: &Path, surely: bool) -> bool {
     let (Some(first), Some(last)) = (path.segments.first(), path.segments.last()) else {
         return false;
     };
@@ -279,5 +279,5 @@ pub(super) fn may_be_ours(path: &Path) -> bool {
     let foreign = path.segments.len() > 1 && FOREIGN.iter().any(|name| first.ident == name);
     !foreign
         && name.starts_with(|first: char| !first.is_uppercase())
-        && !GIVE_VALUES.contains(&name.as_str())
+        && (surely && name == "new" || !GIVE_VALUES.contains(&name.as_str()))
 }

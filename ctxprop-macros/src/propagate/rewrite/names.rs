@@ -17,6 +17,10 @@ const CONTAINERS: &[&str] = &["FuturesUnordered", "FuturesOrdered", "JoinSet"];
 pub(crate) struct HandedOn {
     awaited: HashSet<String>,
     containers: HashSet<String>,
+    /// Those of what is used up in the function: it is in an `.await`, or pinned.
+    staying: HashSet<String>,
+    /// Whether the code at hand is before an `.await`.
+    in_await: bool,
 }
 
 impl HandedOn {
@@ -29,6 +33,18 @@ impl HandedOn {
     /// Whether what is bound to that name is awaited by something else.
     pub(super) fn is_awaited(&self, name: &Ident) -> bool {
         !self.awaited.is_empty() && self.awaited.contains(&name.to_string())
+    }
+
+    /// Whether what is bound to that name stays in the function.
+    pub(super) fn stays(&self, name: &Ident) -> bool {
+        !self.staying.is_empty() && self.staying.contains(&name.to_string())
+    }
+
+    fn insert(&mut self, name: &Ident) {
+        self.awaited.insert(name.to_string());
+        if self.in_await {
+            self.staying.insert(name.to_string());
+        }
     }
 
     /// Whether it is called on a collection whose content is.
@@ -45,7 +61,7 @@ impl HandedOn {
         match expr {
             Expr::Path(path) => {
                 if let Some(name) = path.path.get_ident() {
-                    self.awaited.insert(name.to_string());
+                    self.insert(name);
                 }
             }
             Expr::Array(array) => array.elems.iter().for_each(|item| self.note(item)),
@@ -74,7 +90,7 @@ impl HandedOn {
         let tokens: Vec<TokenTree> = tokens.clone().into_iter().collect();
         for item in tokens.split(comma) {
             if let [TokenTree::Ident(name)] = item {
-                self.awaited.insert(name.to_string());
+                self.insert(name);
             }
         }
     }
@@ -109,17 +125,30 @@ impl<'a> Visit<'a> for HandedOn {
     }
 
     fn visit_expr_await(&mut self, awaited: &'a ExprAwait) {
+        let outer = std::mem::replace(&mut self.in_await, true);
+        if let Some(name) = chain_root(&awaited.base) {
+            self.staying.insert(name.to_string());
+        }
         if let Expr::MethodCall(call) = &*awaited.base
             && let Some(known) = combinators::method(call, true)
         {
             self.arguments(known.takes, call.args.iter());
         }
         visit::visit_expr_await(self, awaited);
+        self.in_await = outer;
+    }
+
+    fn visit_block(&mut self, block: &'a Block) {
+        let outer = std::mem::replace(&mut self.in_await, false);
+        visit::visit_block(self, block);
+        self.in_await = outer;
     }
 
     fn visit_macro(&mut self, mac: &'a Macro) {
         if mac.path.segments.last().is_some_and(|last| last.ident == "pin") {
+            let outer = std::mem::replace(&mut self.in_await, true);
             self.note_all(&mac.tokens);
+            self.in_await = outer;
         }
     }
 
@@ -161,7 +190,15 @@ fn is_one(path: &syn::Path) -> bool {
     })
 }
 
-/// The variable that an expression of fields and methods starts from.
+/// The variable that a chain of methods starts from.
+fn chain_root(expr: &Expr) -> Option<&Ident> {
+    match expr {
+        Expr::MethodCall(call) => chain_root(&call.receiver),
+        expr => root(expr),
+    }
+}
+
+/// The variable that an expression of fields starts from.
 pub(super) fn root(expr: &Expr) -> Option<&Ident> {
     match expr {
         Expr::Path(path) => path.path.get_ident(),
