@@ -114,7 +114,7 @@ impl Rewriter<'_> {
                 match name.as_str() {
                     "extend" => self.mark_futures(arg, position, true),
                     "spawn" | "push" | "push_back" | "push_front" => {
-                        self.mark_future(arg, position)
+                        self.mark_future(arg, position);
                     }
                     _ => {}
                 }
@@ -224,7 +224,7 @@ impl Rewriter<'_> {
                     match name.as_str() {
                         // what the closure gives is the item
                         "map" | "map_ok" | "filter_map" | "flat_map" => {
-                            self.mark_maker(arg, 1, position.surely())
+                            self.mark_maker(arg, 1, position.surely());
                         }
                         "chain" => self.mark_futures(arg, position, false),
                         _ => {}
