@@ -274,7 +274,7 @@ pub const fn returned<T>() -> T {
 }
 
 /// What the branch of a `try_join!` gives that never runs.
-pub const fn nothing_failed() -> Result<(), ()> {
+pub const fn nothing_failed() -> Result<(), Cancelled> {
     Ok(())
 }
 

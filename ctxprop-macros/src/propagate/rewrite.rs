@@ -65,6 +65,8 @@ struct Here {
     may_borrow: bool,
     /// In what is awaited where it stands: a closure there stays in the function.
     stays: bool,
+    /// In a closure that is called once, and takes the context with it.
+    once: bool,
 }
 
 /// One body that is polled on its own: the function's, or that of an async block.

@@ -18,6 +18,7 @@ mod shields;
 mod then;
 mod timeout;
 mod unordered;
+mod upgrade;
 
 use ctxprop::{Background, Cancelled, Ctx, propagate};
 

@@ -34,6 +34,21 @@ fn mark() -> Attribute {
     parse_quote!(#[#mark])
 }
 
+/// Marks a closure that is called once, and takes the context with it.
+const ONCE: &str = "propagated_once";
+
+fn once() -> Attribute {
+    let once = Ident::new(ONCE, Span::mixed_site());
+    parse_quote!(#[#once])
+}
+
+/// Takes that mark off.
+pub(super) fn take_once(attrs: &mut Vec<Attribute>) -> bool {
+    let before = attrs.len();
+    attrs.retain(|attr| !attr.path().is_ident(ONCE));
+    attrs.len() != before
+}
+
 /// Takes the mark off.
 pub(super) fn take_mark(attrs: &mut Vec<Attribute>) -> bool {
     let before = attrs.len();
@@ -97,6 +112,15 @@ impl Rewriter<'_> {
                 Takes::Future => self.mark_future(arg, position),
                 Takes::Futures => self.mark_futures(arg, position, true),
                 Takes::Maker(arity) => self.mark_maker(arg, *arity, position),
+                Takes::Later(arity) => {
+                    self.mark_maker(arg, *arity, Position { stays: true, ..position });
+                    if let Expr::Closure(closure) = arg
+                        && closure.capture.is_none()
+                        && take_mark(&mut closure.attrs)
+                    {
+                        closure.attrs.push(once());
+                    }
+                }
             }
         }
     }
@@ -301,7 +325,11 @@ impl Rewriter<'_> {
         let ctx = ctx(at);
         Some(Expr::Verbatim(if self.here.in_closure {
             self.frame.uses_ctx = true;
-            quote_spanned!(site=> #call.propagated_called(&#ctx))
+            match self.here.once {
+                // Used as a value it moves into the closure.
+                true => quote_spanned!(site=> #call.propagated_called(&{ #ctx })),
+                false => quote_spanned!(site=> #call.propagated_called(&#ctx)),
+            }
         } else if self.frame.renames {
             quote_spanned!(site=> #call.propagated_under(&#ctx))
         } else {

@@ -13,9 +13,11 @@ pub(super) enum Takes {
     Futures,
     /// A function that makes a future of so many arguments.
     Maker(usize),
+    /// The same, called once, and later: by somebody else, where this function is over.
+    Later(usize),
 }
 
-use Takes::{Future, Futures, Maker, Other};
+use Takes::{Future, Futures, Later, Maker, Other};
 
 /// What is known of one function or method.
 #[derive(Clone, Copy)]
@@ -61,6 +63,7 @@ const METHODS: &[(&[&str], Known)] = &[
     (&["for_each_concurrent", "try_for_each_concurrent"], sure(&[Other, Maker(1)])),
     // `LocalKey::scope`; that of a context takes one
     (&["scope"], sure(&[Other, Future])),
+    (&["on_upgrade"], sure(&[Later(1)])),
     (&["take_until", "with_graceful_shutdown", "run_until"], sure(&[Future])),
     (&["run_until_cancelled", "run_until_cancelled_owned"], sure(&[Future])),
 ];
