@@ -2,6 +2,16 @@
 //! has to compile as if it were a plain `async fn` is in `plain.rs`.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(
+    clippy::redundant_closure,
+    clippy::vec_init_then_push,
+    clippy::obfuscated_if_else,
+    clippy::borrow_deref_ref,
+    clippy::deref_addrof,
+    clippy::needless_borrow,
+    clippy::unnecessary_lazy_evaluations,
+    reason = "code as people write it"
+)]
 
 mod adaptors;
 mod bound;

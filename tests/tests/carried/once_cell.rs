@@ -17,11 +17,11 @@ async fn initialised(repository: &Repository) -> Result<u32, Cancelled> {
 #[propagate]
 async fn of_std() -> u32 {
     let cell = std::sync::OnceLock::new();
-    *cell.get_or_init(|| std::env::args().count() as u32 * 0)
+    *cell.get_or_init(|| std::env::args().count() as u32)
 }
 
 #[tokio::test]
 async fn cells() {
     assert_eq!(initialised(&Repository { step: 1 }).with(&ctx()).await, Ok(306));
-    assert_eq!(of_std().with(&ctx()).await, 0);
+    assert!(of_std().with(&ctx()).await > 0);
 }
