@@ -6,6 +6,7 @@
 //! | a trait of the workspace with async methods, each `impl` of it | `#[propagate]` on the block |
 //! | the same under `#[async_trait]` | `#[propagate(boxed)]` in its place; `(?Send)`: `#[propagate(boxed, local)]` |
 //! | a method of such a trait, `-> impl Future<Output = T>` | `async fn`, `-> T` |
+//! | the same with `+ 'static`, which borrows nothing of its arguments | `#[propagate(skip)]`, in the trait |
 //! | a function under `#[async_recursion]` | `#[propagate(boxed)]` in its place |
 //! | a function under `#[debug_handler]` | `#[propagate]`, and a parameter `ctx: Ctx` |
 //! | entry points, what is for tests only, an `impl` of a foreign trait | nothing |
@@ -16,7 +17,7 @@ use std::ops::Range;
 use proc_macro2::Delimiter;
 
 use crate::edit::{Edit, Edits, indent};
-use crate::index::{Block, BlockKind, Function, Index, Place, is_entry};
+use crate::index::{Attr, Block, BlockKind, Function, Index, Place, is_entry};
 use crate::project::{Project, Source};
 use crate::report::{Kind, Report};
 use crate::tokens::{self, Kind as TokenKind};
@@ -90,7 +91,12 @@ pub(crate) fn all(project: &mut Project, traits: &Traits, report: &mut Report) {
             if !methods.iter().any(|f| f.is_async || becomes_async(&f)) {
                 continue;
             }
-            let mut new = vec![attribute(source, &block.place, &["async_trait"], form.arguments())];
+            let mut new = attribute(source, &block.place, &["async_trait"], form.arguments());
+            if let BlockKind::Trait(_) = block.kind {
+                for method in methods.iter().filter(|method| method.lasting_future) {
+                    new.extend(attribute(source, &method.place, &[], "(skip)"));
+                }
+            }
             for method in methods.iter().filter(becomes_async) {
                 new.extend(to_async(&source.index, &source.text, method));
             }
@@ -109,12 +115,12 @@ pub(crate) fn all(project: &mut Project, traits: &Traits, report: &mut Report) {
                 continue;
             }
             let boxed = function.place.attr("async_recursion").is_some();
-            let mut new = vec![attribute(
+            let mut new = attribute(
                 source,
                 &function.place,
                 &["async_recursion"],
                 if boxed { "(boxed)" } else { "" },
-            )];
+            );
             let takes_its_context =
                 function.place.attr("debug_handler").is_some() && function.context.is_none();
             if takes_its_context {
@@ -170,16 +176,36 @@ fn is_meant(source: &Source, function: &Function) -> bool {
 }
 
 /// `#[propagate..]` above an item, or in the place of an attribute that it makes superfluous.
-fn attribute(source: &Source, place: &Place, replaced: &[&str], arguments: &str) -> Edit {
+fn attribute(source: &Source, place: &Place, replaced: &[&str], arguments: &str) -> Vec<Edit> {
     let name = source.written(place.start, "propagate");
     let text = format!("#[{name}{arguments}]");
-    if let Some(attr) = replaced.iter().find_map(|name| place.attr(name)) {
-        return Edit::replace(attr.range.clone(), text);
+    // It reads the trait's `async fn`s, and copies what is below it to places where no attribute macro may stand.
+    if let Some(first) = place.attrs.first().filter(|_| place.attrs.iter().any(mocks)) {
+        let mut edits = vec![Edit::insert(
+            first.range.start,
+            match indent(&source.text, first.range.start) {
+                Some(indent) => format!("{text}\n{indent}"),
+                None => format!("{text} "),
+            },
+        )];
+        edits.extend(replaced.iter().filter_map(|name| place.attr(name)).map(|attr| {
+            let rest = source.text.get(attr.range.end..).unwrap_or_default();
+            Edit::remove(attr.range.start..attr.range.end + (rest.len() - rest.trim_start().len()))
+        }));
+        return edits;
     }
-    match indent(&source.text, place.start) {
+    if let Some(attr) = replaced.iter().find_map(|name| place.attr(name)) {
+        return vec![Edit::replace(attr.range.clone(), text)];
+    }
+    vec![match indent(&source.text, place.start) {
         Some(indent) => Edit::insert(place.start, format!("{text}\n{indent}")),
         None => Edit::insert(place.start, format!("{text} ")),
-    }
+    }]
+}
+
+/// Whether an attribute writes a mock of what it stands on.
+fn mocks(attr: &Attr) -> bool {
+    attr.name == "automock" || attr.name == "cfg_attr" && attr.args.contains("automock")
 }
 
 /// The parameter `ctx: Ctx` as the first one.

@@ -69,6 +69,8 @@ pub(crate) struct Function {
     pub(crate) output: Option<Range<usize>>,
     /// The type behind `Output =`, where it returns `impl Future<Output = ..>`.
     pub(crate) future_of: Option<Range<usize>>,
+    /// Whether it gives a future that borrows nothing, and so cannot become an `async fn`.
+    pub(crate) lasting_future: bool,
     /// The `impl` block or trait around it.
     pub(crate) block: Option<usize>,
     pub(crate) context: Option<Named>,

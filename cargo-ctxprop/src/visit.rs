@@ -156,6 +156,7 @@ impl<'a> Visitor<'a> {
             (path.path.segments.last()?.ident == "Ctx")
                 .then(|| Named { name: name.ident.to_string(), by_reference })
         });
+        let lasting = matches!(&sig.output, ReturnType::Type(_, ty) if lasts(ty));
         let (output, future_of) = match &sig.output {
             ReturnType::Default => (None, None),
             ReturnType::Type(_, ty) => {
@@ -175,7 +176,8 @@ impl<'a> Visitor<'a> {
             body: body.map(|span| self.range(span)),
             fn_token: self.range(sig.fn_token.span()).start,
             output,
-            future_of,
+            lasting_future: future_of.is_some() && lasting,
+            future_of: future_of.filter(|_| !lasting),
             block: self.block,
             context,
             parameters: (at, !typed.is_empty()),
@@ -310,6 +312,13 @@ fn is_for_tests(attrs: &[Attribute]) -> bool {
         }
         _ => false,
     })
+}
+
+/// Whether it is `impl Trait + 'static`, which borrows nothing of the arguments, as that of an `async fn` does.
+fn lasts(ty: &Type) -> bool {
+    let Type::ImplTrait(ty) = ty else { return false };
+    let is_static = |bound: &TypeParamBound| matches!(bound, TypeParamBound::Lifetime(lifetime) if lifetime.ident == "static");
+    ty.bounds.iter().any(is_static)
 }
 
 /// The `T` of `impl Future<Output = T> + ..`.

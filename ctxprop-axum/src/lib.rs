@@ -34,7 +34,8 @@
 //! | `ctx: Ctx` | the context of the request; 500 ([`MissingLayer`]) where no layer made one, or `Option<Ctx>` |
 //! | `Baggage(caller): Baggage<Caller>` | the baggage as a type: [`Baggage`] |
 //!
-//! A `#[propagate]` function that does not have its context as a parameter becomes a handler by [`threaded`]. A handler that
+//! A `#[propagate]` function that does not have its context as a parameter becomes a handler through [`handler`], or where it is routed by
+//! [`routing`]. A handler that
 //! can fail in many ways returns [`Failure`], which takes all errors, and answers 504 where the time was up.
 //!
 //! # Serving, and shutdown
@@ -145,12 +146,13 @@ mod extract;
 mod failure;
 mod future;
 pub mod guide;
+mod handler;
 mod layer;
 mod metrics;
 mod request;
+pub mod routing;
 mod serve;
 mod service;
-mod threaded;
 
 pub use body::CtxBody;
 pub use ctxprop::{Ctx, MissingLayer};
@@ -158,10 +160,10 @@ pub use ctxprop_server::Call;
 pub use extract::{Baggage, BaggageRejection};
 pub use failure::Failure;
 pub use future::CtxFuture;
+pub use handler::{CtxHandler, NeedsCtxFn, handler};
 pub use layer::CtxLayer;
 pub use serve::{Drained, Serve, Straggler, serve};
 pub use service::CtxService;
-pub use threaded::{Threadable, Threaded, threaded};
 
 /// The response header that tells whose deadline a 504 is about: `caller` or `server`.
 pub const DEADLINE_EXCEEDED: http::HeaderName =

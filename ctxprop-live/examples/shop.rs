@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::{get, post};
 use ctxprop::{Background, Cancelled, Cause, Ctx, propagate};
-use ctxprop_axum::{CtxLayer, threaded};
+use ctxprop_axum::{CtxLayer, handler};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
@@ -81,7 +81,7 @@ async fn main() -> std::io::Result<()> {
     let app: Router = Router::new()
         .route("/checkout/{id}", post(checkout))
         .route("/refunds/{id}", post(refund))
-        .route("/search", get(threaded(search)))
+        .route("/search", get(handler(search)))
         .layer(layer.route_budget("/refunds/{id}", 3 * SECOND))
         .merge(ctxprop_live::router());
     let listener = TcpListener::bind("127.0.0.1:0").await?;

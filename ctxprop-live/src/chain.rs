@@ -32,7 +32,7 @@ fn is_ours(file: &str) -> bool {
 /// The path of the function that a type belongs to, if it belongs to one.
 fn path(what: &str) -> Option<&str> {
     // A handler that does not name its context is inside of this.
-    match what.split_once("ctxprop_axum::threaded::Threaded<") {
+    match what.split_once("ctxprop_axum::handler::CtxHandler<") {
         Some((_, handler)) => handler.split(['>', '<']).next(),
         None => observe::function(what),
     }
@@ -171,7 +171,7 @@ mod tests {
         assert_eq!(function(boxed), "Pin<Box<dyn Future<Output = ()> + Send>>");
         assert_eq!(function("tokio::time::sleep::Sleep"), "tokio::time::sleep::Sleep");
         assert_eq!(function("shop::stock::reserve::{{closure}}"), "shop::stock::reserve");
-        let threaded = "ctxprop::run::leaf::Backstop<<ctxprop_axum::threaded::Threaded<shop::search> as axum::handler::Handler<((),), ()>>::call::{{closure}}>";
+        let threaded = "ctxprop::run::leaf::Backstop<<ctxprop_axum::handler::CtxHandler<shop::search> as axum::handler::Handler<((),), ()>>::call::{{closure}}>";
         assert_eq!(function(threaded), "shop::search");
         assert!(function(&"a<".repeat(500)).len() < 110);
     }

@@ -18,7 +18,7 @@ use axum::body::Body;
 use axum::routing::{get, post};
 use browser::Browser;
 use ctxprop::{Baggage, Cancelled, Ctx, propagate};
-use ctxprop_axum::{CtxLayer, threaded};
+use ctxprop_axum::{CtxLayer, handler};
 use ctxprop_live::View;
 use http::Request;
 use service::Service;
@@ -111,8 +111,8 @@ fn shop() -> Router {
     let layer = CtxLayer::mesh().default_budget(20 * SECOND);
     let slow = Router::new()
         .route("/checkout/{id}", post(checkout))
-        .route("/search", get(threaded(search)))
-        .route("/orders/{id}/items", get(threaded(items)))
+        .route("/search", get(handler(search)))
+        .route("/orders/{id}/items", get(handler(items)))
         .route("/quick", get(quick))
         .layer(layer.clone().budget(900 * SECOND));
     let short = Router::new().route("/refunds/{id}", post(refund));

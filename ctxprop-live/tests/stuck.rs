@@ -10,7 +10,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::get;
 use ctxprop::{Cancelled, Cause, Ctx, propagate};
-use ctxprop_axum::threaded;
+use ctxprop_axum::handler;
 use serde_json::Value;
 use service::{Service, works};
 
@@ -95,11 +95,11 @@ fn line(mark: &str) -> u64 {
 fn app() -> Router {
     Router::new()
         .route("/checkout/{id}", get(checkout))
-        .route("/silent", get(threaded(silent)))
+        .route("/silent", get(handler(silent)))
         .route("/shielded", get(shielded))
-        .route("/both", get(threaded(both)))
+        .route("/both", get(handler(both)))
         .route("/leaks", get(leaks))
-        .route("/late", get(threaded(late)))
+        .route("/late", get(handler(late)))
         .route("/quick", get(quick))
         .route("/panics", get(panics))
         .route("/gone", get(checkout))

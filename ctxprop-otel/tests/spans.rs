@@ -238,7 +238,7 @@ async fn status_and_cause_of_each_outcome() {
     let exported = Exported::here();
     let (tell, mut told) = unbounded_channel();
     let (root, shutdown) = Ctx::background().with_cancel();
-    let app = Router::new().route("/{what}", get(ctxprop_axum::threaded(outcome))).with_state(tell);
+    let app = Router::new().route("/{what}", get(ctxprop_axum::handler(outcome))).with_state(tell);
     let short = CtxLayer::mesh().max_budget(Duration::from_millis(30));
     let short_url = serve(app.clone().layer(short)).await;
     let url = serve(app.layer(CtxLayer::mesh().under(&root))).await;

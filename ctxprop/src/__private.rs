@@ -39,6 +39,7 @@ hidden! {
     pub use crate::body::Budget;
     pub use crate::body::CannotBeSaid;
     pub use crate::body::CannotSayCancelled;
+    pub use crate::body::Carried;
     pub use crate::body::Gives;
     pub use crate::body::given;
     pub use crate::body::How;
@@ -53,6 +54,7 @@ hidden! {
     pub use crate::body::leaf;
     pub use crate::body::leaf_under;
     pub use crate::body::needs_ctx;
+    pub use crate::body::nothing_failed;
     pub use crate::body::of_one_type;
     pub use crate::body::returned;
     pub use crate::body::says_cancelled;

@@ -26,11 +26,13 @@ use crate::run::scope::{Derived, Scope};
 use crate::run::watch::{Kind as Watched, Outcome, Watch};
 
 mod awaited;
+mod carried;
 mod said;
 mod under;
 
 // Under this path the compiler's messages show them.
 pub use awaited::{Awaited, Exempt, Kind, NoFuture};
+pub use carried::Carried;
 pub use said::CannotBeSaid;
 pub use under::{HowUnder, Name, OtherName, at, leaf_under, under};
 
@@ -298,6 +300,11 @@ impl<T> Gives for fn() -> T {
 #[cold]
 pub const fn returned<T>() -> T {
     unreachable!()
+}
+
+/// What the branch of a `try_join!` gives that never runs.
+pub const fn nothing_failed() -> Result<(), Cancelled> {
+    Ok(())
 }
 
 /// What `budget = ".."` grants.

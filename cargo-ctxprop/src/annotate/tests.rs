@@ -180,3 +180,20 @@ fn what_has_the_attribute_keeps_it() {
     let text = "use ctxprop::{Ctx, propagate};\n\n#[propagate(span)]\nasync fn a(ctx: &Ctx) {}\n\nmod b {}\n";
     assert_eq!(annotated(text), text);
 }
+
+#[test]
+fn mocks_are_written_of_what_is_not_yet_rewritten() {
+    let text = "#[cfg_attr(test, mockall::automock)]\n#[async_trait]\npub trait Store {\n    async fn get(&self);\n}\n";
+    let expected = "use ctxprop::propagate;\n\n#[propagate(boxed)]\n#[cfg_attr(test, mockall::automock)]\npub trait Store {\n    async fn get(&self);\n}\n";
+    assert_eq!(annotated(text), expected);
+    let text = "#[automock]\ntrait Store {\n    async fn get(&self);\n}\n";
+    let expected = "use ctxprop::propagate;\n\n#[propagate]\n#[automock]\ntrait Store {\n    async fn get(&self);\n}\n";
+    assert_eq!(annotated(text), expected);
+}
+
+#[test]
+fn futures_that_borrow_nothing_stay() {
+    let text = "trait Sends {\n    fn send(&mut self) -> impl Future<Output = ()> + Send + 'static;\n    async fn receive(&mut self);\n}\n";
+    let expected = "use ctxprop::propagate;\n\n#[propagate]\ntrait Sends {\n    #[propagate(skip)]\n    fn send(&mut self) -> impl Future<Output = ()> + Send + 'static;\n    async fn receive(&mut self);\n}\n";
+    assert_eq!(annotated(text), expected);
+}

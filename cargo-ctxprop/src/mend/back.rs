@@ -1,4 +1,4 @@
-//! Takes back what did not help: `.with(..)` on what needs no context, an attribute on a function that is another macro's.
+//! Takes back what did not help: `.with(..)` or `.in_current()` on what needs no context, an attribute on a function that is another macro's.
 
 use std::ops::Range;
 
@@ -14,10 +14,13 @@ pub(crate) fn mend(case: &Case<'_>) -> Option<Mend> {
     superfluous_context(case).or_else(|| another_macros(case))
 }
 
-/// `.with(..)` that we wrote, where there is no such method.
+/// What we wrote, where there is no such method.
 fn superfluous_context(case: &Case<'_>) -> Option<Mend> {
-    if !case.error.message.contains("method named `with`")
-        && !case.error.message.contains("method `with`")
+    let of = |name| case.error.message.contains(name);
+    if !of("method named `with`")
+        && !of("method `with`")
+        && !of("method named `in_current`")
+        && !of("method `in_current`")
     {
         return None;
     }
@@ -27,8 +30,9 @@ fn superfluous_context(case: &Case<'_>) -> Option<Mend> {
     let (_, close) = tokens::arguments(row, name)?;
     let whole = row[dot].range.start..row[close].range.end;
     let text = case.source.text.get(whole.clone())?;
-    if !text.starts_with(".with(")
-        || !text.contains("Ctx::") && !text.contains("&ctx)") && !text.contains("(ctx)")
+    if text != ".in_current()"
+        && (!text.starts_with(".with(")
+            || !text.contains("Ctx::") && !text.contains("&ctx)") && !text.contains("(ctx)"))
     {
         return None;
     }

@@ -1,4 +1,4 @@
-//! A call of an annotated function that was given no context: `.with(..)`, where it is made.
+//! A call of an annotated function that was given no context: `.with(..)` or `.in_current()`, where it is made.
 
 use proc_macro2::Delimiter;
 
@@ -44,7 +44,12 @@ pub(crate) fn mend(case: &Case<'_>) -> Option<Mend> {
     if context.kind == crate::report::Kind::InCurrent {
         edits.extend(context::outlives(case.source, first, &mut context));
     }
-    let text = format!(".with({})", context.borrowed);
+    let text = if context.is_current() {
+        context.names.clear();
+        ".in_current()".to_owned()
+    } else {
+        format!(".with({})", context.borrowed)
+    };
     edits.extend(places.into_iter().map(|at| Edit::insert(at, text.clone())));
     Some(Mend {
         path: case.path.to_owned(),
@@ -108,10 +113,20 @@ fn places(case: &Case<'_>) -> Vec<usize> {
 /// What stands before `.await`, the `await` being token `at`.
 fn awaited(case: &Case<'_>, at: usize) -> Vec<usize> {
     let row = &case.index().tokens;
-    let Some(last) = at.checked_sub(2).filter(|_| row[at - 1].is_punct('.')) else {
+    let Some(mut last) = at.checked_sub(2).filter(|_| row[at - 1].is_punct('.')) else {
         return Vec::new();
     };
-    if has_context(row, at - 1) {
+    // `load(1).instrument(span)`: what the methods of futures are called on
+    while let TokenKind::Close(Delimiter::Parenthesis, open) = row[last].kind
+        && open >= 3
+        && row[open - 2].is_punct('.')
+        && row[open - 1]
+            .ident()
+            .is_some_and(|name| OF_FUTURES.contains(&name) && !case.known.needing.contains(name))
+    {
+        last = open - 3;
+    }
+    if has_context(row, last + 1) {
         return Vec::new();
     }
     // `timeout(wait, load(1)).await`: what was given to it
@@ -182,5 +197,7 @@ fn has_context(row: &[Token], dot: usize) -> bool {
     else {
         return false;
     };
-    open >= 2 && row[open - 1].ident() == Some("with") && row[open - 2].is_punct('.')
+    open >= 2
+        && matches!(row[open - 1].ident(), Some("with" | "in_current"))
+        && row[open - 2].is_punct('.')
 }

@@ -20,6 +20,13 @@ pub(crate) struct Context {
     pub(crate) first: Option<Edit>,
 }
 
+impl Context {
+    /// Whether it is the one that is current in an annotated function, which a call takes by `.in_current()`.
+    pub(crate) fn is_current(&self) -> bool {
+        self.kind == Kind::InCurrent && self.borrowed.ends_with("::current()")
+    }
+}
+
 /// The context that is there at `at`, or a root where nobody gives one.
 pub(crate) fn at(source: &Source, at: usize) -> Context {
     let index = &source.index;

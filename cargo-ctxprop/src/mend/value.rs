@@ -34,8 +34,12 @@ pub(crate) fn mend(case: &Case<'_>, project: &Project) -> Option<Mend> {
     let path = case.source.text.get(whole.clone())?;
     let mut context = context::at(case.source, whole.start);
     let call = format!("{path}({parameters})");
-    let text = if context.kind == Kind::InCurrent {
-        // It may be called where another context or none is current.
+    let in_macro = case.index().macro_around(whole.start).is_some();
+    let text = if context.kind == Kind::InCurrent && !in_macro {
+        // The one that is current where it is called, or this one where none is.
+        context.names.clear();
+        format!("move |{parameters}| {call}.in_current()")
+    } else if context.kind == Kind::InCurrent {
         format!("{{ let ctx = {}; move |{parameters}| {call}.with(&ctx) }}", context.owned)
     } else {
         format!("|{parameters}| {call}.with({})", context.borrowed)

@@ -148,6 +148,9 @@ pub(crate) fn prelude(
     if frame.awaits {
         prelude.extend(quote_spanned!(site=> #[allow(unused_imports)] use #private::Kind as _;));
     }
+    if frame.carries {
+        prelude.extend(quote_spanned!(site=> #[allow(unused_imports)] use #private::Carried as _;));
+    }
     if frame.branches {
         prelude
             .extend(quote_spanned!(site=> #[allow(unused_imports)] use #private::NoFuture as _;));

@@ -10,9 +10,10 @@
 //! | a trait's `fn` that gives a future | an error: its `async fn` is meant |
 //! | another `fn`, a type, a constant, a macro | itself |
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, TokenStream};
 use syn::{Attribute, ImplItem, Item, ItemImpl, ItemMod, ItemTrait, Meta, TraitItem};
 
+use super::args::ctx::Context;
 use super::parse::Place;
 use super::{Args, Function, expand, generators, neighbours, validate};
 use crate::errors::Errors;
@@ -38,7 +39,7 @@ pub(crate) fn implementation(item: &mut ItemImpl, args: &Args, errors: &mut Erro
             implements: item.trait_.is_some(),
             generics: item.generics.clone(),
             is_boxed_below,
-            supertraits: None,
+            ..Place::default()
         };
         if let Some(tokens) = one(function, &own, args, errors) {
             *inner = ImplItem::Verbatim(tokens);
@@ -57,6 +58,7 @@ pub(crate) fn interface(item: &mut ItemTrait, args: &Args, errors: &mut Errors) 
     if generators::first(item, args) {
         return;
     }
+    let siblings: Vec<_> = item.items.iter().filter_map(|inner| sibling(inner, args)).collect();
     for inner in &mut item.items {
         let TraitItem::Fn(method) = inner else { continue };
         let own = Own::take(&mut method.attrs, args, errors);
@@ -67,6 +69,7 @@ pub(crate) fn interface(item: &mut ItemTrait, args: &Args, errors: &mut Errors) 
             generics: item.generics.clone(),
             is_boxed_below: false,
             supertraits: Some(item.supertraits.clone()),
+            siblings: siblings.clone(),
         };
         if matches!(own, Own::Outer) && !validate::method_of_a_trait(&function, args, errors) {
             continue;
@@ -75,6 +78,15 @@ pub(crate) fn interface(item: &mut ItemTrait, args: &Args, errors: &mut Errors) 
             *inner = TraitItem::Verbatim(tokens);
         }
     }
+}
+
+/// Its name, where it is a method that needs a context.
+fn sibling(item: &TraitItem, args: &Args) -> Option<Ident> {
+    let TraitItem::Fn(method) = item else { return None };
+    let needs_one = method.sig.asyncness.is_some()
+        && !Context::is_named(&method.sig, args)
+        && !method.attrs.iter().any(is_ours);
+    needs_one.then(|| method.sig.ident.clone())
 }
 
 pub(crate) fn module(item: &mut ItemMod, args: &Args, errors: &mut Errors) {

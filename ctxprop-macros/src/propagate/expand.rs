@@ -19,7 +19,7 @@
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::visit_mut::VisitMut;
-use syn::{Block, FnArg, Pat, ReturnType, Token, Type, parse_quote};
+use syn::{Block, Expr, FnArg, Pat, ReturnType, Token, Type, parse_quote};
 
 use super::args::Boxed;
 use super::args::ctx::Context;
@@ -61,6 +61,40 @@ fn write(function: Function, asked: Asked, args: &Args, errors: &mut Errors) -> 
     }
 }
 
+/// Methods of std's traits.
+const OF_STD: &[&str] = &[
+    "add",
+    "as_mut",
+    "as_ref",
+    "bitand",
+    "bitor",
+    "bitxor",
+    "borrow",
+    "borrow_mut",
+    "clone",
+    "cmp",
+    "default",
+    "deref",
+    "deref_mut",
+    "div",
+    "drop",
+    "eq",
+    "from_iter",
+    "from_str",
+    "hash",
+    "index",
+    "index_mut",
+    "into_iter",
+    "mul",
+    "neg",
+    "next",
+    "not",
+    "rem",
+    "shl",
+    "shr",
+    "sub",
+];
+
 struct Writer<'a> {
     model: Model<'a>,
     site: Span,
@@ -83,6 +117,7 @@ impl Writer<'_> {
             }
         }
         self.allow_a_future(&mut function);
+        let holds_self = function.holds_self();
         let Some(body) = function.body.take() else {
             return function.into_token_stream();
         };
@@ -99,6 +134,7 @@ impl Writer<'_> {
         for (index, input) in function.sig.inputs.iter_mut().enumerate() {
             let input = match input {
                 FnArg::Typed(input) => input,
+                FnArg::Receiver(_) if !holds_self => continue,
                 FnArg::Receiver(receiver) => {
                     captures.push(Binding::receiver(receiver));
                     bindings.push(Binding::receiver(receiver));
@@ -160,14 +196,21 @@ impl Writer<'_> {
         let site = self.site;
         let private = self.model.private.at(site);
         let is_send = function.is_of_a_trait();
+        let passed_on = Ident::new("passed_on", Span::mixed_site());
+        let call = function.take_passed_on(&passed_on);
         let future = self.future(&mut function, is_send);
         self.allow_a_future(&mut function);
         function.sig.asyncness = None;
         function.sig.output = returns(quote_spanned!(site=> #private::NeedsCtx<#future>));
+        if OF_STD.iter().any(|name| function.sig.ident == name) {
+            // Of an `async fn` clippy knows that it is not the method of that trait.
+            function.attrs.push(parse_quote!(#[allow(clippy::should_implement_trait)]));
+        }
         if function.attrs.iter().any(|attr| attr.path().is_ident("must_use")) {
             // As on an `async fn`.
             function.attrs.push(parse_quote!(#[allow(clippy::double_must_use)]));
         }
+        let holds_self = function.holds_self();
         let Some(body) = function.body.take() else {
             return function.into_token_stream();
         };
@@ -175,12 +218,17 @@ impl Writer<'_> {
         let mut bindings = Vec::new();
         for (index, input) in function.sig.inputs.iter_mut().enumerate() {
             match input {
+                FnArg::Receiver(_) if !holds_self => {}
                 FnArg::Receiver(receiver) => bindings.push(Binding::receiver(receiver)),
+                // They move into the call.
+                FnArg::Typed(input)
+                    if call.as_ref().is_some_and(|call| is_given(call, &input.pat)) => {}
                 FnArg::Typed(input) => {
                     bindings.extend(Binding::of_argument(index, &input.attrs, &mut input.pat));
                 }
             }
         }
+        let call = call.map(|call| quote_spanned!(site=> let #passed_on = #call;));
         let mut inner = self.inner(&function, &bindings, body);
         let ty = self.model.output.inferred();
         if let Some(scope) = self.derived(&quote_spanned!(site=> #private::None), &ty, &inner) {
@@ -188,8 +236,8 @@ impl Writer<'_> {
         }
         let inner = self.maybe_boxed(inner);
         let call = match self.model.args.boxed {
-            Some(_) => quote_spanned!(site=> #private::NeedsCtx::new(#inner)),
-            None => quote_spanned!(site=> #private::needs_ctx::<#ty, _>(#inner)),
+            Some(_) => quote_spanned!(site=> #call #private::NeedsCtx::new(#inner)),
+            None => quote_spanned!(site=> #call #private::needs_ctx::<#ty, _>(#inner)),
         };
         function.with_block(call, braces)
     }
@@ -317,6 +365,12 @@ impl Writer<'_> {
         let stmts = &body.stmts;
         (quote_spanned!(site=> #returned #open #prelude), quote!(#(#stmts)*))
     }
+}
+
+/// Whether a call is given what a pattern binds.
+fn is_given(call: &Expr, pat: &Pat) -> bool {
+    let (Expr::MethodCall(call), Pat::Ident(pat)) = (call, pat) else { return false };
+    call.args.iter().any(|arg| matches!(arg, Expr::Path(path) if path.path.is_ident(&pat.ident)))
 }
 
 /// `-> ty`

@@ -2,12 +2,12 @@
 //! what an `.await` in them means, only they know.
 
 use proc_macro2::{Delimiter, Group, Span, TokenStream};
-use quote::{ToTokens, quote};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::parse::{ParseStream, Parser};
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
 use syn::visit_mut::VisitMut;
-use syn::{Block, Expr, ExprMacro, Macro, MacroDelimiter, Pat, Token, parse_quote};
+use syn::{Block, Expr, ExprMacro, Local, Macro, MacroDelimiter, Pat, Stmt, Token, parse_quote};
 
 use super::rewrite::{Kind, Rewriter};
 
@@ -43,17 +43,29 @@ pub(crate) fn rewrite(rewriter: &mut Rewriter<'_>, mac: &mut Macro) -> Option<Ex
         Said::Expressions => Some(known::language(mac).unwrap_or(Language::Expressions)),
     };
     match known {
-        Some(Language::Join) if awaits => return join::rewrite(rewriter, mac),
+        Some(Language::Join) if awaits => {
+            let rewritten = join::rewrite(rewriter, mac)?;
+            let site = Span::mixed_site();
+            let private = rewriter.private(site);
+            // That of `try_join!` says what errors there are.
+            let content = match mac.path.is_ident("try_join") {
+                true => quote_spanned!(site=> async { #private::nothing_failed() }),
+                false => quote_spanned!(site=> async {}),
+            };
+            return Some(named(rewriter, mac, rewritten, &content));
+        }
         Some(Language::Select) if awaits => {
             // The bare name may be that of futures, which has another grammar, or other futures.
             return match select::parse(mac) {
                 Some(select) if mac.path.segments.len() > 1 || !select.looks_fused() => {
-                    Some(select::rewrite(rewriter, mac, select))
+                    let rewritten = select::rewrite(rewriter, mac, select);
+                    let content = quote_spanned!(Span::mixed_site()=> _ = async {} => {});
+                    Some(named(rewriter, mac, rewritten, &content))
                 }
-                _ => futures_select::rewrite(rewriter, mac),
+                _ => of_futures(rewriter, mac),
             };
         }
-        Some(Language::FuturesSelect) if awaits => return futures_select::rewrite(rewriter, mac),
+        Some(Language::FuturesSelect) if awaits => return of_futures(rewriter, mac),
         Some(Language::Matches) => matches(rewriter, mac),
         Some(Language::Pin) => pinned(rewriter, mac),
         Some(Language::Json) => json::rewrite(rewriter, mac),
@@ -69,6 +81,32 @@ pub(crate) fn rewrite(rewriter: &mut Rewriter<'_>, mac: &mut Macro) -> Option<Ex
 fn invocation(mac: &Macro, tokens: TokenStream) -> Expr {
     let mac = Macro { tokens, ..mac.clone() };
     Expr::Macro(ExprMacro { attrs: Vec::new(), mac })
+}
+
+fn of_futures(rewriter: &mut Rewriter<'_>, mac: &mut Macro) -> Option<Expr> {
+    let rewritten = futures_select::rewrite(rewriter, mac)?;
+    let content = quote_spanned!(Span::mixed_site()=> complete => {});
+    Some(named(rewriter, mac, rewritten, &content))
+}
+
+/// What becomes of `mac` when it is rewritten, with a use of its name that never runs: the import of it would be unused.
+fn named(rewriter: &mut Rewriter<'_>, mac: &Macro, expr: Expr, content: &TokenStream) -> Expr {
+    let Expr::Match(mut rewritten) = expr else { return expr };
+    if let Some(name) = mac.path.get_ident()
+        && rewriter.is_first(name)
+        && let Some(arm) = rewritten.arms.last_mut()
+    {
+        let body = &arm.body;
+        *arm.body = Expr::Verbatim(quote_spanned! {Span::mixed_site()=>
+            {
+                if false {
+                    let _ = || async { let _ = #name! { #content }; };
+                }
+                #body
+            }
+        });
+    }
+    Expr::Match(rewritten)
 }
 
 /// A block instead of `mac`, at the same place; the user's own where that is a block to lints too.
@@ -148,12 +186,27 @@ fn matches(rewriter: &mut Rewriter<'_>, mac: &mut Macro) {
 
 /// `pin!(future)`, and `pin! { let name = future; .. }` of tokio.
 fn pinned(rewriter: &mut Rewriter<'_>, mac: &mut Macro) {
+    if let Ok(mut pinned) = syn::parse2::<Expr>(mac.tokens.clone()) {
+        let visit = |rewriter: &mut Rewriter<'_>| {
+            rewriter.mark_pinned(&mut pinned);
+            rewriter.visit_expr_mut(&mut pinned);
+        };
+        if rewriter.changes(visit) {
+            mac.tokens = pinned.into_token_stream();
+        }
+        return;
+    }
     if expressions(rewriter, mac) {
         return;
     }
     let Ok(mut statements) = Block::parse_within.parse2(mac.tokens.clone()) else { return };
     let visit = |rewriter: &mut Rewriter<'_>| {
-        statements.iter_mut().for_each(|statement| rewriter.visit_stmt_mut(statement));
+        for statement in &mut statements {
+            if let Stmt::Local(Local { init: Some(init), .. }) = statement {
+                rewriter.mark_pinned(&mut init.expr);
+            }
+            rewriter.visit_stmt_mut(statement);
+        }
     };
     if rewriter.changes(visit) {
         mac.tokens = quote!(#(#statements)*);

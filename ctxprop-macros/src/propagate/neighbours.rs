@@ -93,7 +93,7 @@ pub(crate) fn refused(function: &Function, names_a_context: bool) -> Option<Erro
     }
     if let Some(attr) = attrs.iter().find(|attr| name_is_one_of(attr, &["debug_handler"])) {
         let message = "`debug_handler` checks a handler that names its context: add a parameter `ctx: Ctx`\n  without \
-                       one this function is a handler through `ctxprop_axum::threaded(..)`, and nothing for this \
+                       one this function is a handler through `ctxprop_axum::handler(..)`, and nothing for this \
                        attribute";
         return Some(Error::new_spanned(attr.path(), message));
     }

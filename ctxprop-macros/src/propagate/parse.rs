@@ -1,6 +1,6 @@
 //! The item under `#[propagate]`: what it may be, and the reason why another may not.
 
-use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
@@ -41,6 +41,8 @@ pub(crate) struct Place {
     pub(crate) is_boxed_below: bool,
     /// What the trait around it, if one is, demands of its types.
     pub(crate) supertraits: Option<Punctuated<TypeParamBound, Token![+]>>,
+    /// The methods of that trait that need a context.
+    pub(crate) siblings: Vec<Ident>,
 }
 
 impl Default for Place {
@@ -51,6 +53,7 @@ impl Default for Place {
             generics: Generics::default(),
             is_boxed_below: false,
             supertraits: None,
+            siblings: Vec::new(),
         }
     }
 }
@@ -87,9 +90,47 @@ impl Function {
         self.body.is_none() || self.place.supertraits.is_some()
     }
 
+    /// Takes the call out of a body that only passes on what another method of its trait gives: `self.other(a).await`. Made
+    /// at once, it leaves nothing of `self` in the future, which then is `Send` whatever `self` is.
+    pub(crate) fn take_passed_on(&mut self, name: &Ident) -> Option<Expr> {
+        let body = self.body.as_mut()?;
+        let [Stmt::Expr(Expr::Await(awaited), None)] = &mut body.stmts[..] else { return None };
+        let Expr::MethodCall(call) = &*awaited.base else { return None };
+        let is_self = matches!(&*call.receiver, Expr::Path(path) if path.path.is_ident("self"));
+        let is_plain =
+            |arg: &Expr| matches!(arg, Expr::Path(path) if path.path.get_ident().is_some());
+        let meant = is_self
+            && self.place.siblings.contains(&call.method)
+            && awaited.attrs.is_empty()
+            && call.args.iter().all(is_plain);
+        if !meant {
+            return None;
+        }
+        let name = parse_quote!(#name);
+        Some(std::mem::replace(&mut *awaited.base, name))
+    }
+
+    /// Whether its future holds `self`: not where a trait gives it the body, which borrows `self` and does not name it.
+    pub(crate) fn holds_self(&self) -> bool {
+        fn named(tokens: TokenStream) -> bool {
+            tokens.into_iter().any(|token| match token {
+                TokenTree::Group(group) => named(group.stream()),
+                TokenTree::Ident(name) => name == "self",
+                _ => false,
+            })
+        }
+        let Some(receiver) = self.sig.receiver() else { return false };
+        self.place.supertraits.is_none()
+            || !matches!(receiver.kind, ReceiverKind::Reference(..))
+            || self.body.as_ref().is_none_or(|body| named(body.to_token_stream()))
+    }
+
     /// The body that a trait gives it is for every `Self`, which has to be such that the future is `Send`.
     pub(crate) fn assume_self_is_send(&mut self, private: PrivateAt<'_>) {
         let (Some(supertraits), Some(_)) = (&self.place.supertraits, &self.body) else { return };
+        if !self.holds_self() {
+            return;
+        }
         let bounds: &[&str] = match self.sig.receiver().map(|receiver| &receiver.kind) {
             None => return,
             Some(ReceiverKind::Reference(_, _, None)) => &["Sync"],

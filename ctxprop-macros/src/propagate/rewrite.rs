@@ -20,10 +20,16 @@ use super::rules::{Rules, Use};
 use super::{macros, neighbours};
 use crate::krate::{Private, PrivateAt};
 
+mod carried;
 mod closures;
+mod combinators;
 mod leaf;
 mod name;
+mod names;
 mod shown;
+
+use self::carried::take_mark;
+use self::names::HandedOn;
 
 pub(crate) use self::leaf::match_at;
 pub(crate) use self::shown::{called, spanned};
@@ -32,8 +38,10 @@ pub(crate) struct Rewriter<'a> {
     private: &'a Private,
     pub(crate) rules: Rules<'a>,
     frame: Frame,
-    /// Whether the code at hand is in a closure of the frame, and may run where no context is current.
-    in_closure: bool,
+    here: Here,
+    handed_on: HandedOn,
+    /// The macros that were named so far.
+    named: Vec<Ident>,
     /// What becomes of the expression that is visited next.
     used: Use,
     /// Whether the await that is visited next has a `?` behind it.
@@ -48,6 +56,19 @@ pub(crate) struct Rewriter<'a> {
     pub(crate) name: Option<Ident>,
 }
 
+/// Where in its frame the code at hand is.
+#[derive(Clone, Copy, Default)]
+struct Here {
+    /// In a closure, and may run where no context is current.
+    in_closure: bool,
+    /// In a closure that may capture the context.
+    may_borrow: bool,
+    /// In what is awaited where it stands: a closure there stays in the function.
+    stays: bool,
+    /// In a closure that is called once, and takes the context with it.
+    once: bool,
+}
+
 /// One body that is polled on its own: the function's, or that of an async block.
 #[derive(Default)]
 pub(crate) struct Frame {
@@ -60,6 +81,8 @@ pub(crate) struct Frame {
     pub(crate) awaits: bool,
     /// Whether anything here or in a block inside is awaited that is no leaf of its own.
     pub(crate) branches: bool,
+    /// Whether a call is made here or in a block inside that something else awaits.
+    pub(crate) carries: bool,
     /// Whether the name of the context is bound anew here: `propagated_ctx` is then what the name means (`name.rs`).
     pub(crate) renames: bool,
 }
@@ -102,7 +125,9 @@ impl<'a> Rewriter<'a> {
             private,
             rules: Rules::new(private, allowed),
             frame: Frame { kind, ..Frame::default() },
-            in_closure: false,
+            here: Here::default(),
+            handed_on: HandedOn::default(),
+            named: Vec::new(),
             used: Use::Any,
             asked: false,
             changes: 0,
@@ -115,6 +140,9 @@ impl<'a> Rewriter<'a> {
     /// Rewrites the body of the function, and tells what it came to use.
     pub(crate) fn body(&mut self, body: &mut Block) -> Frame {
         self.look_for_names(body);
+        if self.frame.kind != Kind::Plain {
+            self.handed_on = HandedOn::of(body);
+        }
         self.visit_block_mut(body);
         std::mem::take(&mut self.frame)
     }
@@ -131,7 +159,19 @@ impl<'a> Rewriter<'a> {
     /// Visits what is awaited where it stands.
     pub(crate) fn visit_awaited(&mut self, expr: &mut Expr) {
         self.used = Use::Awaited;
+        self.mark_awaited(expr);
+        let stays = std::mem::replace(&mut self.here.stays, true);
         self.visit_expr_mut(expr);
+        self.here.stays = stays;
+    }
+
+    /// Whether this is the first macro of that name.
+    pub(crate) fn is_first(&mut self, name: &Ident) -> bool {
+        let first = !self.named.contains(name);
+        if first {
+            self.named.push(name.clone());
+        }
+        first
     }
 
     /// Notes a change.
@@ -191,6 +231,7 @@ impl<'a> Rewriter<'a> {
         }
         self.frame.uses_how |= frame.uses_how;
         self.frame.branches |= frame.branches;
+        self.frame.carries |= frame.carries;
         if frame.uses_ctx {
             let local = self.local_ctx(block.async_token.span);
             block.block.stmts.insert(0, local);
@@ -201,7 +242,7 @@ impl<'a> Rewriter<'a> {
     /// Wraps an async block, where it is made, in a scope of the context there.
     fn rewrite_async(&mut self, block: &mut ExprAsync) -> Option<Expr> {
         // `get(|| async { "hello" })` asks for nothing, and has nothing to capture.
-        if self.in_closure && closures::asks_for_nothing(&block.block) {
+        if self.here.in_closure && closures::asks_for_nothing(&block.block) {
             return None;
         }
         let is_body = self.visit_async_body(block);
@@ -214,7 +255,7 @@ impl<'a> Rewriter<'a> {
         let site = called(at);
         let private = self.private(site);
         let ctx = ctx(at);
-        Expr::Verbatim(if self.in_closure {
+        Expr::Verbatim(if self.here.in_closure {
             self.frame.uses_ctx = true;
             quote_spanned!(site=> #private::block_called(&#ctx, #future))
         } else if self.frame.renames {
@@ -224,12 +265,12 @@ impl<'a> Rewriter<'a> {
         })
     }
 
-    fn enter(&mut self, frame: Frame) -> (Frame, bool) {
-        (std::mem::replace(&mut self.frame, frame), std::mem::replace(&mut self.in_closure, false))
+    fn enter(&mut self, frame: Frame) -> (Frame, Here) {
+        (std::mem::replace(&mut self.frame, frame), std::mem::take(&mut self.here))
     }
 
-    fn leave(&mut self, (frame, in_closure): (Frame, bool)) -> Frame {
-        self.in_closure = in_closure;
+    fn leave(&mut self, (frame, here): (Frame, Here)) -> Frame {
+        self.here = here;
         std::mem::replace(&mut self.frame, frame)
     }
 
@@ -252,6 +293,7 @@ impl VisitMut for Rewriter<'_> {
             self.asked = matches!(*question.expr, Expr::Await(_));
         }
         let allow = attrs(expr).map(|attrs| self.rules.begin_allow(attrs));
+        self.mark_in(expr);
         let rewritten = match &mut *expr {
             Expr::Macro(mac) => macros::rewrite(self, &mut mac.mac),
             Expr::Await(awaited) if self.frame.kind != Kind::Plain => {
@@ -262,14 +304,19 @@ impl VisitMut for Rewriter<'_> {
                 self.rewrite_closure(closure)
             }
             other => {
+                let marked = match other {
+                    Expr::Call(call) => take_mark(&mut call.attrs),
+                    Expr::MethodCall(call) => take_mark(&mut call.attrs),
+                    _ => false,
+                };
                 let looks = self.rules.look(other, used);
                 visit_mut::visit_expr_mut(self, other);
                 shown::parenthesize(other);
                 let checked = self.rules.check(other, &looks, used);
                 self.rename_assigned(other);
                 self.current_in_closure(other);
-                self.changes += usize::from(checked.is_some());
-                checked
+                self.changes += usize::from(checked.is_some() || marked);
+                if checked.is_none() && marked { self.carried(other) } else { checked }
             }
         };
         if let Some(rewritten) = rewritten {
@@ -325,7 +372,10 @@ impl VisitMut for Rewriter<'_> {
             }
             Stmt::Local(local) => {
                 let allow = self.rules.begin_allow(&mut local.attrs);
+                let stays = self.mark_bound(local);
+                let stays = std::mem::replace(&mut self.here.stays, stays);
                 visit_mut::visit_local_mut(self, local);
+                self.here.stays = stays;
                 let unused = self.rules.unused(local, self.name.as_ref());
                 self.rules.end_allow(allow);
                 if let Some(question) = unused {

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use ctxprop::{Cancelled, Ctx, propagate};
-use ctxprop_axum::{CtxLayer, threaded};
+use ctxprop_axum::{CtxLayer, handler};
 use futures::future::try_join_all;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use serde::{Deserialize, Serialize};
@@ -241,8 +241,8 @@ async fn export(
 
 fn app(state: AppState) -> Router {
     Router::new()
-        .route("/items", get(threaded(list)).post(threaded(create)))
-        .route("/items/{id}", get(threaded(show)))
+        .route("/items", get(handler(list)).post(handler(create)))
+        .route("/items/{id}", get(handler(show)))
         .route("/export", axum::routing::post(export))
         .with_state(state)
         .layer(CtxLayer::edge().default_budget(Duration::from_secs(60)))

@@ -12,7 +12,7 @@ use axum::http::{HeaderMap, HeaderName, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use ctxprop::{Cancelled, Ctx, propagate};
-use ctxprop_axum::{CtxLayer, threaded};
+use ctxprop_axum::{CtxLayer, handler};
 use ctxprop_reqwest::Client;
 use futures::stream::{self, FuturesUnordered, StreamExt};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
@@ -160,8 +160,8 @@ async fn passed(State(gateway): State<Gateway>) -> String {
 
 fn app(gateway: Gateway) -> Router {
     Router::new()
-        .route("/-/passed", get(threaded(passed)))
-        .fallback(threaded(proxy))
+        .route("/-/passed", get(handler(passed)))
+        .fallback(handler(proxy))
         .with_state(gateway)
         .layer(CtxLayer::edge().default_budget(Duration::from_secs(60)))
 }

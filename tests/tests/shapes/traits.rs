@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use ctxprop::{Ctx, NeedsCtx, propagate};
 
-use super::{AppResult, add_one, ctx, marked};
+use super::{AppResult, add_one, ctx, marked, unit};
 
 trait Greets {
     /// A method of a trait, in the form that the attribute gives it.
@@ -229,4 +229,48 @@ async fn boxed_and_generic() {
     let text = String::from("text");
     let keeper: &dyn Keeps<'_, &str> = &Keeper("two");
     assert_eq!(keeper.keep(&text, &text).with(&ctx()).await, ("text", 7));
+}
+
+/// What a trait gives that does not touch `self` asks nothing of it.
+#[propagate]
+trait Listens {
+    async fn on_message(&self, n: u32) -> AppResult<u32> {
+        add_one(n).await
+    }
+
+    async fn on_close(&mut self) {
+        unit().await;
+    }
+
+    async fn named(&self, ctx: &Ctx) -> bool {
+        ctx.is_done()
+    }
+
+    /// It only passes on what another one gives.
+    async fn on_text(&self, text: String, n: u32, _binary: bool) -> AppResult<u32> {
+        self.on_both(text, n).await
+    }
+
+    async fn on_both(&self, text: String, n: u32) -> AppResult<u32> {
+        add_one(n + text.len() as u32).await
+    }
+}
+
+/// It is not `Sync`.
+struct Unshared(std::cell::Cell<u32>);
+
+impl Listens for Unshared {}
+
+async fn listens<L: Listens>(listener: &mut L) -> u32 {
+    listener.on_close().with(&ctx()).await;
+    assert!(!listener.named(&ctx()).await);
+    let text = listener.on_text("a".to_owned(), 1, true);
+    assert_eq!(text.with(&ctx()).await.unwrap(), 3);
+    listener.on_message(1).with(&ctx()).await.unwrap()
+}
+
+#[tokio::test]
+async fn defaults_that_do_not_touch_self() {
+    let mut counter = Unshared(std::cell::Cell::new(0));
+    assert_eq!(listens(&mut counter).await + counter.0.get(), 2);
 }

@@ -1,9 +1,9 @@
-//! A function that does not name its context is a handler through `threaded` only, and only it.
+//! A function that does not name its context is a handler through `handler` only, and only it.
 
 use axum::extract::Path;
 use axum::{Router, routing::get};
 use ctxprop::propagate;
-use ctxprop_axum::threaded;
+use ctxprop_axum::handler;
 
 #[propagate]
 async fn cart(Path(id): Path<u64>) -> String {
@@ -16,5 +16,5 @@ async fn plain(Path(id): Path<u64>) -> String {
 
 fn main() {
     let _: Router = Router::new().route("/{id}", get(cart));
-    let _ = threaded(plain);
+    let _ = handler(plain);
 }

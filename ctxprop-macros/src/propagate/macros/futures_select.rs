@@ -9,7 +9,7 @@ use syn::{Expr, Macro, Pat, Token};
 
 use super::select::{Race, chosen, diverges, handler, ok};
 use super::{in_block, invocation, place};
-use crate::propagate::rewrite::{self, Kind, Rewriter, called};
+use crate::propagate::rewrite::{self, Kind, Rewriter, called, strip_parens};
 
 syn::custom_keyword!(complete);
 
@@ -54,6 +54,9 @@ pub(super) fn rewrite(rewriter: &mut Rewriter<'_>, mac: &mut Macro) -> Option<Ex
         if let On::Future(pat, future) = &mut branch.on {
             rewriter.visit_pat_mut(pat);
             rewriter.visit_expr_mut(future);
+            if rewriter.kind() == Kind::Function {
+                strip_parens(future);
+            }
         }
         rewriter.visit_expr_mut(&mut branch.handler);
     }

@@ -11,7 +11,7 @@ use syn::{Expr, Macro, Pat, PatIdent, Stmt, Token};
 
 use super::{biased, place};
 use crate::krate::PrivateAt;
-use crate::propagate::rewrite::{self, Kind, Rewriter, called, match_at, spanned};
+use crate::propagate::rewrite::{self, Kind, Rewriter, called, match_at, spanned, strip_parens};
 
 /// What stands in a `tokio::select!`.
 pub(super) struct Select {
@@ -97,6 +97,7 @@ pub(super) fn rewrite(rewriter: &mut Rewriter<'_>, mac: &Macro, mut select: Sele
     for branch in &mut select.branches {
         rewriter.visit_pat_mut(&mut branch.pat);
         rewriter.visit_awaited(&mut branch.future);
+        strip_parens(&mut branch.future);
         branch.precondition.iter_mut().for_each(|condition| rewriter.visit_expr_mut(condition));
         rewriter.visit_expr_mut(&mut branch.handler);
     }

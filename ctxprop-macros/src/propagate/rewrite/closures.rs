@@ -10,7 +10,8 @@ use syn::{
     parse_quote_spanned,
 };
 
-use super::{Rewriter, ctx};
+use super::carried::{borrows, take_mark, take_once};
+use super::{Here, Rewriter, ctx};
 use crate::propagate::bodies::Binding;
 use crate::propagate::types;
 
@@ -19,7 +20,13 @@ impl Rewriter<'_> {
     /// use `move` is right, or cloned where it says `move`.
     pub(super) fn rewrite_closure(&mut self, closure: &mut ExprClosure) -> Option<Expr> {
         let used_before = std::mem::replace(&mut self.frame.uses_ctx, false);
-        let in_closure = std::mem::replace(&mut self.in_closure, true);
+        let marked = take_mark(&mut closure.attrs);
+        let once = take_once(&mut closure.attrs);
+        self.changes += usize::from(marked || once);
+        let outer = self.here;
+        let may_borrow = (!outer.in_closure || outer.may_borrow)
+            && (marked || once || closure.capture.is_some() || borrows(closure));
+        self.here = Here { in_closure: true, may_borrow, stays: false, once };
         closure.inputs.iter_mut().for_each(|pat| self.visit_pat_mut(pat));
         if closure.asyncness.is_some() {
             self.rewrite_async_closure(closure);
@@ -27,9 +34,9 @@ impl Rewriter<'_> {
             self.visit_expr_mut(&mut closure.body);
         }
         let uses_ctx = std::mem::replace(&mut self.frame.uses_ctx, used_before);
-        self.in_closure = in_closure;
+        self.here = outer;
         self.frame.uses_ctx |= uses_ctx;
-        if !uses_ctx || closure.capture.is_none() {
+        if !uses_ctx || closure.capture.is_none() && !once {
             return None;
         }
         let site = Span::mixed_site();

@@ -56,7 +56,7 @@ impl Rewriter<'_> {
     }
 
     fn named_by_visit(&self, visit: impl FnOnce(&mut Binds<'_>)) -> Option<Ident> {
-        let name = self.name.as_ref().filter(|_| self.frame.renames && !self.in_closure)?;
+        let name = self.name.as_ref().filter(|_| self.frame.renames && !self.here.in_closure)?;
         let mut binds = Binds { name, found: None };
         visit(&mut binds);
         binds.found
@@ -160,7 +160,7 @@ impl Rewriter<'_> {
     /// `call.in_current()` in a closure, which may be called where nothing is current.
     pub(super) fn current_in_closure(&mut self, expr: &mut Expr) {
         let Expr::MethodCall(call) = expr else { return };
-        if !self.in_closure || call.method != "in_current" || !call.args.is_empty() {
+        if !self.here.in_closure || call.method != "in_current" || !call.args.is_empty() {
             return;
         }
         let at = call.method.span();

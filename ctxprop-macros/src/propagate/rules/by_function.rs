@@ -64,6 +64,11 @@ impl Rules<'_> {
         self.locals.push(name.clone());
     }
 
+    /// Whether a pattern bound it, so far.
+    pub(crate) fn is_local(&self, name: &Ident) -> bool {
+        self.locals.contains(name)
+    }
+
     /// Whether the call may be of a known function, as written.
     pub(super) fn suspect(&self, call: &ExprCall, used: Use) -> Option<Suspect> {
         let Expr::Path(function) = &*call.func else { return None };

@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::routing::post;
 use axum::{Json, Router};
 use ctxprop::{Ctx, propagate};
-use ctxprop_axum::{CtxLayer, threaded};
+use ctxprop_axum::{CtxLayer, handler};
 
 use super::{Failure, Order, Peers, Receipt, receipt};
 
@@ -17,7 +17,7 @@ pub(crate) fn app(peers: Peers, root: &Ctx) -> Router {
         .default_budget(Duration::from_secs(10))
         .echo_trace_id()
         .under(root);
-    Router::new().route("/checkout", post(threaded(checkout))).with_state(peers).layer(layer)
+    Router::new().route("/checkout", post(handler(checkout))).with_state(peers).layer(layer)
 }
 
 #[propagate]

@@ -1,4 +1,4 @@
-//! `threaded`: handlers that do not name their context, on a real server.
+//! `handler`: handlers that do not name their context, on a real server.
 
 #![allow(clippy::expect_used, reason = "a test may panic")]
 
@@ -15,7 +15,7 @@ use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use common::serve;
 use ctxprop::{Cancelled, Ctx, propagate};
-use ctxprop_axum::{Baggage, CtxLayer, threaded};
+use ctxprop_axum::{Baggage, CtxLayer, handler, routing};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
@@ -109,12 +109,16 @@ async fn ended(mut request: Request, next: Next) -> Response {
 
 async fn house() -> SocketAddr {
     let app = Router::new()
-        .route("/nothing", get(threaded(nothing)))
-        .route("/adds/{id}", post(threaded(adds)))
-        .route("/sixteen/{id}", post(threaded(sixteen)))
-        .route("/pends", get(threaded(pends)))
-        .route("/falls-back", get(threaded(falls_back)))
-        .route("/ended", get(threaded(pends)).layer(middleware::from_fn(ended)))
+        .route("/nothing", get(handler(nothing)))
+        .route("/adds/{id}", post(handler(adds)))
+        .route("/sixteen/{id}", post(handler(sixteen)))
+        .route("/pends", get(handler(pends)))
+        .route("/falls-back", get(handler(falls_back)))
+        .route("/routed/{id}", routing::get(named).post(handler(adds)))
+        .route("/routed", routing::get(nothing))
+        .route("/sum/{id}", routing::post(adds))
+        .route("/closure", routing::get(|uri: Uri| async move { uri.path().to_owned() }))
+        .route("/ended", get(handler(pends)).layer(middleware::from_fn(ended)))
         .layer(CtxLayer::mesh())
         .with_state(Shop { name: "books" });
     serve(app).await
@@ -134,6 +138,30 @@ async fn start_post(address: SocketAddr, path: &str, more: &str, body: &str) -> 
 async fn a_handler_reads_the_context_of_its_request() {
     let answer = common::get(house().await, "/nothing", &[("traceparent", PARENT)]).await;
     assert_eq!((answer.status, &*answer.body), (200, "0af7651916cd43dd8448eb211c80319c"));
+}
+
+#[propagate]
+async fn named(ctx: Ctx, Path(id): Path<u64>) -> String {
+    format!("{id} {}", ctx.span().trace_id())
+}
+
+#[tokio::test]
+async fn the_routing_functions_take_both_forms() {
+    let address = house().await;
+    let trace = [("traceparent", PARENT)];
+    for (path, body) in [
+        ("/routed/1", "1 0af7651916cd43dd8448eb211c80319c"),
+        ("/routed", "0af7651916cd43dd8448eb211c80319c"),
+        ("/closure", "/closure"),
+    ] {
+        let answer = common::get(address, path, &trace).await;
+        assert_eq!((answer.status, &*answer.body), (200, body));
+    }
+    let more = "content-length: 7\r\nbaggage: user.id=7\r\n";
+    for path in ["/routed/1", "/sum/1"] {
+        let answer = common::read(start_post(address, path, more, "[2,3,4]").await).await;
+        assert_eq!((answer.status, &*answer.body), (200, "10"));
+    }
 }
 
 #[tokio::test]
@@ -188,7 +216,7 @@ async fn the_context_is_that_of_the_request_where_a_middleware_changed_it() {
 
 #[tokio::test]
 async fn without_the_layer_the_answer_says_so() {
-    let address = serve(Router::new().route("/", get(threaded(nothing)))).await;
+    let address = serve(Router::new().route("/", get(handler(nothing)))).await;
     let answer = common::get(address, "/", &[]).await;
     assert_eq!(answer.status, 500);
     assert!(answer.body.contains("CtxLayer::edge()"), "{answer:?}");

@@ -29,7 +29,7 @@ use ctxprop::{Awaitable, MissingLayer, NeedsCtx};
 /// use axum::routing::get;
 /// use axum::{Json, Router};
 /// use ctxprop::{Cancelled, propagate};
-/// use ctxprop_axum::{CtxLayer, threaded};
+/// use ctxprop_axum::{CtxLayer, handler};
 ///
 /// #[propagate]
 /// async fn cart(Path(id): Path<u64>) -> Result<Json<u64>, Cancelled> {
@@ -37,7 +37,7 @@ use ctxprop::{Awaitable, MissingLayer, NeedsCtx};
 /// }
 ///
 /// let app: Router =
-///     Router::new().route("/cart/{id}", get(threaded(cart))).layer(CtxLayer::edge());
+///     Router::new().route("/cart/{id}", get(handler(cart))).layer(CtxLayer::edge());
 /// # drop(app);
 /// ```
 ///
@@ -54,32 +54,32 @@ use ctxprop::{Awaitable, MissingLayer, NeedsCtx};
 /// // error: .. is not implemented for fn item `fn() -> NeedsCtx<..> {health}`
 /// let app: Router = Router::new().route("/health", get(health));
 /// ```
-pub fn threaded<F, T>(handler: F) -> Threaded<F>
+pub fn handler<F, T>(function: F) -> CtxHandler<F>
 where
-    F: Threadable<T>,
+    F: NeedsCtxFn<T>,
 {
-    Threaded { handler }
+    CtxHandler { handler: function }
 }
 
-/// A handler that is given the context of its request: see [`threaded`].
+/// A handler that is given the context of its request: see [`handler`].
 #[derive(Clone, Copy)]
-pub struct Threaded<F> {
-    handler: F,
+pub struct CtxHandler<F> {
+    pub(crate) handler: F,
 }
 
-impl<F> fmt::Debug for Threaded<F> {
+impl<F> fmt::Debug for CtxHandler<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Threaded").finish_non_exhaustive()
+        f.debug_struct("CtxHandler").finish_non_exhaustive()
     }
 }
 
 /// A function of the parameters `T` that gives a [`NeedsCtx`]. It is here for the message where one does not.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no `#[propagate]` function without a `Ctx` parameter",
-    label = "`threaded` takes a function that returns `NeedsCtx<..>`",
-    note = "a handler that names its context, or has no `#[propagate]`, needs no `threaded`: give it to the route as it is"
+    label = "`handler` takes a function that returns `NeedsCtx<..>`",
+    note = "a handler that names its context, or has no `#[propagate]`, needs no `handler`: give it to the route as it is"
 )]
-pub trait Threadable<T> {}
+pub trait NeedsCtxFn<T> {}
 
 type Answer = Pin<Box<dyn Future<Output = Response> + Send>>;
 
@@ -97,9 +97,9 @@ where
     }
 }
 
-impl<F, Fut> Threadable<()> for F where F: FnOnce() -> NeedsCtx<Fut> {}
+impl<F, Fut> NeedsCtxFn<()> for F where F: FnOnce() -> NeedsCtx<Fut> {}
 
-impl<F, Fut, S> Handler<((),), S> for Threaded<F>
+impl<F, Fut, S> Handler<((),), S> for CtxHandler<F>
 where
     F: FnOnce() -> NeedsCtx<Fut> + Clone + Send + Sync + 'static,
     Fut: Future<Output: IntoResponse> + Send,
@@ -115,14 +115,14 @@ where
 
 macro_rules! handlers {
     ($([$($ty:ident)*] $last:ident;)*) => {$(
-        impl<F, Fut, $($ty,)* $last> Threadable<($($ty,)* $last,)> for F
+        impl<F, Fut, $($ty,)* $last> NeedsCtxFn<($($ty,)* $last,)> for F
         where
             F: FnOnce($($ty,)* $last) -> NeedsCtx<Fut>,
         {
         }
 
         #[allow(non_snake_case, unused_mut, reason = "a type and its value share a name")]
-        impl<F, Fut, S, M, $($ty,)* $last> Handler<(M, $($ty,)* $last,), S> for Threaded<F>
+        impl<F, Fut, S, M, $($ty,)* $last> Handler<(M, $($ty,)* $last,), S> for CtxHandler<F>
         where
             F: FnOnce($($ty,)* $last) -> NeedsCtx<Fut> + Clone + Send + Sync + 'static,
             Fut: Future<Output: IntoResponse> + Send,
