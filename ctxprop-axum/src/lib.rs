@@ -141,7 +141,6 @@ mod failure;
 mod future;
 pub mod guide;
 mod layer;
-mod metrics;
 mod request;
 mod serve;
 mod service;

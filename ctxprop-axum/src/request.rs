@@ -13,14 +13,13 @@ use std::time::Duration;
 
 use axum::extract::MatchedPath;
 use ctxprop::{Cancelled, Canceller, Cause, Ctx};
-use ctxprop_server::{Admitted, Granted};
+use ctxprop_server::{Admitted, Granted, metrics};
 use http::{Method, Request, StatusCode};
 use tokio::time::Instant;
 use tracing::level_filters::LevelFilter;
 use tracing::{Level, Span, field};
 
 use crate::future::NOTHING;
-use crate::metrics;
 use crate::serve::exchange::{Exchange, Open, Ticket};
 use crate::service::Shared;
 

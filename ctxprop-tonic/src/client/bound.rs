@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 use tonic::{Code, Status};
 use tracing::Span;
 
+use super::metrics;
 use super::send::broken;
 use crate::BoxError;
 use crate::end::End;
@@ -90,21 +91,32 @@ pin_project! {
         ctx: Ctx,
         waits: Waits,
         // The call's, which ends with it.
-        span: Span,
+        span: Option<Span>,
         end: End,
     }
 }
 
 /// Notes in `span` the code that headers or trailers tell, if they tell one.
-pub(crate) fn told(span: &Span, headers: Option<&HeaderMap>) {
+pub(crate) fn told(ctx: &Ctx, span: Option<&Span>, headers: Option<&HeaderMap>) {
+    if span.is_none() && !cfg!(feature = "metrics") {
+        return;
+    }
     let code = headers.and_then(|headers| headers.get(Status::GRPC_STATUS));
     if let Some(code) = code {
-        span.record("status", Code::from_bytes(code.as_bytes()) as i32);
+        over(ctx, span, Code::from_bytes(code.as_bytes()));
     }
 }
 
+/// Notes in `span` the code that the call has ended with.
+pub(crate) fn over(ctx: &Ctx, span: Option<&Span>, code: Code) {
+    if let Some(span) = span {
+        span.record("status", code as i32);
+    }
+    metrics::failed(code, ctx);
+}
+
 impl<R> CallBody<R> {
-    pub(crate) fn new(body: R, ctx: Ctx, waits: Waits, span: Span) -> Self {
+    pub(crate) fn new(body: R, ctx: Ctx, waits: Waits, span: Option<Span>) -> Self {
         CallBody { body: Some(body), ctx, waits, span, end: End::default() }
     }
 }
@@ -128,8 +140,8 @@ where
                 let frame =
                     frame.map(|frame| frame.map_err(|error| broken(this.ctx, error.into())));
                 match &frame {
-                    Some(Ok(frame)) => told(this.span, frame.trailers_ref()),
-                    Some(Err(status)) => drop(this.span.record("status", status.code() as i32)),
+                    Some(Ok(frame)) => told(this.ctx, this.span.as_ref(), frame.trailers_ref()),
+                    Some(Err(status)) => over(this.ctx, this.span.as_ref(), status.code()),
                     None => {}
                 }
                 return Poll::Ready(frame);
@@ -142,7 +154,7 @@ where
         *this.end = End::default();
         let Err(cancelled) = this.ctx.check() else { return Poll::Ready(None) };
         let status = Status::from(cancelled);
-        this.span.record("status", status.code() as i32);
+        over(this.ctx, this.span.as_ref(), status.code());
         Poll::Ready(Some(Err(status)))
     }
 

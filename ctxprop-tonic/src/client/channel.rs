@@ -63,8 +63,7 @@ impl CtxChannel {
     /// Outside of a tokio runtime, as [`Endpoint::connect_lazy`](tonic::transport::Endpoint::connect_lazy).
     #[must_use]
     pub fn lazy(endpoint: tonic::transport::Endpoint) -> Self {
-        let channel = CtxChannel::new(endpoint.connect_lazy());
-        channel.to(endpoint.uri().host().unwrap_or_default())
+        CtxChannel::new(endpoint.connect_lazy()).towards(endpoint.uri())
     }
 
     /// A channel that is connected.
@@ -75,8 +74,19 @@ impl CtxChannel {
     pub async fn connect(
         endpoint: tonic::transport::Endpoint,
     ) -> Result<Self, tonic::transport::Error> {
-        let channel = CtxChannel::new(endpoint.connect().await?);
-        Ok(channel.to(endpoint.uri().host().unwrap_or_default()))
+        Ok(CtxChannel::new(endpoint.connect().await?).towards(endpoint.uri()))
+    }
+
+    /// Leads to the host and the port of `uri`.
+    fn towards(self, uri: &http::Uri) -> Self {
+        let mut channel = self.to(uri.host().unwrap_or_default());
+        let usual = || match uri.scheme_str() {
+            Some("https") => Some(443),
+            Some("http") => Some(80),
+            _ => None,
+        };
+        channel.rules_mut().egress.port = uri.port_u16().or_else(usual);
+        channel
     }
 }
 
@@ -93,7 +103,9 @@ impl<S> CtxChannel<S> {
     /// [mesh](CtxChannel::mesh) decides who gets baggage.
     #[must_use]
     pub fn to(mut self, host: impl Into<String>) -> Self {
-        self.rules_mut().egress.host = Some(host.into());
+        let egress = &mut self.rules_mut().egress;
+        egress.host = Some(host.into());
+        egress.port = None;
         self
     }
 

@@ -20,6 +20,8 @@ pub(crate) struct Egress {
     pub(crate) mesh: Mesh,
     /// Where the channel leads. Without it, whatever host is in a call's URI.
     pub(crate) host: Option<String>,
+    /// The port there, where that is known: for those who read along.
+    pub(crate) port: Option<u16>,
     pub(crate) formats: Formats,
     pub(crate) tells_trace: bool,
     pub(crate) tells_budget: bool,
@@ -30,7 +32,14 @@ impl Default for Egress {
         // gRPC has one way to tell a budget, and every peer reads it.
         let formats =
             Formats::new().send_timeout_ms(false).send_deadline(false).send_grpc_timeout(true);
-        Egress { mesh: Mesh::new(), host: None, formats, tells_trace: true, tells_budget: true }
+        Egress {
+            mesh: Mesh::new(),
+            host: None,
+            port: None,
+            formats,
+            tells_trace: true,
+            tells_budget: true,
+        }
     }
 }
 
@@ -38,6 +47,14 @@ impl Egress {
     /// The host that a call to `uri` goes to; of no name, and of no rule, where nobody said.
     pub(crate) fn host<'a>(&'a self, uri: &'a Uri) -> &'a str {
         self.host.as_deref().or_else(|| uri.host()).unwrap_or_default()
+    }
+
+    /// The port that a call to `uri` goes to, where somebody said.
+    pub(crate) fn port(&self, uri: &Uri) -> Option<u16> {
+        match self.host {
+            Some(_) => self.port,
+            None => uri.port_u16(),
+        }
     }
 
     /// How far the host that a call to `uri` goes to is trusted.
