@@ -177,8 +177,8 @@ impl InFlight {
         let spent = told.began.elapsed();
         let left = left.map(field::debug);
         let trace_id = self.ctx.span().trace_id();
-        span.record("status", status);
-        span.record("cause", field::display(&cause));
+        // Together, since whoever listens looks the span up for each.
+        tracing::record_all!(span, status = status, cause = %cause);
         macro_rules! tell {
             ($level:ident, $message:literal) => {
                 tracing::$level!(

@@ -111,6 +111,8 @@ hidden! {
 /// For the extractors and layers of the server crates.
 #[doc(hidden)]
 pub use crate::of_request::of_request;
+#[doc(hidden)]
+pub use crate::run::bound::{has_ended, is_waited_for};
 
 /// For the spans of `#[propagate(span)]`, so that users need not depend on it.
 #[doc(hidden)]

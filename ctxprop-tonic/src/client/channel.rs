@@ -78,15 +78,15 @@ impl CtxChannel {
     }
 
     /// Leads to the host and the port of `uri`.
-    fn towards(self, uri: &http::Uri) -> Self {
-        let mut channel = self.to(uri.host().unwrap_or_default());
+    fn towards(mut self, uri: &http::Uri) -> Self {
         let usual = || match uri.scheme_str() {
             Some("https") => Some(443),
             Some("http") => Some(80),
             _ => None,
         };
-        channel.rules_mut().egress.port = uri.port_u16().or_else(usual);
-        channel
+        let (host, port) = (uri.host().unwrap_or_default(), uri.port_u16().or_else(usual));
+        self.rules_mut().egress.leads_to(host.to_owned(), port);
+        self
     }
 }
 
@@ -103,16 +103,14 @@ impl<S> CtxChannel<S> {
     /// [mesh](CtxChannel::mesh) decides who gets baggage.
     #[must_use]
     pub fn to(mut self, host: impl Into<String>) -> Self {
-        let egress = &mut self.rules_mut().egress;
-        egress.host = Some(host.into());
-        egress.port = None;
+        self.rules_mut().egress.leads_to(host.into(), None);
         self
     }
 
     /// Which hosts are inside, and receive baggage: see [`ctxprop::trust`] for who is without this.
     #[must_use]
     pub fn mesh(mut self, mesh: Mesh) -> Self {
-        self.rules_mut().egress.mesh = mesh;
+        self.rules_mut().egress.trusts(mesh);
         self
     }
 

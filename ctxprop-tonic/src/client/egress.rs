@@ -17,11 +17,9 @@ static BAGGAGE: HeaderName = HeaderName::from_static("baggage");
 /// What a channel tells whom.
 #[derive(Debug, Clone)]
 pub(crate) struct Egress {
-    pub(crate) mesh: Mesh,
+    mesh: Mesh,
     /// Where the channel leads. Without it, whatever host is in a call's URI.
-    pub(crate) host: Option<String>,
-    /// The port there, where that is known: for those who read along.
-    pub(crate) port: Option<u16>,
+    peer: Option<Peer>,
     pub(crate) formats: Formats,
     pub(crate) tells_trace: bool,
     pub(crate) tells_budget: bool,
@@ -32,34 +30,57 @@ impl Default for Egress {
         // gRPC has one way to tell a budget, and every peer reads it.
         let formats =
             Formats::new().send_timeout_ms(false).send_deadline(false).send_grpc_timeout(true);
-        Egress {
-            mesh: Mesh::new(),
-            host: None,
-            port: None,
-            formats,
-            tells_trace: true,
-            tells_budget: true,
-        }
+        Egress { mesh: Mesh::new(), peer: None, formats, tells_trace: true, tells_budget: true }
     }
 }
 
+/// Where a channel leads.
+#[derive(Debug, Clone)]
+struct Peer {
+    host: String,
+    /// Known where the channel is of an endpoint: for those who read along.
+    port: Option<u16>,
+    /// Where `host` is in the mesh.
+    zone: Zone,
+}
+
 impl Egress {
+    /// All calls go to this host.
+    pub(crate) fn leads_to(&mut self, host: String, port: Option<u16>) {
+        let zone = self.mesh.zone(&host);
+        self.peer = Some(Peer { host, port, zone });
+    }
+
+    /// These hosts are inside.
+    pub(crate) fn trusts(&mut self, mesh: Mesh) {
+        if let Some(peer) = &mut self.peer {
+            peer.zone = mesh.zone(&peer.host);
+        }
+        self.mesh = mesh;
+    }
+
     /// The host that a call to `uri` goes to; of no name, and of no rule, where nobody said.
     pub(crate) fn host<'a>(&'a self, uri: &'a Uri) -> &'a str {
-        self.host.as_deref().or_else(|| uri.host()).unwrap_or_default()
+        match &self.peer {
+            Some(peer) => &peer.host,
+            None => uri.host().unwrap_or_default(),
+        }
     }
 
     /// The port that a call to `uri` goes to, where somebody said.
     pub(crate) fn port(&self, uri: &Uri) -> Option<u16> {
-        match self.host {
-            Some(_) => self.port,
+        match &self.peer {
+            Some(peer) => peer.port,
             None => uri.port_u16(),
         }
     }
 
     /// How far the host that a call to `uri` goes to is trusted.
     pub(crate) fn zone(&self, uri: &Uri) -> Zone {
-        self.mesh.zone(self.host(uri))
+        match &self.peer {
+            Some(peer) => peer.zone,
+            None => self.mesh.zone(self.host(uri)),
+        }
     }
 
     /// Writes what a peer in `zone` is told of these. `remaining` is at least 1 ms, or nothing is written.
