@@ -99,7 +99,7 @@
 //! | the context ends | the status of that end at once, in streams of answers as well; the stream is reset |
 //! | the call, or the stream of its answers, is dropped | the stream is reset |
 //! | the timeout of the endpoint passes | `DEADLINE_EXCEEDED`; tonic says `CANCELLED` |
-//! | the peer's status | is passed on |
+//! | the peer's status | is passed on; without its details where they are no bytes, of which tonic would panic |
 //!
 //! # What the peer is told
 //!

@@ -8,10 +8,11 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use ctxprop::Ctx;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tokio::sync::oneshot;
+use tonic::metadata::MetadataMap;
 use tonic::{Code, Status};
 use tracing::Span;
 
@@ -96,6 +97,30 @@ pin_project! {
     }
 }
 
+/// The metadata with a status' details, which tonic decodes.
+const DETAILS: HeaderName = HeaderName::from_static("grpc-status-details-bin");
+
+/// Takes details that cannot be decoded out of what a peer says of its status: tonic would panic.
+pub(crate) fn sound(headers: &mut HeaderMap) {
+    // There are few, and comparing costs less than the hash of one.
+    if headers.keys().any(|name| *name == DETAILS) {
+        undecodable(headers);
+    }
+}
+
+#[cold]
+fn undecodable(headers: &mut HeaderMap) {
+    let decodes = |line: &HeaderValue| {
+        let alone = HeaderMap::from_iter([(DETAILS, line.clone())]);
+        let details = MetadataMap::from_headers(alone);
+        details.get_bin(DETAILS.as_str()).is_some_and(|details| details.to_bytes().is_ok())
+    };
+    if !headers.get_all(DETAILS).iter().all(decodes) {
+        headers.remove(DETAILS);
+        tracing::debug!(target: "ctxprop", "a peer's details of its status were no bytes, and dropped");
+    }
+}
+
 /// Notes in `span` the code that headers or trailers tell, if they tell one.
 pub(crate) fn told(ctx: &Ctx, span: Option<&Span>, headers: Option<&HeaderMap>) {
     if span.is_none() && !cfg!(feature = "metrics") {
@@ -137,8 +162,13 @@ where
         let Some(body) = this.body.as_mut().as_pin_mut() else { return Poll::Ready(None) };
         if !this.end.has_come(this.ctx) {
             if let Poll::Ready(frame) = body.poll_frame(cx) {
-                let frame =
+                let mut frame =
                     frame.map(|frame| frame.map_err(|error| broken(this.ctx, error.into())));
+                if let Some(trailers) =
+                    frame.as_mut().and_then(|it| it.as_mut().ok()?.trailers_mut())
+                {
+                    sound(trailers);
+                }
                 match &frame {
                     Some(Ok(frame)) => told(this.ctx, this.span.as_ref(), frame.trailers_ref()),
                     Some(Err(status)) => over(this.ctx, this.span.as_ref(), status.code()),

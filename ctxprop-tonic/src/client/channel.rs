@@ -5,6 +5,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use ctxprop::trust::Mesh;
+use ctxprop::wire::Formats;
 use http::{Request, Response};
 use http_body::Body;
 use tonic::Status;
@@ -111,6 +112,14 @@ impl<S> CtxChannel<S> {
     #[must_use]
     pub fn mesh(mut self, mesh: Mesh) -> Self {
         self.rules_mut().egress.trusts(mesh);
+        self
+    }
+
+    /// Which headers tell the trace and the baggage: those of [`Formats::new`] without this. The budget is in
+    /// `grpc-timeout`, whatever is said here.
+    #[must_use]
+    pub fn formats(mut self, formats: Formats) -> Self {
+        self.rules_mut().egress.writes(formats);
         self
     }
 

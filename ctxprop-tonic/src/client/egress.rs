@@ -20,18 +20,21 @@ pub(crate) struct Egress {
     mesh: Mesh,
     /// Where the channel leads. Without it, whatever host is in a call's URI.
     peer: Option<Peer>,
-    pub(crate) formats: Formats,
+    formats: Formats,
     pub(crate) tells_trace: bool,
     pub(crate) tells_budget: bool,
 }
 
 impl Default for Egress {
     fn default() -> Self {
-        // gRPC has one way to tell a budget, and every peer reads it.
-        let formats =
-            Formats::new().send_timeout_ms(false).send_deadline(false).send_grpc_timeout(true);
-        Egress { mesh: Mesh::new(), peer: None, formats, tells_trace: true, tells_budget: true }
+        let (mesh, formats) = (Mesh::new(), of_grpc(Formats::new()));
+        Egress { mesh, peer: None, formats, tells_trace: true, tells_budget: true }
     }
+}
+
+/// gRPC has one way to tell a budget, and every peer reads it.
+fn of_grpc(formats: Formats) -> Formats {
+    formats.send_timeout_ms(false).send_deadline(false).send_grpc_timeout(true)
 }
 
 /// Where a channel leads.
@@ -45,6 +48,11 @@ struct Peer {
 }
 
 impl Egress {
+    /// Trace and baggage are told in these.
+    pub(crate) fn writes(&mut self, formats: Formats) {
+        self.formats = of_grpc(formats);
+    }
+
     /// All calls go to this host.
     pub(crate) fn leads_to(&mut self, host: String, port: Option<u16>) {
         let zone = self.mesh.zone(&host);

@@ -23,7 +23,7 @@ use tonic::{Code, Status, TimeoutExpired};
 use tracing::level_filters::LevelFilter;
 use tracing::{Instrument, Span, field};
 
-use super::bound::{CallBody, Outbound, Waits, over, told};
+use super::bound::{CallBody, Outbound, Waits, over, sound, told};
 use super::channel::Rules;
 use super::metrics;
 use crate::{BoxError, GRPC_TIMEOUT};
@@ -115,7 +115,8 @@ impl Sending {
             None => ctx.run(answer).await,
         };
         let status = match answered {
-            Ok(Ok(response)) => {
+            Ok(Ok(mut response)) => {
+                sound(response.headers_mut());
                 told(&ctx, span.as_ref(), Some(response.headers()));
                 return Ok(response.map(|body| CallBody::new(body, ctx, waits, span)));
             }
