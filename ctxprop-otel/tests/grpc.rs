@@ -182,7 +182,8 @@ async fn a_call_is_exported_with_the_ids_that_travelled_however_it_ends() {
         assert_eq!((call.codes(), call.failed()), (some([code, code]), failed), "{what}");
     }
 
-    // A deadline, which either end may see first.
+    // A deadline, at the same moment for both ends: the clock goes on only where nothing else does.
+    tokio::time::pause();
     let since = exported.spans().len();
     let late = ctx.with_timeout(Duration::from_millis(50));
     let status = asks(house.client.clone(), "wait").with(&late).await.unwrap_err();
@@ -194,6 +195,7 @@ async fn a_call_is_exported_with_the_ids_that_travelled_however_it_ends() {
     assert_eq!(attribute(&call.sent, "error.type").as_deref(), Some("DEADLINE_EXCEEDED"));
     assert_eq!(call.causes()[1].as_deref(), Some("deadline_exceeded"));
     assert!(matches!(call.looks_up.unwrap().status, Status::Error { .. }));
+    tokio::time::resume();
 
     // A caller that takes the work back.
     let since = exported.spans().len();
