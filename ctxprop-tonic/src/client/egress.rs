@@ -4,15 +4,13 @@
 //! 1. The peer is told no more than its zone allows, whoever wrote the metadata: the context, the user, an interceptor or
 //!    a call that is forwarded with its metadata.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use ctxprop::trust::{Mesh, Zone};
-use ctxprop::wire::{self, Expired, Formats, Group, HEADERS, Outgoing};
+use ctxprop::wire::{Expired, Formats, Group, HEADERS, Outgoing};
 use ctxprop::{BaggageMap, SpanContext};
-use http::header::HeaderName;
 use http::{HeaderMap, Uri};
-
-static BAGGAGE: HeaderName = HeaderName::from_static("baggage");
 
 /// What a channel tells whom.
 #[derive(Debug, Clone)]
@@ -100,13 +98,17 @@ impl Egress {
         remaining: Option<Duration>,
         headers: &mut HeaderMap,
     ) -> Result<(), Expired> {
-        let by_hand = restrict(zone, headers);
-        let shared = zone.share(baggage).filter(|_| !by_hand);
+        let by_hand = zone.restrict(headers);
+        let shared = match zone {
+            _ if by_hand => None,
+            Zone::Inside => Some(Cow::Borrowed(baggage)).filter(|all| !all.is_empty()),
+            _ => zone.share(baggage).map(Cow::Owned),
+        };
         let formats = if by_hand { self.formats.baggage(false) } else { self.formats };
         let nowhere = SpanContext::invalid();
         let outgoing = Outgoing {
             span: if self.tells_trace { span } else { &nowhere },
-            baggage: shared.as_ref(),
+            baggage: shared.as_deref(),
             remaining: remaining.filter(|_| self.tells_budget),
         };
         formats.inject(&outgoing, headers)?;
@@ -116,28 +118,5 @@ impl Egress {
             }
         }
         Ok(())
-    }
-}
-
-/// Takes out of what was set by hand what a peer in `zone` must not see, and says whether baggage is left of it.
-fn restrict(zone: Zone, headers: &mut HeaderMap) -> bool {
-    if !headers.contains_key(&BAGGAGE) {
-        return false;
-    }
-    match zone {
-        Zone::Inside => true,
-        Zone::Allowed => {
-            let public = wire::baggage::extract(headers).without_private();
-            headers.remove(&BAGGAGE);
-            for line in public.header_lines() {
-                headers.append(&BAGGAGE, line.clone());
-            }
-            true
-        }
-        // A zone that is not known here is as far out as can be.
-        _ => {
-            headers.remove(&BAGGAGE);
-            false
-        }
     }
 }
