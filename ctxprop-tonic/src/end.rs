@@ -9,8 +9,8 @@ use std::task::{Context, Poll};
 use ctxprop::__private::{has_ended, is_waited_for};
 use ctxprop::{Ctx, Run};
 
-/// Each so many looks look at the clock as well: what is always ready must end at its deadline too, also where nobody waits
-/// for that.
+/// Each so many looks look at the clock as well: what is always ready must end at its deadline too, also where it leaves
+/// nobody the time to notice.
 const CLOCK: u8 = 32;
 
 /// Begins when a body is first waited for.
@@ -21,13 +21,13 @@ pub(crate) struct End {
 }
 
 impl End {
-    /// Whether `ctx`, the same at each call, has ended.
-    pub(crate) fn has_come(&mut self, ctx: &Ctx) -> bool {
+    /// Whether `ctx`, the same at each call, has ended. The clock is asked where no scope does that waits around here.
+    pub(crate) fn has_come(&mut self, ctx: &Ctx, cx: &Context<'_>) -> bool {
         if has_ended(ctx) {
             return true;
         }
         self.looks = (self.looks + 1) % CLOCK;
-        self.looks == 0 && ctx.is_done()
+        (self.looks == 0 || !is_waited_for(ctx, cx.waker())) && ctx.is_done()
     }
 
     /// Ready once `ctx`, the same at each call, has ended.

@@ -55,7 +55,7 @@ impl Body for Outbound {
         let this = &mut *self;
         let Some(body) = &mut this.body else { return Poll::Ready(None) };
         // Also before what is ready at once: a stream that always has more would never end.
-        if !this.end.has_come(&this.ctx) && !this.over.is_terminated() {
+        if !this.end.has_come(&this.ctx, cx) && !this.over.is_terminated() {
             if let Poll::Ready(frame) = Pin::new(body).poll_frame(cx) {
                 return Poll::Ready(frame);
             }
@@ -160,7 +160,7 @@ where
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let mut this = self.project();
         let Some(body) = this.body.as_mut().as_pin_mut() else { return Poll::Ready(None) };
-        if !this.end.has_come(this.ctx) {
+        if !this.end.has_come(this.ctx, cx) {
             if let Poll::Ready(frame) = body.poll_frame(cx) {
                 let mut frame =
                     frame.map(|frame| frame.map_err(|error| broken(this.ctx, error.into())));
