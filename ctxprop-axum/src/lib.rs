@@ -148,7 +148,6 @@ mod future;
 pub mod guide;
 mod handler;
 mod layer;
-mod metrics;
 mod request;
 pub mod routing;
 mod serve;

@@ -14,14 +14,13 @@ use std::time::Duration;
 use axum::extract::MatchedPath;
 use ctxprop::run::request::Request as Observed;
 use ctxprop::{Cancelled, Canceller, Cause, Ctx};
-use ctxprop_server::{Admitted, Granted};
+use ctxprop_server::{Admitted, Granted, metrics};
 use http::{Method, Request, StatusCode};
 use tokio::time::Instant;
 use tracing::level_filters::LevelFilter;
 use tracing::{Level, Span, field};
 
 use crate::future::NOTHING;
-use crate::metrics;
 use crate::serve::exchange::{Exchange, Open, Ticket};
 use crate::service::Shared;
 
@@ -194,8 +193,8 @@ impl InFlight {
         let spent = told.began.elapsed();
         let left = left.map(field::debug);
         let trace_id = self.ctx.span().trace_id();
-        span.record("status", status);
-        span.record("cause", field::display(&cause));
+        // Together, since whoever listens looks the span up for each.
+        tracing::record_all!(span, status = status, cause = %cause);
         macro_rules! tell {
             ($level:ident, $message:literal) => {
                 tracing::$level!(

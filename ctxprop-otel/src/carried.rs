@@ -9,6 +9,7 @@ use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 use std::task::{Context as Waker, Poll};
 
+use ctxprop::Carry;
 use opentelemetry::{Context, ContextGuard};
 use pin_project_lite::pin_project;
 
@@ -53,6 +54,36 @@ impl Captured {
     #[must_use]
     pub fn context(&self) -> &Context {
         &self.0
+    }
+}
+
+/// Under `ctx.carrying::<Captured>()` all tasks take along what is current where they are spawned.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// use ctxprop::{Background, Ctx};
+/// use ctxprop_otel::Captured;
+/// use ctxprop_otel::opentelemetry::Context;
+///
+/// struct Shop(&'static str);
+///
+/// // A server's: `CtxLayer::mesh().under(&root)`.
+/// let root = Ctx::background().carrying::<Captured>();
+/// let task = {
+///     let _here = Context::new().with_value(Shop("books")).attach();
+///     root.spawn(async { Context::map_current(|cx| cx.get::<Shop>().map(|shop| shop.0)) })
+/// };
+/// assert_eq!(task.await, Ok(Some("books")));
+/// # });
+/// ```
+impl Carry for Captured {
+    fn capture() -> Self {
+        Captured::capture()
+    }
+
+    fn enter<R>(&self, f: impl FnOnce() -> R) -> R {
+        let _entered = Captured::enter(self);
+        f()
     }
 }
 
@@ -207,6 +238,31 @@ mod tests {
         canceller.cancel();
         assert!(task.await.is_err());
         assert_eq!(told.recv(), Ok(Some(2)));
+    }
+
+    #[tokio::test]
+    async fn a_context_has_its_tasks_carry_it() {
+        let ctx = Ctx::background().carrying::<Captured>();
+        let (task, set) = {
+            let _here = Context::new().with_value(Name(4)).attach();
+            let mut set = ctx.task_set();
+            set.spawn(async { name() });
+            let inner = ctx.child_span();
+            (ctx.spawn(async move { (name(), inner.spawn(async { name() }).await) }), set)
+        };
+        assert_eq!(task.await, Ok((Some(4), Ok(Some(4)))));
+        let mut set = set;
+        assert_eq!(set.join_next().await.map(|joined| joined.ok()), Some(Some(Some(4))));
+        assert_eq!(name(), None);
+        let panicking = {
+            let _here = Context::new().with_value(Name(5)).attach();
+            ctx.spawn(async { panic!("on purpose") })
+        };
+        let caught = futures_util::FutureExt::catch_unwind(AssertUnwindSafe(async {
+            let _: Result<(), _> = panicking.await;
+        }));
+        assert!(caught.await.is_err());
+        assert_eq!(name(), None, "a panic takes it away again");
     }
 
     #[test]

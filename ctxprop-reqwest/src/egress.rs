@@ -8,13 +8,11 @@
 use std::time::Duration;
 
 use ctxprop::trust::{HostPattern, Mesh, Zone};
-use ctxprop::wire::{self, Expired, Formats, Group, HEADERS, Header, Outgoing};
+use ctxprop::wire::{Expired, Formats, Group, HEADERS, Header, Outgoing};
 use ctxprop::{BaggageMap, SpanContext};
 use http::HeaderMap;
 use http::header::{HeaderName, REFERER};
 use reqwest::Url;
-
-static BAGGAGE: HeaderName = HeaderName::from_static("baggage");
 
 /// Whom a client tells what.
 #[derive(Debug, Clone, Default)]
@@ -89,25 +87,7 @@ impl Egress {
         if !self.may_see_referer(url, headers) {
             headers.remove(REFERER);
         }
-        if !headers.contains_key(&BAGGAGE) {
-            return false;
-        }
-        match zone {
-            Zone::Inside => true,
-            Zone::Allowed => {
-                let public = wire::baggage::extract(headers).without_private();
-                headers.remove(&BAGGAGE);
-                for line in public.header_lines() {
-                    headers.append(&BAGGAGE, line.clone());
-                }
-                true
-            }
-            // A zone that is not known here is as far out as can be.
-            _ => {
-                headers.remove(&BAGGAGE);
-                false
-            }
-        }
+        zone.restrict(headers)
     }
 
     /// Whether the host of `url` may learn what `referer` names: no host of a zone further in than its own, and nothing

@@ -3,7 +3,7 @@
 //!
 //! [`Policy`] is what such a layer was told: whom it believes, and how much. [`Policy::admit`] makes of a request's
 //! headers the context that the request runs under. [`Watchers`] see to it that what is sent as the answer ends with
-//! that context, though nobody asks for it. [`Call`] has a request wait for the service inside on its own budget.
+//! that context, though nobody asks for it. [`Call`] has a request wait for the service inside on its own budget. [`metrics`] counts.
 //!
 //! ```
 //! use std::time::Duration;
@@ -24,6 +24,7 @@
 //! # Ok::<(), http::header::InvalidHeaderValue>(())
 //! ```
 
+pub mod metrics;
 mod policy;
 mod ready;
 mod watch;

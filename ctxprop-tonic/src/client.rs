@@ -3,6 +3,7 @@
 mod bound;
 mod channel;
 mod egress;
+mod metrics;
 mod send;
 
 pub use bound::CallBody;

@@ -92,7 +92,7 @@
 //! | the context ends | the status of that end at once, in streams of answers as well; the stream is reset |
 //! | the call, or the stream of its answers, is dropped | the stream is reset |
 //! | the timeout of the endpoint passes | `DEADLINE_EXCEEDED`; tonic says `CANCELLED` |
-//! | the peer's status | is passed on |
+//! | the peer's status | is passed on; without its details where they are no bytes, of which tonic would panic |
 //!
 //! # What the peer is told
 //!
@@ -115,11 +115,27 @@
 //! | level | what | fields |
 //! | --- | --- | --- |
 //! | info, a span | `call` | `service`, `method`, `trace_id`, `span_id`, `parent_id`, `budget`; at its end `status`, `cause` |
-//! | info, a span | `send`, at the client | `service`, `method`, `host`, `trace_id`, `span_id`, `parent_id`; `status` |
+//! | info, a span | `send`, at the client | `service`, `method`, `host`, `port`, `trace_id`, `span_id`, `parent_id`; `status` |
 //! | info | a call is over | `service`, `method`, `status`, `cause`, `deadline` (`caller` or `server`, where one passed), `spent`, `left`, `trace_id` |
 //! | warn | a call was cut short | the same |
 //! | warn | a call was refused | the same |
 //! | warn | a call's handler panicked | the same |
+//!
+//! # What is counted
+//!
+//! With the feature `metrics`, by the crate of that name, for whichever recorder the application has. The names are those
+//! of `ctxprop-axum` and `ctxprop-reqwest`: a call of gRPC is a request like any other.
+//!
+//! | name | is | labels |
+//! | --- | --- | --- |
+//! | `ctxprop_budgets_received_total` | calls that came with a budget | |
+//! | `ctxprop_cancelled_by_deadline_total` | calls that a deadline cut short | `deadline`: `caller` or `server`, whose it was |
+//! | `ctxprop_requests_total` | calls that are over | `cause`: `finished`, `deadline`, `disconnected`, `shutdown`, `cancelled` or `custom` |
+//! | `ctxprop_time_left_seconds` | a histogram of what was left of the budget at the end of a call that had one | |
+//! | `ctxprop_live_requests` | calls that are not over, as a gauge | |
+//! | `ctxprop_live_tasks` | tasks of the root, as a gauge: how many there were when the last call came or ended | |
+//! | `ctxprop_client_timeouts_shortened_by_deadline_total` | calls made whose own timeout was longer than what the context had left | |
+//! | `ctxprop_client_cancelled_by_deadline_total` | calls made that were given up at the deadline of their context, or not sent because of it | |
 //!
 //! # Limits
 //!
@@ -130,6 +146,7 @@
 //! # Features
 //!
 //! `channel`, on by default, has [`CtxChannel`] connect with tonic's own `Endpoint`. Without it, it takes any client service.
+//! `metrics` counts.
 //!
 //! [`Ctx`]: ctxprop::Ctx
 //! [`Ctx::current`]: ctxprop::Ctx::current

@@ -408,3 +408,26 @@ async fn each_hop_is_granted_less() {
     );
     assert_eq!(text(&sent, "baggage"), Some("tenant=acme,user.id=7;private"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_came_before_the_deadline_and_is_read_after_it_is_too_late_wherever_it_is_read() {
+    let script = Script::default().count(|_| async {
+        let answers = stream::iter((0..9).map(|number| Ok(Answer::number(number))));
+        let answers: Answers = Box::pin(answers);
+        Ok(Response::new(answers))
+    });
+    let mut client = client(serve_plain(script).await);
+    let ctx = Ctx::background().with_timeout(Duration::from_secs(1));
+    let mut answers = ctx.scope(client.count(Ask::default())).await.unwrap().into_inner();
+    // No scope of the call's is around this, and nobody waits: all that it reads is there.
+    assert_eq!(answers.message().await.unwrap(), Some(Answer::number(0)));
+    tokio::time::advance(Duration::from_secs(2)).await;
+    let status = loop {
+        // As far as tonic has read ahead.
+        match answers.message().await {
+            Ok(answer) => assert!(answer.is_some(), "it did not end by itself"),
+            Err(status) => break status,
+        }
+    };
+    assert_eq!(status.code(), Code::DeadlineExceeded);
+}

@@ -126,6 +126,8 @@ pub const OBSERVES: bool = cfg!(feature = "observe");
 /// For the extractors and layers of the server crates.
 #[doc(hidden)]
 pub use crate::of_request::of_request;
+#[doc(hidden)]
+pub use crate::run::bound::{has_ended, is_waited_for};
 
 /// For the spans of `#[propagate(span)]`, so that users need not depend on it.
 #[doc(hidden)]

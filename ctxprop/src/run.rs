@@ -3,6 +3,7 @@
 //! What a context is and how its end is recorded lies below, and knows nothing of this floor.
 
 mod ambient;
+pub(crate) mod bound;
 pub(crate) mod carry;
 pub(crate) mod current;
 pub(crate) mod defer;

@@ -5,6 +5,8 @@ mod pattern;
 
 use std::sync::Arc;
 
+use http::{HeaderMap, HeaderName};
+
 use crate::baggage::BaggageMap;
 
 use host::Host;
@@ -136,7 +138,42 @@ impl Zone {
         };
         Some(shared).filter(|shared| !shared.is_empty())
     }
+
+    /// Takes the baggage that a host in this zone must not see out of `headers`, whoever set it there. True where baggage
+    /// was set that the host may be told of: it stands in place of the context's.
+    ///
+    /// ```
+    /// # use ctxprop::trust::Zone;
+    /// let mut headers = http::HeaderMap::new();
+    /// headers.insert("baggage", "tenant=acme,user=7;private".parse()?);
+    /// assert!(Zone::Allowed.restrict(&mut headers));
+    /// assert_eq!(headers["baggage"], "tenant=acme");
+    /// assert!(!Zone::Outside.restrict(&mut headers) && headers.is_empty());
+    /// # Ok::<(), http::header::InvalidHeaderValue>(())
+    /// ```
+    pub fn restrict(self, headers: &mut HeaderMap) -> bool {
+        if !headers.contains_key(BAGGAGE) {
+            return false;
+        }
+        match self {
+            Zone::Inside => true,
+            Zone::Allowed => {
+                let public = crate::wire::baggage::extract(headers).without_private();
+                headers.remove(BAGGAGE);
+                for line in public.header_lines() {
+                    headers.append(BAGGAGE, line.clone());
+                }
+                true
+            }
+            Zone::Outside => {
+                headers.remove(BAGGAGE);
+                false
+            }
+        }
+    }
 }
+
+const BAGGAGE: HeaderName = HeaderName::from_static("baggage");
 
 #[cfg(test)]
 mod tests;

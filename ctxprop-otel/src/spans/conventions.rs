@@ -71,6 +71,17 @@ struct Said {
     port: Option<i64>,
 }
 
+/// How a span begins.
+pub(super) struct Begun {
+    pub(super) outcome: Outcome,
+    /// Where the conventions have one.
+    pub(super) name: Option<Cow<'static, str>>,
+    pub(super) attributes: Vec<KeyValue>,
+    /// What it says of its end: of a span that nobody ever entered, such as that of a request that was refused, all is
+    /// known by now.
+    pub(super) known_by_now: Vec<KeyValue>,
+}
+
 /// How a span of ctxprop's goes, as far as it has said so until now.
 #[derive(Debug)]
 pub(super) struct Outcome {
@@ -87,49 +98,44 @@ impl Outcome {
         Outcome { hop: Hop::Function, rpc: false, error: false, caused: false, answered: false }
     }
 
-    /// Renames the attributes that the span begins with, and gives its name, where the conventions have one.
-    pub(super) fn begin(
-        hop: Hop,
-        attributes: &mut Vec<KeyValue>,
-    ) -> (Outcome, Option<Cow<'static, str>>) {
+    /// Renames the attributes that the span says it begins with, and takes out of them the ids. `left` is what remains of the
+    /// budget.
+    pub(super) fn begin(hop: Hop, said: Vec<KeyValue>, left: Option<KeyValue>) -> Begun {
         let mut outcome = Outcome::of_function();
         if hop == Hop::Function {
-            return (outcome, None);
+            let mut attributes = said;
+            attributes.retain(|it| !["trace_id", "span_id"].contains(&it.key.as_str()));
+            attributes.extend(left);
+            return Begun { outcome, name: None, attributes, known_by_now: Vec::new() };
         }
         outcome.hop = hop;
-        let (mut said, mut service) = (Said::default(), None);
-        let all = std::mem::take(attributes);
-        attributes.reserve(all.len() + 2);
-        for attribute in all {
+        // Never more than there are, but for a name of two and what remains.
+        let mut attributes = Vec::with_capacity(said.len() + 2);
+        let (mut hop_said, mut service, mut known_by_now) = (Said::default(), None, Vec::new());
+        for attribute in said {
             let value = attribute.value;
             match attribute.key.as_str() {
+                "trace_id" | "span_id" | "parent_id" | "budget" | "target" => {}
                 "service" => service = Some(text(value)),
-                "method" => said.method = Some(text(value)),
-                "route" => said.route = Some(text(value)),
-                "path" => said.path = Some(text(value)),
-                "host" => said.host = Some(text(value)),
-                "scheme" => said.scheme = Some(text(value)),
-                "port" => said.port = number(&value),
-                "budget" | "target" => {}
+                "method" => hop_said.method = Some(text(value)),
+                "route" => hop_said.route = Some(text(value)),
+                "path" => hop_said.path = Some(text(value)),
+                "host" => hop_said.host = Some(text(value)),
+                "scheme" => hop_said.scheme = Some(text(value)),
+                "port" => hop_said.port = number(&value),
+                "status" | "failed" | "cause" => {
+                    known_by_now.push(KeyValue::new(attribute.key, value));
+                }
                 _ => attributes.push(KeyValue::new(attribute.key, value)),
             }
         }
         outcome.rpc = service.is_some();
         let name = match service {
-            Some(service) => rpc::tell(said, &service, attributes),
-            None => http::tell(said, hop, attributes),
+            Some(service) => rpc::tell(hop_said, &service, &mut attributes),
+            None => http::tell(hop_said, hop, &mut attributes),
         };
-        (outcome, Some(name))
-    }
-
-    /// What a hop's span says of its end, taken out of what it begins with.
-    pub(super) fn take(hop: Hop, attributes: &mut Vec<KeyValue>) -> Vec<KeyValue> {
-        if hop == Hop::Function {
-            return Vec::new();
-        }
-        let is_of_the_end =
-            |it: &mut KeyValue| ["status", "failed", "cause"].contains(&it.key.as_str());
-        attributes.extract_if(.., is_of_the_end).collect()
+        attributes.extend(left);
+        Begun { outcome, name: Some(name), attributes, known_by_now }
     }
 
     /// What an attribute that is set later is called, where it is one of ours, and what status follows.
@@ -200,12 +206,6 @@ impl Outcome {
 pub(super) struct Told {
     pub(super) attributes: Vec<KeyValue>,
     pub(super) status: Option<Status>,
-}
-
-/// The attribute with this key, taken out.
-pub(super) fn take(attributes: &mut Vec<KeyValue>, key: &str) -> Option<Value> {
-    let at = attributes.iter().position(|attribute| attribute.key.as_str() == key)?;
-    Some(attributes.remove(at).value)
 }
 
 fn text(value: Value) -> String {

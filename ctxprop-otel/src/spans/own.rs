@@ -9,7 +9,7 @@ use ctxprop::{Ctx, SpanContext, SpanId, TraceFlags, TraceId};
 use opentelemetry::trace::{Link, SpanBuilder, SpanContext as OtelSpanContext, TraceContextExt};
 use opentelemetry::{Context, KeyValue, Value};
 
-use super::conventions::{BUDGET, Hop, take};
+use super::conventions::{BUDGET, Hop};
 use super::live::Claim;
 use crate::span_context::{span_id, to_span_context, trace_id};
 
@@ -60,10 +60,10 @@ pub(super) struct Own {
 }
 
 impl Own {
-    /// Takes the ids out of what the span says, where it is one of ours.
-    pub(super) fn take(
+    /// Reads the ids in what the span says, where it is one of ours. They are no attributes of it.
+    pub(super) fn of(
         name: &str,
-        attributes: &mut Vec<KeyValue>,
+        attributes: &[KeyValue],
         here: Option<&SpanContext>,
     ) -> Option<Own> {
         let trace_id = id(attributes, "trace_id")?;
@@ -78,12 +78,7 @@ impl Own {
                 (Hop::Function, Some(Claim::of(span_id)?))
             }
         };
-        let parent_id = id(attributes, "parent_id").filter(|_| hop != Hop::Function);
-        for key in ["trace_id", "span_id", "parent_id"] {
-            if hop != Hop::Function || key != "parent_id" {
-                drop(take(attributes, key));
-            }
-        }
+        let parent_id = if hop == Hop::Function { None } else { id(attributes, "parent_id") };
         Some(Own { hop, trace_id, span_id, parent_id, claim })
     }
 

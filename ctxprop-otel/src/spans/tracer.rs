@@ -6,7 +6,7 @@ use ctxprop::Ctx;
 use opentelemetry::Context;
 use opentelemetry::trace::{Span, SpanBuilder, SpanContext, Tracer};
 
-use super::conventions::{Hop, Outcome};
+use super::conventions::{Begun, Hop, Outcome};
 use super::own::{Own, Remembered, budget, parent_of_another, remember};
 use super::span::CtxSpan;
 use crate::faults;
@@ -50,8 +50,8 @@ impl<T: Tracer> Tracer for CtxTracer<T> {
         let remembered = Remembered::take(&mut builder);
         let ctx = Ctx::try_current();
         let here = ctx.as_ref().map(Ctx::span).filter(|span| span.is_valid());
-        let mut attributes = builder.attributes.take().unwrap_or_default();
-        let own = Own::take(&builder.name, &mut attributes, here);
+        let attributes = builder.attributes.take().unwrap_or_default();
+        let own = Own::of(&builder.name, &attributes, here);
         let Some(mut own) = own else {
             builder.attributes = Some(attributes);
             let moved = parent_of_another(parent_cx, here);
@@ -77,13 +77,11 @@ impl<T: Tracer> Tracer for CtxTracer<T> {
         };
         let parent = own.parent(parent_cx, &[known, here.map(to_span_context)]);
         builder.span_kind.get_or_insert(own.hop.kind());
-        // Of a span that nobody ever entered, such as that of a request that was refused, all is known by now.
-        let known_by_now = Outcome::take(own.hop, &mut attributes);
-        let (outcome, name) = Outcome::begin(own.hop, &mut attributes);
+        let Begun { outcome, name, attributes, known_by_now } =
+            Outcome::begin(own.hop, attributes, left);
         if let Some(name) = name {
             builder.name = name;
         }
-        attributes.extend(left);
         builder.attributes = Some(attributes);
         let ids = (own.trace_id, own.span_id);
         let span = next::with(ids, || self.tracer.build_with_context(builder, &parent));

@@ -19,6 +19,7 @@ use tokio::net::TcpListener;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id};
 use tracing::subscriber::DefaultGuard;
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 
@@ -45,7 +46,8 @@ impl Exported {
         let logged = Logged::default();
         let subscriber = tracing_subscriber::registry()
             .with(logged.clone())
-            .with(ctxprop_otel::layer(provider.tracer("test")));
+            // HTTP/2 has spans of its own below that level.
+            .with(ctxprop_otel::layer(provider.tracer("test")).with_filter(LevelFilter::INFO));
         let _default = tracing::subscriber::set_default(subscriber);
         Exported { exporter, provider, logged, _default }
     }

@@ -8,13 +8,15 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use ctxprop::Ctx;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tokio::sync::oneshot;
+use tonic::metadata::MetadataMap;
 use tonic::{Code, Status};
 use tracing::Span;
 
+use super::metrics;
 use super::send::broken;
 use crate::BoxError;
 use crate::end::End;
@@ -53,7 +55,7 @@ impl Body for Outbound {
         let this = &mut *self;
         let Some(body) = &mut this.body else { return Poll::Ready(None) };
         // Also before what is ready at once: a stream that always has more would never end.
-        if this.ctx.check().is_ok() && !this.over.is_terminated() {
+        if !this.end.has_come(&this.ctx, cx) && !this.over.is_terminated() {
             if let Poll::Ready(frame) = Pin::new(body).poll_frame(cx) {
                 return Poll::Ready(frame);
             }
@@ -90,21 +92,56 @@ pin_project! {
         ctx: Ctx,
         waits: Waits,
         // The call's, which ends with it.
-        span: Span,
+        span: Option<Span>,
         end: End,
     }
 }
 
-/// Notes in `span` the code that headers or trailers tell, if they tell one.
-pub(crate) fn told(span: &Span, headers: Option<&HeaderMap>) {
-    let code = headers.and_then(|headers| headers.get(Status::GRPC_STATUS));
-    if let Some(code) = code {
-        span.record("status", Code::from_bytes(code.as_bytes()) as i32);
+/// The metadata with a status' details, which tonic decodes.
+const DETAILS: HeaderName = HeaderName::from_static("grpc-status-details-bin");
+
+/// Takes details that cannot be decoded out of what a peer says of its status: tonic would panic.
+pub(crate) fn sound(headers: &mut HeaderMap) {
+    // There are few, and comparing costs less than the hash of one.
+    if headers.keys().any(|name| *name == DETAILS) {
+        undecodable(headers);
     }
 }
 
+#[cold]
+fn undecodable(headers: &mut HeaderMap) {
+    let decodes = |line: &HeaderValue| {
+        let alone = HeaderMap::from_iter([(DETAILS, line.clone())]);
+        let details = MetadataMap::from_headers(alone);
+        details.get_bin(DETAILS.as_str()).is_some_and(|details| details.to_bytes().is_ok())
+    };
+    if !headers.get_all(DETAILS).iter().all(decodes) {
+        headers.remove(DETAILS);
+        tracing::debug!(target: "ctxprop", "a peer's details of its status were no bytes, and dropped");
+    }
+}
+
+/// Notes in `span` the code that headers or trailers tell, if they tell one.
+pub(crate) fn told(ctx: &Ctx, span: Option<&Span>, headers: Option<&HeaderMap>) {
+    if span.is_none() && !cfg!(feature = "metrics") {
+        return;
+    }
+    let code = headers.and_then(|headers| headers.get(Status::GRPC_STATUS));
+    if let Some(code) = code {
+        over(ctx, span, Code::from_bytes(code.as_bytes()));
+    }
+}
+
+/// Notes in `span` the code that the call has ended with.
+pub(crate) fn over(ctx: &Ctx, span: Option<&Span>, code: Code) {
+    if let Some(span) = span {
+        span.record("status", code as i32);
+    }
+    metrics::failed(code, ctx);
+}
+
 impl<R> CallBody<R> {
-    pub(crate) fn new(body: R, ctx: Ctx, waits: Waits, span: Span) -> Self {
+    pub(crate) fn new(body: R, ctx: Ctx, waits: Waits, span: Option<Span>) -> Self {
         CallBody { body: Some(body), ctx, waits, span, end: End::default() }
     }
 }
@@ -123,13 +160,18 @@ where
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let mut this = self.project();
         let Some(body) = this.body.as_mut().as_pin_mut() else { return Poll::Ready(None) };
-        if this.ctx.check().is_ok() {
+        if !this.end.has_come(this.ctx, cx) {
             if let Poll::Ready(frame) = body.poll_frame(cx) {
-                let frame =
+                let mut frame =
                     frame.map(|frame| frame.map_err(|error| broken(this.ctx, error.into())));
+                if let Some(trailers) =
+                    frame.as_mut().and_then(|it| it.as_mut().ok()?.trailers_mut())
+                {
+                    sound(trailers);
+                }
                 match &frame {
-                    Some(Ok(frame)) => told(this.span, frame.trailers_ref()),
-                    Some(Err(status)) => drop(this.span.record("status", status.code() as i32)),
+                    Some(Ok(frame)) => told(this.ctx, this.span.as_ref(), frame.trailers_ref()),
+                    Some(Err(status)) => over(this.ctx, this.span.as_ref(), status.code()),
                     None => {}
                 }
                 return Poll::Ready(frame);
@@ -142,7 +184,7 @@ where
         *this.end = End::default();
         let Err(cancelled) = this.ctx.check() else { return Poll::Ready(None) };
         let status = Status::from(cancelled);
-        this.span.record("status", status.code() as i32);
+        over(this.ctx, this.span.as_ref(), status.code());
         Poll::Ready(Some(Err(status)))
     }
 

@@ -5,6 +5,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use ctxprop::trust::Mesh;
+use ctxprop::wire::Formats;
 use http::{Request, Response};
 use http_body::Body;
 use tonic::Status;
@@ -63,8 +64,7 @@ impl CtxChannel {
     /// Outside of a tokio runtime, as [`Endpoint::connect_lazy`](tonic::transport::Endpoint::connect_lazy).
     #[must_use]
     pub fn lazy(endpoint: tonic::transport::Endpoint) -> Self {
-        let channel = CtxChannel::new(endpoint.connect_lazy());
-        channel.to(endpoint.uri().host().unwrap_or_default())
+        CtxChannel::new(endpoint.connect_lazy()).towards(endpoint.uri())
     }
 
     /// A channel that is connected.
@@ -75,8 +75,19 @@ impl CtxChannel {
     pub async fn connect(
         endpoint: tonic::transport::Endpoint,
     ) -> Result<Self, tonic::transport::Error> {
-        let channel = CtxChannel::new(endpoint.connect().await?);
-        Ok(channel.to(endpoint.uri().host().unwrap_or_default()))
+        Ok(CtxChannel::new(endpoint.connect().await?).towards(endpoint.uri()))
+    }
+
+    /// Leads to the host and the port of `uri`.
+    fn towards(mut self, uri: &http::Uri) -> Self {
+        let usual = || match uri.scheme_str() {
+            Some("https") => Some(443),
+            Some("http") => Some(80),
+            _ => None,
+        };
+        let (host, port) = (uri.host().unwrap_or_default(), uri.port_u16().or_else(usual));
+        self.rules_mut().egress.leads_to(host.to_owned(), port);
+        self
     }
 }
 
@@ -93,14 +104,22 @@ impl<S> CtxChannel<S> {
     /// [mesh](CtxChannel::mesh) decides who gets baggage.
     #[must_use]
     pub fn to(mut self, host: impl Into<String>) -> Self {
-        self.rules_mut().egress.host = Some(host.into());
+        self.rules_mut().egress.leads_to(host.into(), None);
         self
     }
 
     /// Which hosts are inside, and receive baggage: see [`ctxprop::trust`] for who is without this.
     #[must_use]
     pub fn mesh(mut self, mesh: Mesh) -> Self {
-        self.rules_mut().egress.mesh = mesh;
+        self.rules_mut().egress.trusts(mesh);
+        self
+    }
+
+    /// Which headers tell the trace and the baggage: those of [`Formats::new`] without this. The budget is in
+    /// `grpc-timeout`, whatever is said here.
+    #[must_use]
+    pub fn formats(mut self, formats: Formats) -> Self {
+        self.rules_mut().egress.writes(formats);
         self
     }
 

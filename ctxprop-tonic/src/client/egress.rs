@@ -4,45 +4,89 @@
 //! 1. The peer is told no more than its zone allows, whoever wrote the metadata: the context, the user, an interceptor or
 //!    a call that is forwarded with its metadata.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use ctxprop::trust::{Mesh, Zone};
-use ctxprop::wire::{self, Expired, Formats, Group, HEADERS, Outgoing};
+use ctxprop::wire::{Expired, Formats, Group, HEADERS, Outgoing};
 use ctxprop::{BaggageMap, SpanContext};
-use http::header::HeaderName;
 use http::{HeaderMap, Uri};
-
-static BAGGAGE: HeaderName = HeaderName::from_static("baggage");
 
 /// What a channel tells whom.
 #[derive(Debug, Clone)]
 pub(crate) struct Egress {
-    pub(crate) mesh: Mesh,
+    mesh: Mesh,
     /// Where the channel leads. Without it, whatever host is in a call's URI.
-    pub(crate) host: Option<String>,
-    pub(crate) formats: Formats,
+    peer: Option<Peer>,
+    formats: Formats,
     pub(crate) tells_trace: bool,
     pub(crate) tells_budget: bool,
 }
 
 impl Default for Egress {
     fn default() -> Self {
-        // gRPC has one way to tell a budget, and every peer reads it.
-        let formats =
-            Formats::new().send_timeout_ms(false).send_deadline(false).send_grpc_timeout(true);
-        Egress { mesh: Mesh::new(), host: None, formats, tells_trace: true, tells_budget: true }
+        let (mesh, formats) = (Mesh::new(), of_grpc(Formats::new()));
+        Egress { mesh, peer: None, formats, tells_trace: true, tells_budget: true }
     }
 }
 
+/// gRPC has one way to tell a budget, and every peer reads it.
+fn of_grpc(formats: Formats) -> Formats {
+    formats.send_timeout_ms(false).send_deadline(false).send_grpc_timeout(true)
+}
+
+/// Where a channel leads.
+#[derive(Debug, Clone)]
+struct Peer {
+    host: String,
+    /// Known where the channel is of an endpoint: for those who read along.
+    port: Option<u16>,
+    /// Where `host` is in the mesh.
+    zone: Zone,
+}
+
 impl Egress {
+    /// Trace and baggage are told in these.
+    pub(crate) fn writes(&mut self, formats: Formats) {
+        self.formats = of_grpc(formats);
+    }
+
+    /// All calls go to this host.
+    pub(crate) fn leads_to(&mut self, host: String, port: Option<u16>) {
+        let zone = self.mesh.zone(&host);
+        self.peer = Some(Peer { host, port, zone });
+    }
+
+    /// These hosts are inside.
+    pub(crate) fn trusts(&mut self, mesh: Mesh) {
+        if let Some(peer) = &mut self.peer {
+            peer.zone = mesh.zone(&peer.host);
+        }
+        self.mesh = mesh;
+    }
+
     /// The host that a call to `uri` goes to; of no name, and of no rule, where nobody said.
     pub(crate) fn host<'a>(&'a self, uri: &'a Uri) -> &'a str {
-        self.host.as_deref().or_else(|| uri.host()).unwrap_or_default()
+        match &self.peer {
+            Some(peer) => &peer.host,
+            None => uri.host().unwrap_or_default(),
+        }
+    }
+
+    /// The port that a call to `uri` goes to, where somebody said.
+    pub(crate) fn port(&self, uri: &Uri) -> Option<u16> {
+        match &self.peer {
+            Some(peer) => peer.port,
+            None => uri.port_u16(),
+        }
     }
 
     /// How far the host that a call to `uri` goes to is trusted.
     pub(crate) fn zone(&self, uri: &Uri) -> Zone {
-        self.mesh.zone(self.host(uri))
+        match &self.peer {
+            Some(peer) => peer.zone,
+            None => self.mesh.zone(self.host(uri)),
+        }
     }
 
     /// Writes what a peer in `zone` is told of these. `remaining` is at least 1 ms, or nothing is written.
@@ -54,13 +98,17 @@ impl Egress {
         remaining: Option<Duration>,
         headers: &mut HeaderMap,
     ) -> Result<(), Expired> {
-        let by_hand = restrict(zone, headers);
-        let shared = zone.share(baggage).filter(|_| !by_hand);
+        let by_hand = zone.restrict(headers);
+        let shared = match zone {
+            _ if by_hand => None,
+            Zone::Inside => Some(Cow::Borrowed(baggage)).filter(|all| !all.is_empty()),
+            _ => zone.share(baggage).map(Cow::Owned),
+        };
         let formats = if by_hand { self.formats.baggage(false) } else { self.formats };
         let nowhere = SpanContext::invalid();
         let outgoing = Outgoing {
             span: if self.tells_trace { span } else { &nowhere },
-            baggage: shared.as_ref(),
+            baggage: shared.as_deref(),
             remaining: remaining.filter(|_| self.tells_budget),
         };
         formats.inject(&outgoing, headers)?;
@@ -70,28 +118,5 @@ impl Egress {
             }
         }
         Ok(())
-    }
-}
-
-/// Takes out of what was set by hand what a peer in `zone` must not see, and says whether baggage is left of it.
-fn restrict(zone: Zone, headers: &mut HeaderMap) -> bool {
-    if !headers.contains_key(&BAGGAGE) {
-        return false;
-    }
-    match zone {
-        Zone::Inside => true,
-        Zone::Allowed => {
-            let public = wire::baggage::extract(headers).without_private();
-            headers.remove(&BAGGAGE);
-            for line in public.header_lines() {
-                headers.append(&BAGGAGE, line.clone());
-            }
-            true
-        }
-        // A zone that is not known here is as far out as can be.
-        _ => {
-            headers.remove(&BAGGAGE);
-            false
-        }
     }
 }

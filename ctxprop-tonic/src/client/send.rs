@@ -16,18 +16,20 @@ use ctxprop::trust::Zone;
 use ctxprop::wire::Formats;
 use ctxprop::wire::budget::extract_grpc_timeout;
 use ctxprop::{Background, Cancelled, Cause, Ctx, SpanContext};
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, Request, Response, Uri};
 use http_body::Body;
 use tokio::sync::oneshot;
-use tonic::{Status, TimeoutExpired};
+use tonic::{Code, Status, TimeoutExpired};
+use tracing::level_filters::LevelFilter;
 use tracing::{Instrument, Span, field};
 
-use super::bound::{CallBody, Outbound, Waits, told};
+use super::bound::{CallBody, Outbound, Waits, over, sound, told};
 use super::channel::Rules;
+use super::metrics;
 use crate::{BoxError, GRPC_TIMEOUT};
 
 /// What is less is not worth a call, and its end is that of the budget.
-const LEAST: Duration = Duration::from_millis(1);
+pub(crate) const LEAST: Duration = Duration::from_millis(1);
 
 /// What is said where there is no context.
 const NO_CONTEXT: &str = "no context is current, so this call would lose its caller's deadline and trace: make it in a \
@@ -38,7 +40,8 @@ const NO_CONTEXT: &str = "no context is current, so this call would lose its cal
 pub(crate) struct Sending {
     ctx: Ctx,
     waits: Waits,
-    span: Span,
+    /// Where anybody listens.
+    span: Option<Span>,
 }
 
 impl Sending {
@@ -62,19 +65,20 @@ impl Sending {
                 .map_err(|error| Status::invalid_argument(error.to_string()))?,
             false => None,
         };
+        metrics::bounded(own, &ctx);
         // Its own timeout makes it a part of the caller's budget, which all of the call is bounded by.
         let ctx = match own {
             Some(own) if ctx.remaining().is_none_or(|left| own < left) => ctx.with_timeout(own),
             _ => ctx,
         };
-        ctx.check()?;
+        ctx.check().inspect_err(|_| metrics::failed(Code::DeadlineExceeded, &ctx))?;
         // Without a trace one begins here.
-        let trace = match ctx.span() {
+        let trace = match ctx.active_span() {
             span if span.is_valid() => span.child(),
             _ => SpanContext::root(),
         };
         let host = rules.egress.host(request.uri());
-        let span = call_span(host, request.uri().path(), &trace);
+        let seen = call_span(rules, request.uri(), &trace);
         let zone = rules.egress.zone(request.uri());
         if zone == Zone::Outside && !ctx.baggage_map().is_empty() {
             tracing::debug!(target: "ctxprop::egress", host, "not trusted: sent without baggage");
@@ -82,15 +86,20 @@ impl Sending {
         rules
             .egress
             .write(zone, &trace, ctx.baggage_map(), ctx.remaining(), request.headers_mut())
-            .map_err(|_| expired(&ctx))?;
+            .map_err(|_| expired(&ctx))
+            .inspect_err(|status| metrics::failed(status.code(), &ctx))?;
         let (waits, over) = oneshot::channel();
         let request = request.map(|body| Outbound::bound(body, ctx.clone(), over));
-        Ok((Sending { ctx, waits, span }, request))
+        Ok((Sending { ctx, waits, span: seen }, request))
     }
 
-    /// Runs `f` in the call's span.
+    /// Runs `f` in the call's span, with its context current: which tells whoever exports the span more than its fields
+    /// do.
     pub(crate) fn within<R>(&self, f: impl FnOnce() -> R) -> R {
-        self.span.in_scope(f)
+        self.ctx.sync_scope(|| match &self.span {
+            Some(span) => span.in_scope(f),
+            None => f(),
+        })
     }
 
     async fn answer<R, E>(
@@ -101,16 +110,20 @@ impl Sending {
         E: Into<BoxError>,
     {
         let Sending { ctx, waits, span } = self;
-        let answered = ctx.run(answer.instrument(span.clone())).await;
+        let answered = match &span {
+            Some(span) => ctx.run(answer.instrument(span.clone())).await,
+            None => ctx.run(answer).await,
+        };
         let status = match answered {
-            Ok(Ok(response)) => {
-                told(&span, Some(response.headers()));
+            Ok(Ok(mut response)) => {
+                sound(response.headers_mut());
+                told(&ctx, span.as_ref(), Some(response.headers()));
                 return Ok(response.map(|body| CallBody::new(body, ctx, waits, span)));
             }
             Ok(Err(error)) => broken(&ctx, error.into()),
             Err(cancelled) => cancelled.into(),
         };
-        span.record("status", status.code() as i32);
+        over(&ctx, span.as_ref(), status.code());
         Err(status)
     }
 }
@@ -149,15 +162,27 @@ fn is_timeout(error: &(dyn std::error::Error + 'static)) -> bool {
         .any(|error| error.is::<TimeoutExpired>())
 }
 
-/// The `tracing` span of one call, up to the end of its answer.
-fn call_span(host: &str, path: &str, span: &SpanContext) -> Span {
-    let (service, method) = crate::names(path);
+/// The `tracing` span of one call, up to the end of its answer. None where nobody listens: what is disabled is not entered
+/// either, which costs a look at each logger, at each poll.
+#[inline]
+fn call_span(rules: &Rules, uri: &Uri, span: &SpanContext) -> Option<Span> {
+    // The first thing that the macro looks at.
+    if LevelFilter::current() < LevelFilter::INFO {
+        return None;
+    }
+    Some(enabled_span(rules, uri, span)).filter(|span| !span.is_disabled())
+}
+
+#[inline(never)]
+fn enabled_span(rules: &Rules, uri: &Uri, span: &SpanContext) -> Span {
+    let (service, method) = crate::names(uri.path());
     tracing::info_span!(
         target: "ctxprop",
         "send",
         service,
         method,
-        host,
+        host = rules.egress.host(uri),
+        port = rules.egress.port(uri),
         trace_id = %span.trace_id(),
         span_id = %span.span_id(),
         parent_id = span.parent_id().map(field::display),

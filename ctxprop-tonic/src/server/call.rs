@@ -4,17 +4,18 @@
 //! 1. Exactly one value holds it: the future, then the response's body, or the task in which the handler
 //!    unwinds. Where that goes, by whatever way, also a panic, the call is over: its context has ended.
 //! 2. What happened is told once, as it goes: one event, and two fields of its span.
-//! 3. Nothing is kept for the event where nobody would see it.
+//! 3. Nothing is kept for the span and the event where nobody would see either, and nothing is entered.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use ctxprop::run::request::Request as Observed;
 use ctxprop::{Cancelled, Canceller, Cause, Ctx};
-use ctxprop_server::{Admitted, Granted};
+use ctxprop_server::{Admitted, Granted, metrics};
 use http::{Request, Uri};
 use tokio::time::Instant;
 use tonic::{Code, Status};
+use tracing::level_filters::LevelFilter;
 use tracing::{Level, Span, field};
 
 use super::service::Shared;
@@ -27,14 +28,16 @@ pub(crate) struct InFlight {
     ctx: Ctx,
     canceller: Canceller,
     pub(crate) shared: Arc<Shared>,
-    span: Span,
-    report: Option<Box<Report>>,
+    /// What is told of it, where anybody listens.
+    told: Option<Box<Told>>,
     /// Whose budget it runs on.
     granted: Granted,
     /// Whose deadline the status is about, where it is about one.
     whose: Option<Granted>,
     status: Option<Code>,
     fate: Fate,
+    /// It has come through another layer of this process, which tells of it and counts it.
+    nested: bool,
     /// What observers know it by.
     _observed: Observed,
 }
@@ -50,8 +53,9 @@ enum Fate {
     Refused,
 }
 
-/// What the event says beyond what the call has at hand.
-struct Report {
+/// The call's span, and what its event says beyond what the call has at hand.
+struct Told {
+    span: Span,
     uri: Uri,
     began: Instant,
 }
@@ -60,27 +64,18 @@ impl InFlight {
     /// The call that was `admitted`. Under another layer that one's span and event are enough.
     pub(crate) fn new<B>(admitted: Admitted, request: &Request<B>, shared: Arc<Shared>) -> Self {
         let Admitted { ctx, canceller, granted, budget, nested, .. } = admitted;
-        let span = if nested { Span::none() } else { call_span(&ctx, request.uri(), budget) };
-        let told = !nested && tracing::enabled!(target: "ctxprop", Level::WARN);
-        let report =
-            told.then(|| Box::new(Report { uri: request.uri().clone(), began: Instant::now() }));
+        let mut told = None;
+        if !nested {
+            told = Told::of(&ctx, request.uri(), budget);
+            metrics::began(&ctx, request.headers());
+        }
         // The path of a call is its service and its method.
-        let observed = match nested {
+        let _observed = match nested {
             true => Observed::none(),
             false => Observed::begins(&ctx, || request.uri().path().to_owned()),
         };
-        InFlight {
-            ctx,
-            canceller,
-            shared,
-            span,
-            report,
-            granted,
-            whose: None,
-            status: None,
-            fate: Fate::Whole,
-            _observed: observed,
-        }
+        let (whose, status, fate) = (None, None, Fate::Whole);
+        InFlight { ctx, canceller, shared, told, granted, whose, status, fate, nested, _observed }
     }
 
     pub(crate) fn ctx(&self) -> &Ctx {
@@ -98,7 +93,10 @@ impl InFlight {
     /// Runs `f` in the call's span.
     #[inline]
     pub(crate) fn in_span<R>(&self, f: impl FnOnce() -> R) -> R {
-        if self.span.is_none() { f() } else { self.span.in_scope(f) }
+        match &self.told {
+            Some(told) => told.span.in_scope(f),
+            None => f(),
+        }
     }
 
     /// The same, with the call's context current.
@@ -148,21 +146,28 @@ impl InFlight {
         }
     }
 
-    fn tell(&self, report: &Report, left: Option<Duration>) {
+    /// Whose deadline cut it short, where one did.
+    fn deadline(&self) -> Option<Granted> {
+        let by_deadline = || self.ctx.cause() == Some(Cause::DeadlineExceeded);
+        self.whose.or_else(|| by_deadline().then_some(self.granted))
+    }
+
+    #[cold]
+    fn tell(&self, told: &Told, left: Option<Duration>) {
+        let Told { span, uri, began } = told;
         let cause = self.ctx.cause().unwrap_or(Cause::Finished);
-        let by_deadline = cause == Cause::DeadlineExceeded;
-        let deadline = self.whose.or(by_deadline.then_some(self.granted)).map(Granted::as_str);
+        let deadline = self.deadline().map(Granted::as_str);
         let status = self.status.map(|status| status as i32);
-        let (service, method) = crate::names(report.uri.path());
-        let spent = report.began.elapsed();
+        let (service, method) = crate::names(uri.path());
+        let spent = began.elapsed();
         let left = left.map(field::debug);
         let trace_id = self.ctx.span().trace_id();
-        self.span.record("status", status);
-        self.span.record("cause", field::display(&cause));
+        // Together, since whoever listens looks the span up for each.
+        tracing::record_all!(span, status = status, cause = %cause);
         macro_rules! tell {
             ($level:ident, $message:literal) => {
                 tracing::$level!(
-                    target: "ctxprop", parent: &self.span, service, method, status, %cause,
+                    target: "ctxprop", parent: span, service, method, status, %cause,
                     deadline, ?spent, left, %trace_id, $message
                 )
             };
@@ -178,11 +183,38 @@ impl InFlight {
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        let left = self.report.as_ref().and_then(|_| self.ctx.remaining());
+        let is_counted = metrics::ON && !self.nested;
+        let told = self.told.take();
+        let left = if is_counted || told.is_some() { self.ctx.remaining() } else { None };
         self.canceller.cancel_with(Cause::Finished);
-        if let Some(report) = &self.report {
-            self.tell(report, left);
+        if let Some(told) = &told {
+            self.tell(told, left);
         }
+        if is_counted {
+            metrics::ended(&self.ctx, left, self.deadline());
+        }
+    }
+}
+
+impl Told {
+    #[inline]
+    fn of(ctx: &Ctx, uri: &Uri, budget: Option<Duration>) -> Option<Box<Told>> {
+        // The first thing that the macros look at, before what they need is looked up.
+        if LevelFilter::current() < LevelFilter::WARN {
+            return None;
+        }
+        Told::heard(ctx, uri, budget)
+    }
+
+    #[inline(never)]
+    fn heard(ctx: &Ctx, uri: &Uri, budget: Option<Duration>) -> Option<Box<Told>> {
+        // Made with its context current, which tells whoever exports it more than its fields do.
+        let span = ctx.sync_scope(|| call_span(ctx, uri, budget));
+        // What is disabled is not entered either: that costs a look at each logger, at each poll.
+        if span.is_disabled() && !tracing::enabled!(target: "ctxprop", Level::WARN) {
+            return None;
+        }
+        Some(Box::new(Told { span, uri: uri.clone(), began: Instant::now() }))
     }
 }
 

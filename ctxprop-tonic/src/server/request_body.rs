@@ -75,7 +75,7 @@ where
         let mut this = self.project();
         let Some(body) = this.body.as_mut().as_pin_mut() else { return Poll::Ready(None) };
         // Before what is there is read: a caller that always sends more would never be left.
-        let mut ended = this.ctx.check().err();
+        let mut ended = if this.end.has_come(this.ctx, cx) { this.ctx.check().err() } else { None };
         if ended.is_none() {
             match body.poll_frame(cx) {
                 Poll::Ready(Some(Err(error))) => {

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use ctxprop::Ctx;
-use ctxprop::wire::budget::{InvalidTimeout, extract_grpc_timeout};
+use ctxprop::wire::budget::parse_grpc_timeout;
 use ctxprop_server::{Call, Policy, Watchers};
 use http::{Request, Response};
 use http_body::Body;
@@ -67,15 +67,18 @@ impl<S: NamedService> NamedService for CtxService<S> {
     const NAME: &'static str = S::NAME;
 }
 
-/// When the time is over that the caller named, if it named one.
-fn asked<B>(request: &Request<B>) -> Result<Option<Instant>, InvalidTimeout> {
-    // It is looked up before all of them are walked: most calls have none.
-    if !request.headers().contains_key(GRPC_TIMEOUT) {
-        return Ok(None);
+/// When the time is over that the caller named, if it named one. It is looked up, not searched for among all there are.
+fn asked<B>(request: &Request<B>) -> Result<Option<Instant>, Malformed> {
+    let mut lines = request.headers().get_all(GRPC_TIMEOUT).iter();
+    let Some(line) = lines.next() else { return Ok(None) };
+    match parse_grpc_timeout(line.as_bytes()) {
+        Ok(timeout) if lines.next().is_none() => Ok(Instant::now().checked_add(timeout)),
+        _ => Err(Malformed),
     }
-    let timeout = extract_grpc_timeout(request.headers())?;
-    Ok(timeout.and_then(|timeout| Instant::now().checked_add(timeout)))
 }
+
+/// A `grpc-timeout` that is none, or two of them.
+struct Malformed;
 
 impl<S, B, R> Service<Request<B>> for CtxService<S>
 where
@@ -111,7 +114,7 @@ where
                 let status = in_flight.refuse();
                 return CtxFuture::refused(status, in_flight);
             }
-            Err(InvalidTimeout { .. }) => {
+            Err(Malformed) => {
                 let status = in_flight.refuse_malformed();
                 return CtxFuture::refused(status, in_flight);
             }

@@ -80,8 +80,8 @@ async fn order(ctx: Ctx, State(shop): State<Shop>, Path(id): Path<u32>) -> Resul
     Ok(format!("article {id} from {shelf}"))
 }
 
-// The client finds the context of the function: budget, trace and baggage go out with the call.
-#[propagate]
+// The client finds the context of the function: budget, trace and baggage go out with the call, below the function's span.
+#[propagate(span)]
 async fn reserve(mut warehouse: Warehouse, id: u32) -> Result<String, Status> {
     Ok(warehouse.reserve(Article { id }).await?.into_inner().shelf)
 }
@@ -99,7 +99,7 @@ async fn levels(
     Ok(format!("{seen:?}"))
 }
 
-#[propagate]
+#[propagate(span)]
 async fn listen(mut warehouse: Warehouse, id: u32) -> Result<Vec<u32>, Status> {
     let mut levels = warehouse.watch(Article { id }).await?.into_inner();
     let mut seen = Vec::new();

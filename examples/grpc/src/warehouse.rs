@@ -51,7 +51,7 @@ impl Warehouse for Shelves {
     }
 }
 
-#[propagate]
+#[propagate(span)]
 impl Shelves {
     async fn fetches(&self, request: Request<Article>) -> Result<Response<Reservation>, Status> {
         self.log.arrived("warehouse", &Ctx::current());

@@ -50,10 +50,10 @@ pub(super) fn tell(said: Said, hop: Hop, attributes: &mut Vec<KeyValue>) -> Cow<
     if let Some(path) = said.path {
         put("url.path", path.into());
     }
-    put("url.scheme", said.scheme.unwrap_or_else(|| "http".to_owned()).into());
+    put("url.scheme", said.scheme.map_or_else(|| "http".into(), Value::from));
     match said.route {
         Some(route) => {
-            let name = format!("{known} {route}");
+            let name = [known, " ", &route].concat();
             put("http.route", route.into());
             name.into()
         }

@@ -11,7 +11,7 @@ pub(super) const STATUS_CODE: &str = "rpc.response.status_code";
 
 /// Writes what was said, and gives the span's name.
 pub(super) fn tell(said: Said, service: &str, attributes: &mut Vec<KeyValue>) -> Cow<'static, str> {
-    let method = format!("{service}/{}", said.method.unwrap_or_default());
+    let method = [service, "/", said.method.as_deref().unwrap_or_default()].concat();
     attributes.push(KeyValue::new("rpc.system.name", "grpc"));
     attributes.push(KeyValue::new("rpc.method", method.clone()));
     if let Some(host) = said.host {

@@ -3,9 +3,8 @@
 use super::*;
 
 fn begin(hop: Hop, fields: &[(&'static str, &'static str)]) -> (Outcome, String, Vec<String>) {
-    let mut attributes: Vec<_> =
-        fields.iter().map(|(key, value)| KeyValue::new(*key, *value)).collect();
-    let (outcome, name) = Outcome::begin(hop, &mut attributes);
+    let said = fields.iter().map(|(key, value)| KeyValue::new(*key, *value)).collect();
+    let Begun { outcome, name, attributes, .. } = Outcome::begin(hop, said, None);
     (outcome, name.unwrap_or_default().into_owned(), show(&attributes))
 }
 

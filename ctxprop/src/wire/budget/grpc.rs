@@ -14,10 +14,11 @@ use crate::wire::fields::Fields;
 use crate::wire::headers::Field;
 
 const MAX_DIGITS: usize = 8;
-const MAX_NUMBER: u128 = 99_999_999;
+const MAX_NUMBER: u64 = 99_999_999;
+const DIGITS: &[u8; 10] = b"0123456789";
 
 /// The units and how many nanoseconds they have, the finest first.
-const UNITS: [(u8, u128); 6] = [
+const UNITS: [(u8, u64); 6] = [
     (b'n', 1),
     (b'u', 1_000),
     (b'm', 1_000_000),
@@ -137,13 +138,28 @@ pub(in crate::wire) fn parse(text: &[u8]) -> Option<Option<Duration>> {
 }
 
 pub(in crate::wire) fn header_value(timeout: Duration) -> Option<HeaderValue> {
-    HeaderValue::try_from(format_grpc_timeout(timeout)).ok()
+    let (mut number, unit) = scale(timeout);
+    // Its digits from the last to the first, and the unit behind them.
+    let mut text = [unit; MAX_DIGITS + 1];
+    let mut from = MAX_DIGITS;
+    for (at, byte) in text.iter_mut().enumerate().take(MAX_DIGITS).rev() {
+        *byte = DIGITS[(number % 10) as usize];
+        (number, from) = (number / 10, at);
+        if number == 0 {
+            break;
+        }
+    }
+    HeaderValue::from_bytes(&text[from..]).ok()
 }
 
-fn scale(timeout: Duration) -> (u128, u8) {
+fn scale(timeout: Duration) -> (u64, u8) {
     let nanos = timeout.as_nanos();
-    let fits = |&(unit, size): &(u8, u128)| {
-        let number = nanos / size;
+    let fits = |&(unit, size): &(u8, u64)| {
+        let number = match u64::try_from(nanos) {
+            Ok(nanos) => nanos / size,
+            // Some 584 years: this division is a call.
+            Err(_) => u64::try_from(nanos / u128::from(size)).unwrap_or(u64::MAX),
+        };
         (number <= MAX_NUMBER).then_some((number, unit))
     };
     UNITS.iter().find_map(fits).unwrap_or((MAX_NUMBER, b'H'))

@@ -101,6 +101,7 @@ impl Exported {
 }
 
 /// All spans of a test.
+#[derive(Debug)]
 pub(crate) struct Spans(pub(crate) Vec<Exported>);
 
 impl Spans {
