@@ -75,10 +75,7 @@ fn block_on<F: Future<Output = ()> + 'static>(future: impl FnOnce(String) -> F) 
 }
 
 /// reqwest, with what `with` adds to each request.
-fn plain(
-    rounds: u64,
-    with: impl Fn(reqwest::RequestBuilder) -> reqwest::RequestBuilder + 'static,
-) {
+fn plain(rounds: u64, with: impl Fn(reqwest::RequestBuilder) -> reqwest::RequestBuilder + 'static) {
     block_on(move |url: String| async move {
         let client = reqwest::Client::builder().no_proxy().build().expect("a client");
         for _ in 0..rounds {
