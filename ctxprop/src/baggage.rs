@@ -20,7 +20,7 @@ use http::HeaderValue;
 pub use builder::BaggageMapBuilder;
 pub use error::{BaggageError, BaggageErrorKind};
 pub(crate) use fit::{LeftOut, is_fit, rebuild};
-pub(crate) use grammar::{encoded_len, has_key};
+pub(crate) use grammar::{encoded_len, may_have_key};
 use kept::Kept;
 pub(crate) use lines::Lines;
 use members::Members;

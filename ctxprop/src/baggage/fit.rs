@@ -145,37 +145,53 @@ pub(crate) struct LeftOut {
     pub(crate) beyond: usize,
 }
 
-/// Copies the members that are wanted, valid and fit, each as it came but for the white space around it. The others are
-/// neither checked nor counted, so that a stranger's cost a comparison and a look for the next comma.
-#[cold]
+/// Copies the members that are wanted, valid and fit, each as it came but for the white space around it. `is_wanted` is
+/// asked of each line and place in it; what it does not want is neither checked nor counted, so that a stranger's costs a
+/// comparison and a look for the next comma.
 pub(crate) fn rebuild<'a>(
     lines: impl Iterator<Item = Line<'a>>,
-    is_wanted: impl Fn(&[u8]) -> bool,
+    is_wanted: impl Fn(&[u8], usize) -> bool,
 ) -> (Option<Lines>, LeftOut) {
-    let mut kept = LineBuilder::default();
-    let (mut members, mut bytes, mut left_out) = (0, 0, LeftOut::default());
+    let mut taken = Taken::default();
     for line in lines {
-        let (sensitive, line) = (line.is_sensitive(), line.as_bytes());
-        each_item(line, |start| {
-            if !is_wanted(line.get(start..).unwrap_or_default()) {
-                return;
-            }
-            match scan(line, start).0 {
-                Item::Empty => {}
-                Item::Malformed => left_out.malformed += 1,
-                Item::Member(member) => {
-                    let cost = member.all.len() + 1;
-                    if members == MAX_BAGGAGE_MEMBERS || bytes + cost > MAX_BAGGAGE_BYTES + 1 {
-                        left_out.beyond += 1;
-                        return;
-                    }
-                    (members, bytes) = (members + 1, bytes + cost);
-                    kept.member(member.all.len(), sensitive).extend_from_slice(&line[member.all]);
-                }
+        let bytes = line.as_bytes();
+        each_item(bytes, |start| {
+            if is_wanted(bytes, start) {
+                taken.take(line, start);
             }
         });
     }
-    (kept.finish(), left_out)
+    (taken.kept.finish(), taken.left_out)
+}
+
+/// What was taken so far.
+#[derive(Default)]
+struct Taken {
+    kept: LineBuilder,
+    members: usize,
+    bytes: usize,
+    left_out: LeftOut,
+}
+
+impl Taken {
+    #[cold]
+    fn take(&mut self, line: Line<'_>, start: usize) {
+        match scan(line.as_bytes(), start).0 {
+            Item::Empty => {}
+            Item::Malformed => self.left_out.malformed += 1,
+            Item::Member(member) => {
+                let (len, cost) = (member.all.len(), member.all.len() + 1);
+                let is_full = self.members == MAX_BAGGAGE_MEMBERS;
+                if is_full || self.bytes + cost > MAX_BAGGAGE_BYTES + 1 {
+                    self.left_out.beyond += 1;
+                    return;
+                }
+                (self.members, self.bytes) = (self.members + 1, self.bytes + cost);
+                let kept = self.kept.member(len, line.is_sensitive());
+                kept.extend_from_slice(&line.as_bytes()[member.all]);
+            }
+        }
+    }
 }
 
 #[cfg(test)]

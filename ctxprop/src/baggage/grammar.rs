@@ -135,27 +135,26 @@ fn next_comma(line: &[u8], at: usize) -> usize {
 
 /// Calls `f` with the place where each item of the line begins: at its beginning, and behind each comma, since no comma is
 /// part of a member. Eight bytes are looked at together.
-#[inline]
+#[inline(always)]
 pub(super) fn each_item(line: &[u8], mut f: impl FnMut(usize)) {
     f(0);
     let (words, tail) = line.as_chunks::<8>();
-    let mut in_word = |word: &[u8; 8], at: usize| {
+    let mut behind = 1;
+    for word in words {
         let mut found = commas(*word);
         while found != 0 {
-            f(at + found.trailing_zeros() as usize / 8 + 1);
+            f(behind + (found.trailing_zeros() >> 3) as usize);
             found &= found - 1;
         }
-    };
-    for (index, word) in words.iter().enumerate() {
-        in_word(word, 8 * index);
+        behind += 8;
     }
-    let mut last = [0; 8];
-    last.iter_mut().zip(tail).for_each(|(byte, of_tail)| *byte = *of_tail);
-    in_word(&last, 8 * words.len());
+    for (at, _) in tail.iter().enumerate().filter(|(_, byte)| **byte == b',') {
+        f(behind + at);
+    }
 }
 
 /// The high bit of each byte that is a comma. Other than the shorter ways, this one borrows nothing from a byte for the next.
-#[inline]
+#[inline(always)]
 const fn commas(word: [u8; 8]) -> u64 {
     const ONES: u64 = u64::from_le_bytes([1; 8]);
     const LOW: u64 = ONES * 0x7f;
@@ -163,23 +162,25 @@ const fn commas(word: [u8; 8]) -> u64 {
     !(((other & LOW) + LOW) | other | LOW)
 }
 
-/// Whether a member that begins here, or behind white space, may have this key: whether it has is for [`scan`] to say.
-#[inline]
-pub(crate) fn has_key(member: &[u8], key: &[u8]) -> bool {
-    match member {
-        [b' ' | b'\t', ..] => begins_with(&member[skip(member, 0, WHITE)..], key),
-        _ => begins_with(member, key),
-    }
+/// Whether a member that begins at `start`, or behind white space there, may have this key: whether it has is for [`scan`]
+/// to say.
+#[inline(always)]
+pub(crate) fn may_have_key(line: &[u8], start: usize, key: &[u8]) -> bool {
+    let Some(last) = key.last() else { return false };
+    // What is behind it, since few keys are as long, and its last byte, since those of one sort begin alike.
+    let end = start + key.len();
+    let Some([at_end, behind]) = line.get(end - 1..).and_then(<[u8]>::first_chunk) else {
+        return false;
+    };
+    let ends = at_end == last && matches!(behind, b'=' | b' ' | b'\t');
+    (ends || line[start] <= b' ') && begins_with(line, start, key)
 }
 
-#[inline]
-fn begins_with(member: &[u8], key: &[u8]) -> bool {
-    // What is behind it first, since few keys are as long, and its last byte, since those of one sort begin alike.
-    let Some(last) = key.len().checked_sub(1) else { return false };
-    match member.get(last..) {
-        Some([end, b'=' | b' ' | b'\t', ..]) => *end == key[last] && member.starts_with(key),
-        _ => false,
-    }
+#[cold]
+#[inline(never)]
+fn begins_with(line: &[u8], start: usize, key: &[u8]) -> bool {
+    let member = &line[skip(line, start, WHITE)..];
+    member.starts_with(key) && matches!(member.get(key.len()), Some(b'=' | b' ' | b'\t'))
 }
 
 /// Whether this is a token (RFC 9110, section 5.6.2), which keys of members and properties are.

@@ -6,6 +6,7 @@
 //! 2. What [`Kept::get`] says of a line that was not checked is what it would say of the checked one.
 //! 3. The first few looks decode nothing but what they look for; then all of it is decoded, once.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -76,7 +77,7 @@ impl Kept {
     fn instead(&self) -> Option<(&BaggageMap, usize)> {
         let more = self.more.get_or_init(|| {
             let came = self.lines.as_slice().iter().map(crate::line::Line::from);
-            let (kept, left_out) = rebuild(came, |_| true);
+            let (kept, left_out) = rebuild(came, |_, _| true);
             let kept = kept.map_or(BaggageMap::empty(), BaggageMap::received);
             Arc::new(More::Instead(kept, left_out.note()))
         });
@@ -146,12 +147,8 @@ fn look<'a>(line: &'a [u8], key: &str) -> Seen<'a> {
     let (mut count, mut found) = (0, None);
     grammar::each_item(line, |start| {
         count += 1;
-        let rest = line.get(start..).unwrap_or_default();
-        if grammar::has_key(rest, key.as_bytes())
-            && let (Item::Member(member), _) = grammar::scan(line, start)
-            && line.get(member.key) == Some(key.as_bytes())
-        {
-            found = Some(member.value);
+        if grammar::may_have_key(line, start, key.as_bytes()) {
+            found = value_of(line, start, key).or(found.take());
         }
     });
     if count > MAX_BAGGAGE_MEMBERS {
@@ -163,6 +160,13 @@ fn look<'a>(line: &'a [u8], key: &str) -> Seen<'a> {
         Ok(text) if !value.contains(&b'%') => Seen::Value(text),
         _ => Seen::Unclear,
     }
+}
+
+/// Where the value is of the member that begins here, if it is one with this key.
+#[cold]
+fn value_of(line: &[u8], start: usize, key: &str) -> Option<Range<usize>> {
+    let (Item::Member(member), _) = grammar::scan(line, start) else { return None };
+    (line.get(member.key) == Some(key.as_bytes())).then_some(member.value)
 }
 
 #[cfg(test)]
@@ -180,7 +184,7 @@ mod tests {
         if is_fit(line.as_bytes()) {
             return BaggageMap::received(Lines::One(HeaderValue::from_str(line).unwrap()));
         }
-        let (kept, _) = rebuild(std::iter::once(line.into()), |_| true);
+        let (kept, _) = rebuild(std::iter::once(line.into()), |_, _| true);
         kept.map_or(BaggageMap::empty(), BaggageMap::received)
     }
 

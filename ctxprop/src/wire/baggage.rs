@@ -9,7 +9,7 @@ use super::Dropped;
 use super::carrier::{Extract, Inject};
 use super::fields::Fields;
 use super::headers::Field;
-use crate::baggage::{BaggageMap, LeftOut, Lines, has_key, is_fit, rebuild};
+use crate::baggage::{BaggageMap, LeftOut, Lines, is_fit, may_have_key, rebuild};
 use crate::line::Line;
 
 /// What the caller wants to travel on; empty if the caller sent nothing, or nothing valid.
@@ -48,7 +48,7 @@ pub(super) fn read(fields: &Fields<'_>, dropped: &mut Dropped) -> BaggageMap {
     }
     let kept = match fields.only(Field::Baggage).filter(|line| is_fit(line.as_bytes())) {
         Some(line) => line.to_header().map(Lines::One),
-        None => noted(rebuild(fields.all(Field::Baggage), |_| true), dropped),
+        None => noted(rebuild(fields.all(Field::Baggage), |_, _| true), dropped),
     };
     kept.map_or(BaggageMap::empty(), BaggageMap::received)
 }
@@ -78,7 +78,9 @@ pub(super) fn read_keys<K: AsRef<str>>(
     if fields.lacks(Field::Baggage) || keys.is_empty() {
         return BaggageMap::empty();
     }
-    let is_wanted = |member: &[u8]| keys.iter().any(|key| has_key(member, key.as_ref().as_bytes()));
+    let is_wanted = |line: &[u8], start: usize| {
+        keys.iter().any(|key| may_have_key(line, start, key.as_ref().as_bytes()))
+    };
     let kept = noted(rebuild(fields.all(Field::Baggage), is_wanted), dropped);
     kept.map_or(BaggageMap::empty(), BaggageMap::received)
 }

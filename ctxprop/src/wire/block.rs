@@ -1,6 +1,6 @@
 //! [`Block`]: the values that are made anew for each hop, in one piece of memory that their headers share.
 
-use bytes::Bytes;
+use bytes::{Buf as _, Bytes};
 use http::HeaderValue;
 
 /// The longest of each: a `traceparent`, whole milliseconds, a moment.
@@ -43,6 +43,14 @@ impl Shared {
     pub(super) fn header(&self, place: Place) -> Option<HeaderValue> {
         HeaderValue::from_maybe_shared(self.0.slice(place)).ok()
     }
+
+    /// The same, where no other is taken any more.
+    #[inline]
+    pub(super) fn last(mut self, place: Place) -> Option<HeaderValue> {
+        self.0.truncate(place.end);
+        self.0.advance(place.start.min(self.0.len()));
+        HeaderValue::from_maybe_shared(self.0).ok()
+    }
 }
 
 #[cfg(test)]
@@ -58,6 +66,7 @@ mod tests {
         let header = |place: Option<Place>| place.and_then(|place| shared.header(place));
         assert_eq!(header(one), Some(HeaderValue::from_static("one")));
         assert_eq!(header(other), Some(HeaderValue::from_static("another")));
+        assert_eq!(shared.last(3..10), Some(HeaderValue::from_static("another")));
         assert!(Block::new().share().0.is_empty());
     }
 }

@@ -282,7 +282,7 @@ impl Formats {
             budget::append(composed, &shared, remaining, self.written, carrier);
         }
         let with_id = self.written.has(Field::TraceId);
-        trace_context::append(parent, &shared, outgoing.span, with_id, carrier);
+        trace_context::append(parent, shared, outgoing.span, with_id, carrier);
         if self.baggage {
             baggage::write(outgoing.baggage, carrier);
         }

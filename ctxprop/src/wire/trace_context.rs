@@ -141,21 +141,20 @@ pub(super) fn compose(span: &SpanContext, block: &mut Block) -> Option<Place> {
 #[inline]
 pub(super) fn append(
     composed: Option<Place>,
-    shared: &Shared,
+    shared: Shared,
     span: &SpanContext,
     with_id: bool,
     carrier: &mut impl Inject,
 ) {
     let Some(place) = composed else { return };
-    let id = place.start + 3..place.start + 35;
-    if let Some(parent) = shared.header(place) {
+    if with_id && let Some(id) = shared.header(place.start + 3..place.start + 35) {
+        carrier.append(Field::TraceId.header(), id);
+    }
+    if let Some(parent) = shared.last(place) {
         carrier.append(Field::TraceParent.header(), parent);
     }
     if let Some(state) = span.trace_state().header() {
         carrier.append(Field::TraceState.header(), state.clone());
-    }
-    if with_id && let Some(id) = shared.header(id) {
-        carrier.append(Field::TraceId.header(), id);
     }
 }
 
