@@ -209,7 +209,7 @@ where
 
     fn size_hint(&self) -> SizeHint {
         if let Some(hint) = &self.fresh {
-            return hint.clone();
+            return *hint;
         }
         let none = || SizeHint::with_exact(0);
         self.cell.as_ref().map_or_else(none, |cell| match &*cell.lock() {
