@@ -18,6 +18,7 @@ use fastrace::collector::{Config, Reporter, SpanContext, SpanRecord};
 use fastrace::future::FutureExt as _;
 use http::{HeaderMap, HeaderValue};
 use tokio::runtime::Builder;
+use tokio::task::LocalSet;
 
 use crate::instructions::{Case, allocations, instructions};
 use crate::peers::otel;
@@ -63,15 +64,19 @@ fn headers() -> HeaderMap {
     headers
 }
 
-fn block_on<F: Future>(future: impl FnOnce(String) -> F) -> F::Output {
+/// In a task, as handlers are. What `block_on` polls has a waker that is another one each time it is compared.
+fn block_on<F: Future<Output = ()> + 'static>(future: impl FnOnce(String) -> F) {
     let url = format!("http://{}/", server());
     let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
-    runtime.block_on(future(url))
+    let task = LocalSet::new();
+    let ran = task.spawn_local(future(url));
+    runtime.block_on(task);
+    runtime.block_on(ran).expect("no panic");
 }
 
 /// reqwest, with what `with` adds to each request.
-fn plain(rounds: u64, with: impl Fn(reqwest::RequestBuilder) -> reqwest::RequestBuilder) {
-    block_on(async |url: String| {
+fn plain(rounds: u64, with: impl Fn(reqwest::RequestBuilder) -> reqwest::RequestBuilder + 'static) {
+    block_on(move |url: String| async move {
         let client = reqwest::Client::builder().no_proxy().build().expect("a client");
         for _ in 0..rounds {
             let answer = with(client.get(&url)).send().await.expect("an answer");
@@ -81,7 +86,7 @@ fn plain(rounds: u64, with: impl Fn(reqwest::RequestBuilder) -> reqwest::Request
 }
 
 fn ours(rounds: u64, deadline: bool) {
-    block_on(async |url: String| {
+    block_on(move |url: String| async move {
         let client = ctxprop_reqwest::Client::builder().no_proxy().build().expect("a client");
         let (mut ctx, _canceller) =
             Ctx::background().with_incoming(Incoming::from_headers(&headers()));
@@ -114,7 +119,7 @@ impl Reporter for Nowhere {
 
 fn fastrace(rounds: u64) {
     fastrace::set_reporter(Nowhere, Config::default());
-    block_on(async |url: String| {
+    block_on(move |url: String| async move {
         let client = reqwest::Client::builder().no_proxy().build().expect("a client");
         for _ in 0..rounds {
             let root = Span::root("request", SpanContext::random());
@@ -130,7 +135,7 @@ fn fastrace(rounds: u64) {
 
 fn opentelemetry(rounds: u64) {
     let context = otel::extract(&headers());
-    plain(rounds, |request| {
+    plain(rounds, move |request| {
         let (headers, context) = otel::client_headers(&context);
         drop(context);
         request.headers(headers)

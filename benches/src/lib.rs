@@ -3,8 +3,10 @@
 pub mod bombs;
 pub mod builds;
 pub mod calls;
+pub mod check_time;
 pub mod client;
 pub mod crates;
+pub mod gone;
 pub mod growth;
 pub mod instructions;
 pub mod layer;
@@ -32,7 +34,9 @@ pub const PARTS: &[report::Part] = &[
     wire::PART,
     layer::PART,
     client::PART,
+    gone::PART,
     throughput::PART,
     growth::PART,
+    check_time::PART,
     builds::PART,
 ];

@@ -5,7 +5,8 @@
 //! 2. The context ends when the body has: at its end, at an error, or when it is dropped.
 //! 3. The body ends when the context has. What it has ready then may still leave, as far as that is little; what is
 //!    pending, or goes on, is cut, with an error. Where nobody polls it, a watcher does the same.
-//! 4. No lock is held while foreign code is dropped or woken.
+//! 4. No lock is held while foreign code is dropped or woken, but the body's own in the poll in which it ends: nobody waits
+//!    for that one but whoever polls.
 
 use std::fmt;
 use std::pin::Pin;
@@ -33,6 +34,8 @@ pub struct CtxBody<B> {
     cell: Option<Arc<Cell<B>>>,
     /// On the list of those that are watched from outside.
     place: Option<Place>,
+    /// How long it will be, as long as nobody has polled it: servers ask for that first, and need no lock for it.
+    fresh: Option<SizeHint>,
 }
 
 struct Cell<B> {
@@ -62,7 +65,9 @@ pin_project! {
     impl<B> PinnedDrop for Flow<B> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
-            this.request.within(|| this.inner.set(None));
+            if this.inner.is_some() {
+                this.request.within(|| this.inner.set(None));
+            }
         }
     }
 }
@@ -77,6 +82,7 @@ where
             request.within(|| drop(inner));
             return CtxBody::empty();
         }
+        let fresh = Some(inner.size_hint());
         let flow = Flow { inner: Some(inner), request, last_frames: LAST_FRAMES, waker: None };
         let cell = Arc::new(Cell { state: Mutex::new(State::Flows(Box::pin(flow))) });
         let watched: Weak<Cell<B>> = Arc::downgrade(&cell);
@@ -84,14 +90,14 @@ where
             State::Flows(flow) => flow.request.shared.watchers.watch(watched),
             State::Cut(..) | State::Over => None,
         };
-        CtxBody { cell: Some(cell), place }
+        CtxBody { cell: Some(cell), place, fresh }
     }
 }
 
 impl<B> CtxBody<B> {
     /// The body of a response that has none.
     pub(crate) fn empty() -> Self {
-        CtxBody { cell: None, place: None }
+        CtxBody { cell: None, place: None, fresh: None }
     }
 
     /// What is over needs nobody to watch it.
@@ -130,8 +136,9 @@ where
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, BoxError>>> {
-        let CtxBody { cell, place } = self.get_mut();
-        let Some(cell) = cell else { return Poll::Ready(None) };
+        let CtxBody { cell: place_of_cell, place, fresh } = self.get_mut();
+        *fresh = None;
+        let Some(cell) = place_of_cell else { return Poll::Ready(None) };
         let mut state = cell.lock();
         // While it is polled it is over: a body that panics must not be polled again.
         let mut flow = match std::mem::replace(&mut *state, State::Over) {
@@ -139,26 +146,39 @@ where
             State::Cut(cancelled, _) => return Poll::Ready(Some(Err(cancelled.into()))),
             State::Over => return Poll::Ready(None),
         };
-        let this = flow.as_mut().project();
+        let mut this = flow.as_mut().project();
         let saw_end = this.request.ctx().is_done();
-        let polled = this.request.within(|| match this.inner.as_pin_mut() {
-            Some(inner) => inner.poll_frame(cx),
-            None => Poll::Ready(None),
+        let (polled, ends) = this.request.within(|| {
+            let Some(mut inner) = this.inner.as_mut().as_pin_mut() else {
+                return (Poll::Ready(None), true);
+            };
+            let polled = inner.as_mut().poll_frame(cx);
+            let ends = match &polled {
+                Poll::Ready(Some(Ok(_))) => inner.is_end_stream(),
+                Poll::Ready(_) => true,
+                Poll::Pending => false,
+            };
+            if ends {
+                this.inner.set(None);
+            }
+            (polled, ends)
         });
         let goes_on = match &polled {
-            Poll::Ready(Some(Ok(_))) if saw_end => {
+            Poll::Ready(_) if ends => true,
+            Poll::Ready(_) if saw_end => {
                 *this.last_frames = this.last_frames.saturating_sub(1);
                 *this.last_frames > 0
             }
-            Poll::Ready(Some(Ok(_))) => true,
-            Poll::Ready(_) => {
-                drop(state);
-                Self::is_over(place, &flow);
-                drop(flow);
-                return polled.map(|frame| frame.map(|frame| frame.map_err(Into::into)));
-            }
+            Poll::Ready(_) => true,
             Poll::Pending => !saw_end,
         };
+        if ends {
+            drop(state);
+            Self::is_over(place, &flow);
+            drop(flow);
+            *place_of_cell = None;
+            return polled.map(|frame| frame.map(|frame| frame.map_err(Into::into)));
+        }
         if !goes_on {
             let cancelled = this.request.cut();
             drop(state);
@@ -177,6 +197,9 @@ where
     }
 
     fn is_end_stream(&self) -> bool {
+        if self.fresh.is_some() {
+            return false;
+        }
         self.cell.as_ref().is_none_or(|cell| match &*cell.lock() {
             State::Flows(flow) => flow.inner.as_ref().is_none_or(Body::is_end_stream),
             State::Cut(..) => false,
@@ -185,6 +208,9 @@ where
     }
 
     fn size_hint(&self) -> SizeHint {
+        if let Some(hint) = &self.fresh {
+            return *hint;
+        }
         let none = || SizeHint::with_exact(0);
         self.cell.as_ref().map_or_else(none, |cell| match &*cell.lock() {
             State::Flows(flow) => flow.inner.as_ref().map_or_else(none, Body::size_hint),

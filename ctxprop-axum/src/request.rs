@@ -221,7 +221,7 @@ impl Drop for InFlight {
         let told = self.told.take();
         let is_told = is_counted || told.is_some();
         let left = if is_told { self.ctx.remaining() } else { None };
-        if self.fate != Fate::Released {
+        if self.fate != Fate::Released && self.canceller.is_seen() {
             self.canceller.cancel_with(Cause::Finished);
         }
         if let Some(told) = &told {

@@ -5,6 +5,7 @@
 //!    a request that is forwarded with its headers.
 //! 2. Along a chain of redirects trust only falls ([`Egress::after`]).
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use ctxprop::trust::{HostPattern, Mesh, Zone};
@@ -13,6 +14,7 @@ use ctxprop::{BaggageMap, SpanContext};
 use http::HeaderMap;
 use http::header::{HeaderName, REFERER};
 use reqwest::Url;
+use url::Host;
 
 /// Whom a client tells what.
 #[derive(Debug, Clone, Default)]
@@ -26,7 +28,12 @@ pub(crate) struct Egress {
 impl Egress {
     /// How far the host of `url` is trusted, where we chose it.
     pub(crate) fn zone(&self, url: &Url) -> Zone {
-        self.mesh.zone(host(url))
+        match url.host() {
+            Some(Host::Domain(name)) => self.mesh.zone(name),
+            Some(Host::Ipv4(address)) => self.mesh.zone_of_address(address.into()),
+            Some(Host::Ipv6(address)) => self.mesh.zone_of_address(address.into()),
+            None => self.mesh.zone(""),
+        }
     }
 
     /// How far `next` is trusted where a redirect by `here` chose it, and `here` was trusted so far.
@@ -62,14 +69,19 @@ impl Egress {
             tracing::debug!(target: "ctxprop::egress", host, "not trusted: sent without baggage");
         }
         let by_hand = self.restrict(url, zone, headers);
-        let shared = zone.share(baggage).filter(|_| !by_hand);
+        let shared = match zone {
+            _ if by_hand => None,
+            // As it is, and checked where it is, so that the next hop finds it checked.
+            Zone::Inside => Some(Cow::Borrowed(baggage)).filter(|all| !all.is_empty()),
+            _ => zone.share(baggage).map(Cow::Owned),
+        };
         let formats = if by_hand { self.formats.baggage(false) } else { self.formats };
         let tells_trace = !names(&self.no_trace, host);
         let tells_budget = self.tells_budget(url);
         let nowhere = SpanContext::invalid();
         let outgoing = Outgoing {
             span: if tells_trace { span } else { &nowhere },
-            baggage: shared.as_ref(),
+            baggage: shared.as_deref(),
             remaining: remaining.filter(|_| tells_budget),
         };
         formats.inject(&outgoing, headers)?;

@@ -27,6 +27,9 @@ use crate::{DEADLINE_EXCEEDED, metrics, retry};
 /// What is less is not worth a request, and cannot be written into one.
 const LEAST: Duration = Duration::from_millis(1);
 
+/// How many headers a request has that has few of its own.
+const MANY: usize = 8;
+
 /// What carries one hop: reqwest, or what is below a middleware.
 pub(crate) trait Transport: Send {
     type Error: From<Error> + Send;
@@ -227,6 +230,10 @@ impl<'a> Sender<'a> {
         let left = Left::of(ctx, self.timeout)?;
         let span = self.trace.child();
         let mut headers = std::mem::take(hop.headers_mut());
+        if left.least.is_some() {
+            // With those that reqwest adds there are more than a map begins with.
+            headers.reserve(MANY);
+        }
         egress
             .write((hop.url(), zone), &span, ctx.baggage_map(), left.least, &mut headers)
             .map_err(|_| left.over(ctx))?;

@@ -7,6 +7,7 @@ mod builder;
 mod error;
 mod fit;
 mod grammar;
+mod kept;
 mod lines;
 mod members;
 mod received;
@@ -18,9 +19,10 @@ use http::HeaderValue;
 
 pub use builder::BaggageMapBuilder;
 pub use error::{BaggageError, BaggageErrorKind};
-pub(crate) use fit::{count_members, is_well_formed};
-pub(crate) use grammar::{Item, encoded_len, next_comma, scan};
-pub(crate) use lines::{LineBuilder, Lines, MAX_LINE};
+pub(crate) use fit::{LeftOut, is_fit, rebuild};
+pub(crate) use grammar::{encoded_len, may_have_key};
+use kept::Kept;
+pub(crate) use lines::Lines;
 use members::Members;
 pub(crate) use received::PRIVATE;
 use received::Received;
@@ -107,7 +109,7 @@ pub trait Baggage: Sized {
 /// All baggage of a request, untyped: ordered members of a key, a value and properties.
 ///
 /// A clone bumps a reference count; an empty map allocates nothing. What came over the wire is
-/// kept as it came, decoded at the first look and re-sent without being decoded; what was built
+/// kept as it came, checked and decoded as far as somebody looks at it, and re-sent without being decoded; what was built
 /// here is encoded when first sent. There is one value a key: of several, the last counts.
 ///
 /// Members marked private are ones that must not leave the mesh, see
@@ -142,10 +144,7 @@ pub struct BaggageMap(Repr);
 enum Repr {
     #[default]
     Empty,
-    Received {
-        lines: Lines,
-        members: OnceLock<Arc<Members>>,
-    },
+    Received(Kept),
     Built(Arc<Built>),
 }
 
@@ -184,14 +183,17 @@ impl BaggageMap {
     /// The value under this key, percent-decoded.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&str> {
-        let members = self.members();
-        members.find(key).map(|index| members.value(index))
+        match &self.0 {
+            Repr::Empty => None,
+            Repr::Received(kept) => kept.get(key),
+            Repr::Built(built) => built.members.find(key).map(|index| built.members.value(index)),
+        }
     }
 
     /// Whether there is a member with this key.
     #[must_use]
     pub fn contains_key(&self, key: &str) -> bool {
-        self.members().find(key).is_some()
+        self.get(key).is_some()
     }
 
     /// All members as `(key, value)`, values percent-decoded, in order.
@@ -215,7 +217,16 @@ impl BaggageMap {
 
     /// Whether there is no member. Nothing is decoded to tell.
     #[must_use]
-    pub const fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
+        match &self.0 {
+            Repr::Empty => true,
+            Repr::Received(kept) => kept.lines().is_err_and(BaggageMap::is_empty),
+            Repr::Built(_) => false,
+        }
+    }
+
+    /// Whether nothing came, so that there is not even something that nobody has checked.
+    pub(crate) const fn is_nothing(&self) -> bool {
         matches!(self.0, Repr::Empty)
     }
 
@@ -236,10 +247,12 @@ impl BaggageMap {
     /// ```
     #[must_use]
     pub fn without_private(&self) -> Self {
-        if let Repr::Received { lines, .. } = &self.0
-            && !received::may_be_private(lines.as_slice())
-        {
-            return self.clone();
+        if let Repr::Received(kept) = &self.0 {
+            match kept.lines() {
+                Ok(lines) if !received::may_be_private(lines.as_slice()) => return self.clone(),
+                Ok(_) => {}
+                Err(instead) => return instead.without_private(),
+            }
         }
         // Nor does a value that a private one of the same key has taken the place of.
         self.filter(
@@ -278,7 +291,10 @@ impl BaggageMap {
     pub fn header_lines(&self) -> &[HeaderValue] {
         match &self.0 {
             Repr::Empty => &[],
-            Repr::Received { lines, .. } => lines.as_slice(),
+            Repr::Received(kept) => match kept.lines() {
+                Ok(lines) => lines.as_slice(),
+                Err(instead) => instead.header_lines(),
+            },
             Repr::Built(built) => built.lines.get_or_init(|| built.members.to_lines()).as_slice(),
         }
     }
@@ -286,7 +302,21 @@ impl BaggageMap {
     /// The map of lines that are valid, within limits and have at least one member.
     #[inline]
     pub(crate) fn received(lines: Lines) -> Self {
-        Self(Repr::Received { lines, members: OnceLock::new() })
+        Self(Repr::Received(Kept::checked(lines)))
+    }
+
+    /// The map of a line that is not checked before somebody looks at it.
+    #[inline]
+    pub(crate) fn unchecked(line: HeaderValue) -> Self {
+        Self(Repr::Received(Kept::unchecked(line)))
+    }
+
+    /// How many members are not in it of what came, as far as that was not known when it came.
+    pub(crate) fn left_out(&self) -> usize {
+        match &self.0 {
+            Repr::Received(kept) => kept.left_out(),
+            Repr::Empty | Repr::Built(_) => 0,
+        }
     }
 
     fn built(members: Members) -> Self {
@@ -299,9 +329,7 @@ impl BaggageMap {
     fn members(&self) -> &Members {
         match &self.0 {
             Repr::Empty => &NO_MEMBERS,
-            Repr::Received { lines, members } => {
-                members.get_or_init(|| Arc::new(Members::decode(lines.as_slice())))
-            }
+            Repr::Received(kept) => kept.members(),
             Repr::Built(built) => &built.members,
         }
     }
@@ -314,12 +342,13 @@ impl BaggageMap {
     ) -> Self {
         match &self.0 {
             Repr::Empty => self.clone(),
-            Repr::Received { lines, .. } => {
-                match received::filter(lines.as_slice(), keep_received) {
+            Repr::Received(kept) => match kept.lines() {
+                Ok(lines) => match received::filter(lines.as_slice(), keep_received) {
                     None => self.clone(),
                     Some(kept) => kept.map_or(Self::empty(), Self::received),
-                }
-            }
+                },
+                Err(instead) => instead.filter(keep_received, keep_built),
+            },
             Repr::Built(built) => {
                 let members = &built.members;
                 if (0..members.len()).all(|index| keep_built(members, index)) {

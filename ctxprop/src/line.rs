@@ -29,6 +29,11 @@ impl<'a> Line<'a> {
         self.bytes
     }
 
+    /// The header that it is the value of, if it is one.
+    pub(crate) fn header(self) -> Option<&'a HeaderValue> {
+        self.header
+    }
+
     pub(crate) fn is_sensitive(self) -> bool {
         self.header.is_some_and(HeaderValue::is_sensitive)
     }

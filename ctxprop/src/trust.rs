@@ -3,6 +3,7 @@
 mod host;
 mod pattern;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName};
@@ -100,13 +101,26 @@ impl Mesh {
     /// Where several rules name a host, the most trusting one counts.
     #[must_use]
     pub fn zone(&self, host: &str) -> Zone {
-        let Some(host) = Host::parse(host) else {
-            return Zone::Outside;
-        };
+        Host::parse(host).map_or(Zone::Outside, |host| self.zone_of(&host))
+    }
+
+    /// Where the host with this address is, for those who have it parsed.
+    ///
+    /// ```
+    /// # use ctxprop::trust::{Mesh, Zone};
+    /// assert_eq!(Mesh::new().zone_of_address([10, 1, 2, 3].into()), Zone::Inside);
+    /// assert_eq!(Mesh::new().zone_of_address([203, 0, 113, 7].into()), Zone::Outside);
+    /// ```
+    #[must_use]
+    pub fn zone_of_address(&self, address: IpAddr) -> Zone {
+        self.zone_of(&Host::Address(address.to_canonical()))
+    }
+
+    fn zone_of(&self, host: &Host<'_>) -> Zone {
         if self.built_in && host.is_built_in() {
             return Zone::Inside;
         }
-        let covering = self.named.iter().filter(|(pattern, _)| pattern.covers(&host));
+        let covering = self.named.iter().filter(|(pattern, _)| pattern.covers(host));
         covering.map(|(_, zone)| *zone).min().unwrap_or(Zone::Outside)
     }
 }

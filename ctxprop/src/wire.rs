@@ -42,6 +42,7 @@
 #![doc = include_str!("../docs/wire.md")]
 
 pub mod baggage;
+mod block;
 pub mod budget;
 mod carrier;
 mod environment;
@@ -89,7 +90,7 @@ impl Incoming {
     /// How many headers, lines and members were malformed, too many or too long, and left out.
     #[must_use]
     pub fn dropped(&self) -> usize {
-        self.dropped
+        self.dropped + self.baggage.left_out()
     }
 }
 

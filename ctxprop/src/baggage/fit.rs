@@ -1,9 +1,12 @@
-//! Whether a whole line is nothing but well-formed members: what a hop pays for baggage that nobody
-//! reads. It is a finite automaton, at three instructions a byte.
+//! Whether a whole line is nothing but well-formed members, within limits, and what is taken of one that is not.
 //!
-//! This says the same as [`scan`](super::grammar::scan) over the line, which a test holds it to.
+//! The first is a finite automaton, at three instructions a byte. It says the same as
+//! [`scan`](super::grammar::scan) over the line, which a test holds it to.
 
-use super::grammar::{OCTET, TOKEN, WHITE, class_of};
+use super::grammar::{Item, OCTET, TOKEN, WHITE, class_of, each_item, scan};
+use super::lines::{LineBuilder, Lines, MAX_LINE};
+use super::{MAX_BAGGAGE_BYTES, MAX_BAGGAGE_MEMBERS};
+use crate::line::Line;
 
 /// What has been read of a member. States are multiples of 256, to leave room for a byte.
 #[derive(Clone, Copy)]
@@ -110,7 +113,7 @@ static NEXT: [State; 0x1000] = {
 
 /// Whether the line has nothing else: no malformed member and no empty one.
 #[inline]
-pub(crate) fn is_well_formed(line: &[u8]) -> bool {
+fn is_well_formed(line: &[u8]) -> bool {
     let step = |state: State, byte: &u8| NEXT[state as usize | usize::from(*byte)];
     let (chunks, rest) = line.as_chunks::<8>();
     let mut state = Start;
@@ -121,10 +124,74 @@ pub(crate) fn is_well_formed(line: &[u8]) -> bool {
 }
 
 /// How many members a well-formed line has.
-pub(crate) fn count_members(line: &[u8]) -> usize {
+fn count_members(line: &[u8]) -> usize {
     // no comma is part of a member; counted in bytes, a chunk at a time, for the compiler's vectors
     let commas = |chunk: &[u8]| chunk.iter().map(|byte| u8::from(*byte == b',')).sum::<u8>();
     1 + line.chunks(255).map(|chunk| usize::from(commas(chunk))).sum::<usize>()
+}
+
+/// Whether the line can be sent on as it is: well-formed, short enough, and within limits.
+#[inline]
+pub(crate) fn is_fit(line: &[u8]) -> bool {
+    // the shortest member and its comma are three bytes
+    let few = || line.len() < 3 * MAX_BAGGAGE_MEMBERS || count_members(line) <= MAX_BAGGAGE_MEMBERS;
+    line.len() <= MAX_LINE && is_well_formed(line) && few()
+}
+
+/// How many members were left out, and why.
+#[derive(Debug, Default)]
+pub(crate) struct LeftOut {
+    pub(crate) malformed: usize,
+    pub(crate) beyond: usize,
+}
+
+/// Copies the members that are wanted, valid and fit, each as it came but for the white space around it. `is_wanted` is
+/// asked of each line and place in it; what it does not want is neither checked nor counted, so that a stranger's costs a
+/// comparison and a look for the next comma.
+pub(crate) fn rebuild<'a>(
+    lines: impl Iterator<Item = Line<'a>>,
+    is_wanted: impl Fn(&[u8], usize) -> bool,
+) -> (Option<Lines>, LeftOut) {
+    let mut taken = Taken::default();
+    for line in lines {
+        let bytes = line.as_bytes();
+        each_item(bytes, |start| {
+            if is_wanted(bytes, start) {
+                taken.take(line, start);
+            }
+        });
+    }
+    (taken.kept.finish(), taken.left_out)
+}
+
+/// What was taken so far.
+#[derive(Default)]
+struct Taken {
+    kept: LineBuilder,
+    members: usize,
+    bytes: usize,
+    left_out: LeftOut,
+}
+
+impl Taken {
+    #[cold]
+    fn take(&mut self, line: Line<'_>, start: usize) {
+        match scan(line.as_bytes(), start).0 {
+            Item::Empty => {}
+            Item::Malformed => self.left_out.malformed += 1,
+            Item::Member(member) => {
+                let (len, cost) = (member.all.len(), member.all.len() + 1);
+                let is_full = self.members == MAX_BAGGAGE_MEMBERS;
+                if is_full || self.bytes + cost > MAX_BAGGAGE_BYTES + 1 {
+                    self.left_out.beyond += 1;
+                    return;
+                }
+                (self.members, self.bytes) = (self.members + 1, self.bytes + cost);
+                let kept = self.kept.member(len, line.is_sensitive());
+                kept.extend_from_slice(&line.as_bytes()[member.all]);
+            }
+        }
+    }
 }
 
 #[cfg(test)]

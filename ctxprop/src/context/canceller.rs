@@ -71,6 +71,16 @@ impl Canceller {
         self.node.header.is_done()
     }
 
+    /// Whether anybody could see this end: not where all that is left of the context is this canceller and one `Ctx`, which
+    /// the caller has. For those who end each request's context, of which nothing is left but that in most.
+    ///
+    /// Whoever waits, calls back or has a child has another handle, or a weak one; so no other can be made meanwhile.
+    #[doc(hidden)]
+    #[inline]
+    pub fn is_seen(&self) -> bool {
+        Arc::strong_count(&self.node) > 2 || Arc::weak_count(&self.node) > 0
+    }
+
     /// A guard that cancels when it is dropped.
     ///
     /// # Examples

@@ -16,6 +16,7 @@ use std::time::{Duration, SystemTime};
 use http::HeaderValue;
 
 use super::Dropped;
+use super::block::{Block, Place, Shared};
 use super::carrier::{Extract, Inject};
 use super::fields::Fields;
 use super::headers::{Field, FieldSet, Group};
@@ -150,29 +151,51 @@ fn parse_digits(text: &[u8]) -> Option<u64> {
     })
 }
 
-/// Writes what remains, which is at least [`MIN_BUDGET`], into those of the budget's headers that are asked for.
+/// Where in a block the headers are that nearly everybody is told.
+#[derive(Default)]
+pub(super) struct Composed {
+    millis: Option<Place>,
+    moment: Option<Place>,
+}
+
+/// Puts what remains, which is at least [`MIN_BUDGET`], into a block, as far as it is asked for.
 #[inline]
-pub(super) fn write(
+pub(super) fn compose(
     remaining: Duration,
     now: impl FnOnce() -> SystemTime,
     written: FieldSet,
+    block: &mut Block,
+) -> Composed {
+    let remaining = remaining.min(MAX_BUDGET);
+    let mut composed = Composed::default();
+    if written.has(Field::TimeoutMs) {
+        composed.millis = decimal(remaining.as_millis() as u64, |text| block.push(text));
+    }
+    if written.has(Field::Deadline) {
+        composed.moment = deadline::format(now(), remaining).and_then(|line| block.push(&line));
+    }
+    composed
+}
+
+/// Adds what was composed of what remains, and all other headers that are asked for.
+#[inline]
+pub(super) fn append(
+    composed: Composed,
+    shared: &Shared,
+    remaining: Duration,
+    written: FieldSet,
     carrier: &mut impl Inject,
 ) {
-    let remaining = remaining.min(MAX_BUDGET);
-    if written.has(Field::TimeoutMs)
-        && let Some(line) = millis(remaining)
-    {
+    if let Some(line) = composed.millis.and_then(|place| shared.header(place)) {
         carrier.append(Field::TimeoutMs.header(), line);
     }
-    if written.has(Field::Deadline)
-        && let Some(line) = deadline::format(now(), remaining)
-    {
+    if let Some(line) = composed.moment.and_then(|place| shared.header(place)) {
         carrier.append(Field::Deadline.header(), line);
     }
     let on_request = written.with(Field::TimeoutMs, false).with(Field::Deadline, false);
     for field in on_request.common(BUDGET).iter() {
         let write = field.row().relative.as_ref().map(|relative| relative.write);
-        if let Some(line) = write.and_then(|write| write(remaining)) {
+        if let Some(line) = write.and_then(|write| write(remaining.min(MAX_BUDGET))) {
             carrier.append(field.header(), line);
         }
     }
@@ -180,14 +203,18 @@ pub(super) fn write(
 
 /// Whole milliseconds; they fit, since [`MAX_BUDGET`] has eleven digits of them.
 pub(super) fn millis(remaining: Duration) -> Option<HeaderValue> {
-    decimal(remaining.as_millis() as u64)
+    decimal_header(remaining.as_millis() as u64)
 }
 
 pub(super) fn connect_millis(remaining: Duration) -> Option<HeaderValue> {
-    decimal((remaining.as_millis() as u64).min(CONNECT_MAX))
+    decimal_header((remaining.as_millis() as u64).min(CONNECT_MAX))
 }
 
-fn decimal(number: u64) -> Option<HeaderValue> {
+fn decimal_header(number: u64) -> Option<HeaderValue> {
+    decimal(number, |text| HeaderValue::from_bytes(text).ok())
+}
+
+fn decimal<T>(number: u64, written: impl FnOnce(&[u8]) -> T) -> T {
     let mut text = [0; 20];
     let mut rest = number;
     let mut start = text.len();
@@ -196,7 +223,7 @@ fn decimal(number: u64) -> Option<HeaderValue> {
         text[start] = b'0' + (rest % 10) as u8;
         rest /= 10;
         if rest == 0 {
-            return HeaderValue::from_bytes(&text[start..]).ok();
+            return written(&text[start..]);
         }
     }
 }

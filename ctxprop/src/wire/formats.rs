@@ -2,6 +2,7 @@
 
 use std::time::SystemTime;
 
+use super::block::Block;
 use super::carrier::{Extract, Inject};
 use super::fields::Fields;
 use super::foreign::{self, Foreign, Format, Found};
@@ -152,7 +153,7 @@ impl Formats {
     /// Reads what a caller sent. Never fails: see [`wire`](super).
     #[must_use]
     pub fn extract(&self, carrier: &(impl Extract + ?Sized)) -> Incoming {
-        self.read(carrier, baggage::read, BaggageMap::clone)
+        self.read(carrier, baggage::read_when_asked, BaggageMap::clone)
     }
 
     /// Reads what a caller sent, and of its baggage only the members with these keys, compared exactly: for a service
@@ -267,14 +268,21 @@ impl Formats {
         if let Some(format) = self.foreign {
             self.write_foreign(format, outgoing, carrier);
         }
-        if self.budget
-            && let Some(remaining) = outgoing.remaining
-        {
-            budget::write(remaining, SystemTime::now, self.written, carrier);
+        let mut block = Block::new();
+        let budget = outgoing.remaining.filter(|_| self.budget).map(|remaining| {
+            let composed = budget::compose(remaining, SystemTime::now, self.written, &mut block);
+            (remaining, composed)
+        });
+        let parent = match self.trace {
+            true => trace_context::compose(outgoing.span, &mut block),
+            false => None,
+        };
+        let shared = block.share();
+        if let Some((remaining, composed)) = budget {
+            budget::append(composed, &shared, remaining, self.written, carrier);
         }
-        if self.trace {
-            trace_context::write(outgoing.span, self.written.has(Field::TraceId), carrier);
-        }
+        let with_id = self.written.has(Field::TraceId);
+        trace_context::append(parent, shared, outgoing.span, with_id, carrier);
         if self.baggage {
             baggage::write(outgoing.baggage, carrier);
         }

@@ -44,7 +44,7 @@ impl Ctx {
         };
         let span = incoming.span.map_or_else(SpanContext::root, |caller| caller.child());
         let ctx = match incoming.baggage {
-            none if none.is_empty() => self.child(add, span),
+            none if none.is_nothing() => self.child(add, span),
             baggage => self.child(add, (span, baggage)),
         };
         let canceller = ctx.canceller();

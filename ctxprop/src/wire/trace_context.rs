@@ -4,9 +4,8 @@
 //! participant: what is sent names a span of ours, in version 00. The list that `tracestate` holds
 //! is [`TraceState`]'s business.
 
-use http::HeaderValue;
-
 use super::Dropped;
+use super::block::{Block, Place, Shared};
 use super::carrier::{Extract, Inject};
 use super::fields::Fields;
 use super::headers::Field;
@@ -125,24 +124,37 @@ fn read_trace_id(fields: &Fields<'_>, dropped: &mut Dropped) -> Option<SpanConte
     Some(SpanContext::remote(id, SpanId::random(), TraceFlags::SAMPLED, TraceState::empty()))
 }
 
-/// Writes `traceparent` and `tracestate`, and `x-trace-id` where it is asked for; nothing of what is no span.
+/// Puts the `traceparent` into a block; nothing of what is no span.
 #[inline]
-pub(super) fn write(span: &SpanContext, with_id: bool, carrier: &mut impl Inject) {
+pub(super) fn compose(span: &SpanContext, block: &mut Block) -> Option<Place> {
     if !span.is_valid() {
-        return;
+        return None;
     }
     let mut line = *b"00-00000000000000000000000000000000-0000000000000000-00";
     encode_hex(&span.trace_id().to_bytes(), &mut line[3..35]);
     encode_hex(&span.span_id().to_bytes(), &mut line[36..52]);
     encode_hex(&[span.flags().known().bits()], &mut line[53..]);
-    if let Ok(parent) = HeaderValue::from_bytes(&line) {
+    block.push(&line)
+}
+
+/// Adds the `traceparent` that was composed of `span`, its `tracestate`, and `x-trace-id` where it is asked for.
+#[inline]
+pub(super) fn append(
+    composed: Option<Place>,
+    shared: Shared,
+    span: &SpanContext,
+    with_id: bool,
+    carrier: &mut impl Inject,
+) {
+    let Some(place) = composed else { return };
+    if with_id && let Some(id) = shared.header(place.start + 3..place.start + 35) {
+        carrier.append(Field::TraceId.header(), id);
+    }
+    if let Some(parent) = shared.last(place) {
         carrier.append(Field::TraceParent.header(), parent);
     }
     if let Some(state) = span.trace_state().header() {
         carrier.append(Field::TraceState.header(), state.clone());
-    }
-    if with_id && let Ok(id) = HeaderValue::from_bytes(&line[3..35]) {
-        carrier.append(Field::TraceId.header(), id);
     }
 }
 

@@ -5,8 +5,6 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use http::HeaderValue;
-
 use super::calendar::{Date, SECONDS_A_DAY};
 use super::{MAX_BUDGET, Transit, smaller};
 use crate::wire::Dropped;
@@ -126,7 +124,7 @@ fn unix_nanos(time: SystemTime) -> i128 {
 }
 
 /// The end of what remains. A clock beyond the years 1970 to 9999 has no deadline to tell.
-pub(super) fn format(now: SystemTime, remaining: Duration) -> Option<HeaderValue> {
+pub(super) fn format(now: SystemTime, remaining: Duration) -> Option<[u8; 30]> {
     let since = now.checked_add(remaining)?.duration_since(UNIX_EPOCH).ok()?;
     let seconds = i64::try_from(since.as_secs()).ok()?;
     let Date { year, month, day } = Date::of_days(seconds / SECONDS_A_DAY)?;
@@ -139,7 +137,7 @@ pub(super) fn format(now: SystemTime, remaining: Duration) -> Option<HeaderValue
     digits(&mut line[14..16], of_day / 60 % 60);
     digits(&mut line[17..19], of_day % 60);
     digits(&mut line[20..29], since.subsec_nanos());
-    HeaderValue::from_bytes(&line).ok()
+    Some(line)
 }
 
 fn digits(out: &mut [u8], mut number: u32) {

@@ -5,6 +5,17 @@ use proptest::prelude::*;
 
 use super::*;
 
+fn write(
+    remaining: Duration,
+    now: impl FnOnce() -> SystemTime,
+    written: FieldSet,
+    carrier: &mut impl Inject,
+) {
+    let mut block = Block::new();
+    let composed = compose(remaining, now, written, &mut block);
+    append(composed, &block.share(), remaining, written, carrier);
+}
+
 const MS: fn(u64) -> Duration = Duration::from_millis;
 
 fn headers(lines: &[(&'static str, &str)]) -> HeaderMap {
@@ -105,6 +116,7 @@ fn a_deadline_counts_only_without_a_valid_relative_header() {
     let past = ("x-deadline", "2000-01-01T00:00:00Z");
     let future = SystemTime::now() + Duration::from_secs(3_600);
     let future = deadline::format(future, Duration::ZERO).unwrap();
+    let future = HeaderValue::from_bytes(&future).unwrap();
     let future = ("x-deadline", future.to_str().unwrap());
 
     assert_eq!(budget(&[past, ("x-timeout-ms", "5")]), (Some(MS(5)), 0));

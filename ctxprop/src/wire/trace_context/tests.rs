@@ -3,11 +3,17 @@
 //! The rows of `traceparent` are those of W3C's own suite (w3c/trace-context, `test/test.py`) and
 //! more; section names are those of Trace Context Level 2.
 
-use http::HeaderMap;
 use http::header::HeaderName;
+use http::{HeaderMap, HeaderValue};
 use proptest::prelude::*;
 
 use super::*;
+
+fn write(span: &SpanContext, with_id: bool, carrier: &mut impl Inject) {
+    let mut block = Block::new();
+    let parent = compose(span, &mut block);
+    append(parent, block.share(), span, with_id, carrier);
+}
 
 const TRACE: &str = "12345678901234567890123456789012";
 const PARENT: &str = "00-12345678901234567890123456789012-1234567890123456-01";

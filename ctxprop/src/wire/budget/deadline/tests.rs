@@ -1,6 +1,6 @@
 //! `x-deadline` against a clock that stands still.
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 use proptest::prelude::*;
 
 use super::*;
@@ -126,8 +126,9 @@ fn the_earliest_of_the_valid_lines_counts() {
 
 #[test]
 fn it_is_written_in_utc_with_nanoseconds() {
-    let write_at =
-        |now, remaining| format(now, remaining).map(|line| line.to_str().unwrap().to_owned());
+    let write_at = |now, remaining| {
+        format(now, remaining).map(|line| str::from_utf8(&line).unwrap().to_owned())
+    };
     let now = UNIX_EPOCH + Duration::from_secs(NOW);
     let text = |line: &str| Some(line.to_owned());
     assert_eq!(write_at(now, Duration::from_millis(900)), text("2026-11-23T10:00:00.900000000Z"));
@@ -147,7 +148,7 @@ proptest! {
         let remaining = Duration::from_nanos(remaining).min(MAX_BUDGET);
         let line = format(at(now), remaining).unwrap();
         for transit in [Transit::Immediate, Transit::Queued] {
-            let read = budget_in(transit, &[line.to_str().unwrap()], at(now));
+            let read = budget_in(transit, &[str::from_utf8(&line).unwrap()], at(now));
             prop_assert_eq!(read, (Some(remaining), 0));
         }
     }
