@@ -162,8 +162,11 @@ impl Writer<'_> {
                 }
             }
         }
-        let parent = if context.by_ref { given } else { quote_spanned!(site=> &#given) };
-        let parent = quote_spanned!(site=> #private::Clone::clone(#parent));
+        let parent = match (context.by_ref, is_derived) {
+            (true, _) => quote_spanned!(site=> #private::Clone::clone(#given)),
+            (false, false) => quote_spanned!(site=> #private::Clone::clone(&#given)),
+            (false, true) => given,
+        };
         let (ty, inner) = (self.model.output.inferred(), self.inner(&function, &bindings, body));
         let scope = match self.derived(&quote_spanned!(site=> #private::Some(#parent)), &ty, &inner)
         {

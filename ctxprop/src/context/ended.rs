@@ -176,9 +176,9 @@ impl Header {
     pub(super) fn tell(&self) -> bool {
         // Invariant 4.
         let told = |ender: &Header| ender.end.moment().is_some_and(|moment| !moment.is_inherited());
-        self.enders()
-            .filter(|ender| told(ender))
-            .fold(true, |settled, ender| ender.end.tell() && settled)
+        // Each of them, also behind one that is not settled.
+        let unsettled = self.enders().filter(|ender| told(ender) && !ender.end.tell()).count();
+        unsettled == 0
     }
 
     /// Has `waker` woken at the end: invariant 4. False, and it is not, where that has come.

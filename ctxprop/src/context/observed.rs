@@ -161,7 +161,7 @@ mod off {
     pub(crate) struct Origin;
 
     #[derive(Default)]
-    pub(crate) struct EndedBy;
+    pub(crate) struct EndedBy(());
 
     impl Origin {
         #[inline(always)]
