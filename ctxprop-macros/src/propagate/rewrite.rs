@@ -6,26 +6,26 @@
 //! 3. Generated names are hygienic (`mixed_site`), but for one that messages name; generated paths start at the private module.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens, quote, quote_spanned};
-use syn::spanned::Spanned;
+use quote::quote;
 use syn::visit_mut::{self, VisitMut};
 use syn::{
-    Arm, Attribute, Block, Expr, ExprAsync, ExprAwait, ExprConst, ExprForLoop, ExprIf, ExprRepeat,
-    ExprWhile, GenericArgument, Item, PatIdent, Stmt, Token, Type, parse_quote,
-    parse_quote_spanned,
+    Arm, Attribute, Block, Expr, ExprConst, ExprForLoop, ExprIf, ExprRepeat, ExprWhile,
+    GenericArgument, Item, PatIdent, Stmt, Token, Type, parse_quote, parse_quote_spanned,
 };
 
 use super::args::allow::Allow;
+use super::macros;
 use super::rules::{Rules, Use};
-use super::{macros, neighbours};
 use crate::krate::{Private, PrivateAt};
 
+mod blocks;
 mod carried;
 mod closures;
 mod combinators;
 mod leaf;
 mod name;
 mod names;
+mod shapes;
 mod shown;
 
 use self::carried::take_mark;
@@ -191,78 +191,6 @@ impl<'a> Rewriter<'a> {
         let before = self.changes;
         visit(self);
         self.changes != before
-    }
-
-    fn rewrite_await(&mut self, expr: &mut ExprAwait) -> Expr {
-        let asked = std::mem::take(&mut self.asked);
-        let start = expr.base.span();
-        strip_parens(&mut expr.base);
-        match &mut *expr.base {
-            // Polled in place, so its context is current already and it needs no scope.
-            Expr::Async(block) => {
-                self.visit_async_body(block);
-            }
-            base => self.visit_awaited(base),
-        }
-        let mut rewritten = self.awaited(&expr.base, start, expr.await_token.span, asked);
-        if !expr.attrs.is_empty() {
-            let attrs = &expr.attrs;
-            rewritten = parse_quote!(#(#attrs)* #rewritten);
-        }
-        rewritten
-    }
-
-    /// Rewrites what is inside an async block, as a frame of its own. Says whether it is the function's body, or
-    /// holds it.
-    fn visit_async_body(&mut self, block: &mut ExprAsync) -> bool {
-        let kind = if neighbours::is_whole_body(block) { Kind::Function } else { Kind::Block };
-        let outer = self.enter(Frame { kind, ..Frame::default() });
-        self.look_for_names(&block.block);
-        self.visit_block_mut(&mut block.block);
-        let mut frame = self.leave(outer);
-        // It counts what is refused in it.
-        if frame.uses_how
-            && let Some(output) = &self.output
-        {
-            frame.uses_how = false;
-            let (private, how) = (self.private(Span::mixed_site()), how());
-            let local = parse_quote!(let #how = #private::Returns::<#output>::new().how(););
-            block.block.stmts.insert(0, local);
-        }
-        self.frame.uses_how |= frame.uses_how;
-        self.frame.branches |= frame.branches;
-        self.frame.carries |= frame.carries;
-        if frame.uses_ctx {
-            let local = self.local_ctx(block.async_token.span);
-            block.block.stmts.insert(0, local);
-        }
-        kind == Kind::Function
-    }
-
-    /// Wraps an async block, where it is made, in a scope of the context there.
-    fn rewrite_async(&mut self, block: &mut ExprAsync) -> Option<Expr> {
-        // `get(|| async { "hello" })` asks for nothing, and has nothing to capture.
-        if self.here.in_closure && closures::asks_for_nothing(&block.block) {
-            return None;
-        }
-        let is_body = self.visit_async_body(block);
-        (!is_body).then(|| self.scoped(block, block.async_token.span))
-    }
-
-    /// The future `future` in a scope of the context at hand.
-    fn scoped(&mut self, future: &impl ToTokens, at: Span) -> Expr {
-        self.changed();
-        let site = called(at);
-        let private = self.private(site);
-        let ctx = ctx(at);
-        Expr::Verbatim(if self.here.in_closure {
-            self.frame.uses_ctx = true;
-            quote_spanned!(site=> #private::block_called(&#ctx, #future))
-        } else if self.frame.renames {
-            quote_spanned!(site=> #private::block_under(#private::Clone::clone(&#ctx), #future))
-        } else {
-            quote_spanned!(site=> #private::block_here(#future))
-        })
     }
 
     fn enter(&mut self, frame: Frame) -> (Frame, Here) {

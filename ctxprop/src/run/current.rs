@@ -25,6 +25,10 @@ use crate::end::record::{self, Word, ends};
 use crate::run::frame::{Holds, JoinId, Kind};
 use crate::run::wait::Registration;
 
+mod news;
+
+pub(crate) use news::{counts_a_leaf, has_news, is_refused, polls_a_leaf, refuse, seen};
+
 thread_local! {
     static HERE: Here = const {
         Here {
@@ -281,64 +285,6 @@ pub(super) fn go_up(mut f: impl FnMut(&Frame) -> bool) {
         }
         at = frame.above;
     }
-}
-
-/// Whether the scope knew of its end before it polled what is inside.
-#[inline]
-pub(crate) fn seen() -> bool {
-    here().news.get() & SEEN != 0
-}
-
-/// The leaf that is polled next does not begin.
-#[cold]
-pub(crate) fn refuse() {
-    HERE.with(|here| {
-        here.news.set(here.news.get() | REFUSED);
-        here.left.set(1);
-    });
-}
-
-/// Whether the leaf that is polled is one that does not begin.
-#[cold]
-pub(crate) fn is_refused() -> bool {
-    HERE.with(|here| {
-        let news = here.news.get();
-        here.news.set(news & !REFUSED);
-        news & REFUSED != 0
-    })
-}
-
-/// Counts the polls of leaves. True where this one has to look at [the news](has_news).
-#[inline]
-pub(crate) fn polls_a_leaf() -> bool {
-    HERE.with(|here| {
-        let left = here.left.get().wrapping_sub(1);
-        here.left.set(left);
-        left == 0
-    })
-}
-
-/// The same for what looks at the news by itself.
-#[inline]
-pub(crate) fn counts_a_leaf() {
-    if polls_a_leaf() {
-        has_news();
-    }
-}
-
-/// Whether there is news. Else it was so many polls that it looks at the clock, so that the next leaf finds the end.
-#[cold]
-#[inline(never)]
-pub(crate) fn has_news() -> bool {
-    let news = HERE.with(|here| {
-        let news = here.news.get() != QUIET;
-        here.left.set(if news { 1 } else { POLLS });
-        news
-    });
-    if !news {
-        look_at_the_clock();
-    }
-    news
 }
 
 #[expect(unsafe_code, reason = "invariant 3")]

@@ -10,7 +10,8 @@ use syn::{
     parse_quote_spanned,
 };
 
-use super::carried::{borrows, take_mark, take_once};
+use super::carried::{take_mark, take_once};
+use super::shapes::borrows;
 use super::{Here, Rewriter, ctx};
 use crate::propagate::bodies::Binding;
 use crate::propagate::types;
