@@ -139,7 +139,7 @@ fn what_became_of_it(service: &Service) {
     assert!(handlers.contains("replace(\n    ctx: Ctx,\n    State(store)"), "{handlers}");
     assert!(handlers.contains("async fn count(ctx: Ctx, request: Request"), "{handlers}");
     assert!(handlers.contains("async fn keep(store: &Shared"), "{handlers}");
-    assert!(handlers.contains("store.load(0).in_current().await"), "{handlers}");
+    assert!(handlers.contains("store.load(0).with(&Ctx::current()).await"), "{handlers}");
     assert_eq!(lines(&handlers, "allow(detached_task").len(), 1, "{handlers}");
     let app = service.read("src/lib.rs");
     assert_eq!(lines(&app, "CtxLayer").len(), 1, "{app}");
