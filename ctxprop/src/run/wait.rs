@@ -27,6 +27,8 @@ use crate::run::current;
 pub(crate) struct Registration {
     ctx: Ctx,
     waker: Waker,
+    /// The address of what the waker that this one was cloned of can do.
+    vtable: usize,
     keys: Keys,
     timer: Mutex<Option<Timer>>,
 }
@@ -70,15 +72,24 @@ impl Registration {
         if !ctx.can_end() || !ctx.register(waker, &mut keys) {
             return None;
         }
-        let (ctx, waker) = (ctx.clone(), waker.clone());
-        Some(Arc::new(Registration { ctx, waker, keys, timer: Mutex::new(None) }))
+        let (ctx, vtable, waker) = (ctx.clone(), vtable(waker), waker.clone());
+        Some(Arc::new(Registration { ctx, waker, vtable, keys, timer: Mutex::new(None) }))
+    }
+
+    /// Whether `waker` is the one that it waits with. The clone of a waker may have its functions at another address, as that
+    /// of `block_on` of tokio has: it would else be registered anew at each poll. What both point at is the same, and lives as
+    /// long as the clone.
+    #[inline]
+    fn waits_with(&self, waker: &Waker) -> bool {
+        self.waker.data() == waker.data()
+            && (self.vtable == vtable(waker) || vtable(&self.waker) == vtable(waker))
     }
 
     /// Waits with another waker. False where the end has come.
     fn change(&mut self, waker: &Waker) -> bool {
         self.ctx.unregister(&mut self.keys);
         *self.timer.get_mut().unwrap_or_else(PoisonError::into_inner) = None;
-        self.waker = waker.clone();
+        (self.vtable, self.waker) = (vtable(waker), waker.clone());
         self.ctx.register(waker, &mut self.keys)
     }
 
@@ -123,10 +134,15 @@ pub(crate) fn has_ended(header: &Header, waiting: Option<&Arc<Registration>>) ->
             && header.expire_if_due())
 }
 
+#[inline]
+fn vtable(waker: &Waker) -> usize {
+    std::ptr::from_ref(waker.vtable()).addr()
+}
+
 /// Has what waits with another waker than `waker` wait with that.
 #[inline]
 pub(crate) fn keep_for(waiting: &mut Option<Arc<Registration>>, waker: &Waker) {
-    if waiting.as_ref().is_some_and(|waiting| !waiting.waker.will_wake(waker)) {
+    if waiting.as_ref().is_some_and(|waiting| !waiting.waits_with(waker)) {
         change_waker(waiting, waker);
     }
 }
