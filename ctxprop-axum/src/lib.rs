@@ -159,6 +159,9 @@ pub use ctxprop_server::Call;
 pub use extract::{Baggage, BaggageRejection};
 pub use failure::Failure;
 pub use future::CtxFuture;
+/// The name that [`handler`] has in the design.
+#[doc(hidden)]
+pub use handler::handler as threaded;
 pub use handler::{CtxHandler, NeedsCtxFn, handler};
 pub use layer::CtxLayer;
 pub use serve::{Drained, Serve, Straggler, serve};
