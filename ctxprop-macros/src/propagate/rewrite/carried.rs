@@ -8,8 +8,8 @@
 //! # Invariants
 //! 1. What compiles as a plain `async fn` compiles: the method is not called where the type of its receiver may be told by
 //!    what comes later.
-//! 2. A closure without `move` borrows no context unless it stays in the function: it is used in what is awaited, or
-//!    borrows something already.
+//! 2. A closure without `move` borrows no context unless it stays in the function: it is used in what is awaited, and not
+//!    handed to who knows what, or borrows something already. Where the name of the context is assigned, it borrows none.
 
 use proc_macro2::{Ident, Span};
 use quote::{ToTokens, quote_spanned};
@@ -22,7 +22,7 @@ use syn::{
 };
 
 use super::combinators::{self, Known, Takes};
-use super::names::root;
+use super::names::{gives_a_context, root};
 use super::{Kind, Rewriter, ctx};
 use crate::propagate::macros::Said;
 
@@ -208,9 +208,9 @@ impl Rewriter<'_> {
     /// What is a future, if anything.
     fn mark_future(&self, expr: &mut Expr, position: Position) {
         match expr {
-            Expr::Call(call) => match constructor(call) {
-                Some(args) => args.iter_mut().for_each(|arg| self.mark_future(arg, position)),
-                None => mark_call(call, position),
+            Expr::Call(call) => match is_constructor(call) {
+                true => call.args.iter_mut().for_each(|arg| self.mark_future(arg, position)),
+                false => mark_call(call, position),
             },
             Expr::MethodCall(call) => {
                 let name = call.method.to_string();
@@ -243,7 +243,9 @@ impl Rewriter<'_> {
                     return;
                 }
                 // a method of it is called, so its type is known
-                self.mark_futures(&mut call.receiver, position, true);
+                if !call.args.iter().any(gives_a_context) {
+                    self.mark_futures(&mut call.receiver, position, true);
+                }
                 for arg in &mut call.args {
                     match name.as_str() {
                         // what the closure gives is the item
@@ -358,14 +360,14 @@ fn note(attrs: &mut Vec<Attribute>) {
     }
 }
 
-/// The arguments, where it is one of a type that is a future if its content is.
-fn constructor(call: &mut ExprCall) -> Option<&mut Punctuated<Expr, Token![,]>> {
-    let Expr::Path(func) = &*call.func else { return None };
-    let name = &func.path.segments.last()?.ident;
-    ["Some", "Left", "Right"].iter().any(|known| name == known).then_some(&mut call.args)
+/// Whether it is one of a type that is a future if its content is.
+pub(super) fn is_constructor(call: &ExprCall) -> bool {
+    let Expr::Path(func) = &*call.func else { return false };
+    let last = func.path.segments.last();
+    last.is_some_and(|last| ["Some", "Left", "Right"].iter().any(|known| last.ident == known))
 }
 
-fn is_source(call: &ExprCall) -> bool {
+pub(super) fn is_source(call: &ExprCall) -> bool {
     let Expr::Path(func) = &*call.func else { return false };
     let name = func.path.segments.last().map(|last| last.ident.to_string());
     name.is_some_and(|name| {
