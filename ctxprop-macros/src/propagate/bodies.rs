@@ -118,8 +118,11 @@ pub(crate) fn takes_all(pat: &Pat) -> bool {
         Pat::Paren(pat) => takes_all(&pat.pat),
         Pat::Tuple(pat) => pat.elems.iter().all(takes_all),
         Pat::TupleStruct(pat) => pat.elems.iter().all(takes_all),
+        // Several drop in the order of their declaration, which may be another, where nobody takes them.
         Pat::Struct(pat) => {
-            pat.rest.is_none() && pat.fields.iter().all(|field| takes_all(&field.pat))
+            pat.rest.is_none()
+                && pat.fields.len() < 2
+                && pat.fields.iter().all(|field| takes_all(&field.pat))
         }
         _ => false,
     }

@@ -39,6 +39,7 @@ pub(crate) fn implementation(item: &mut ItemImpl, args: &Args, errors: &mut Erro
             implements: item.trait_.is_some(),
             generics: item.generics.clone(),
             is_boxed_below,
+            is_read_below: !neighbours::are_inert(&item.attrs),
             ..Place::default()
         };
         if let Some(tokens) = one(function, &own, args, errors) {
@@ -68,6 +69,7 @@ pub(crate) fn interface(item: &mut ItemTrait, args: &Args, errors: &mut Errors) 
             implements: false,
             generics: item.generics.clone(),
             is_boxed_below: false,
+            is_read_below: false,
             supertraits: Some(item.supertraits.clone()),
             siblings: siblings.clone(),
         };

@@ -105,8 +105,8 @@ impl Writer<'_> {
     fn given(&self, mut function: Function, context: &Context) -> TokenStream {
         let of_a_trait = self.model.args.boxed.is_some() || function.is_of_a_trait();
         // One coroutine in place of two.
-        let is_the_scope =
-            !of_a_trait && !function.place.implements && neighbours::are_inert(&function.attrs);
+        let is_read = function.place.is_read_below || !neighbours::are_inert(&function.attrs);
+        let is_the_scope = !of_a_trait && !function.place.implements && !is_read;
         if of_a_trait || is_the_scope {
             let future = self.future(&mut function, of_a_trait);
             function.sig.asyncness = None;
@@ -115,6 +115,9 @@ impl Writer<'_> {
                 // An `async fn` is none; a box is not known as the future that it holds.
                 function.attrs.push(parse_quote!(#[allow(clippy::must_use_candidate)]));
             }
+        }
+        if is_the_scope {
+            allow_as_of_an_async_fn(&mut function);
         }
         self.allow_a_future(&mut function);
         let holds_self = function.holds_self();
@@ -205,14 +208,7 @@ impl Writer<'_> {
         self.allow_a_future(&mut function);
         function.sig.asyncness = None;
         function.sig.output = returns(quote_spanned!(site=> #private::NeedsCtx<#future>));
-        if OF_STD.iter().any(|name| function.sig.ident == name) {
-            // Of an `async fn` clippy knows that it is not the method of that trait.
-            function.attrs.push(parse_quote!(#[allow(clippy::should_implement_trait)]));
-        }
-        if function.attrs.iter().any(|attr| attr.path().is_ident("must_use")) {
-            // As on an `async fn`.
-            function.attrs.push(parse_quote!(#[allow(clippy::double_must_use)]));
-        }
+        allow_as_of_an_async_fn(&mut function);
         let holds_self = function.holds_self();
         let Some(body) = function.body.take() else {
             return function.into_token_stream();
@@ -367,6 +363,17 @@ impl Writer<'_> {
         let open = span.map(|span| span.open(&function.sig.ident, &self.model.private));
         let stmts = &body.stmts;
         (quote_spanned!(site=> #returned #open #prelude), quote!(#(#stmts)*))
+    }
+}
+
+/// What clippy does not say of an `async fn`.
+fn allow_as_of_an_async_fn(function: &mut Function) {
+    if OF_STD.iter().any(|name| function.sig.ident == name) {
+        // It knows that it is not the method of that trait.
+        function.attrs.push(parse_quote!(#[allow(clippy::should_implement_trait)]));
+    }
+    if function.attrs.iter().any(|attr| attr.path().is_ident("must_use")) {
+        function.attrs.push(parse_quote!(#[allow(clippy::double_must_use)]));
     }
 }
 

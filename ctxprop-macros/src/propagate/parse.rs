@@ -39,6 +39,8 @@ pub(crate) struct Place {
     pub(crate) generics: Generics,
     /// Whether `#[async_trait]` stands on the `impl` block around it, below, and boxes its future.
     pub(crate) is_boxed_below: bool,
+    /// Whether another attribute on the `impl` block around it, below, may want to see an `async fn`.
+    pub(crate) is_read_below: bool,
     /// What the trait around it, if one is, demands of its types.
     pub(crate) supertraits: Option<Punctuated<TypeParamBound, Token![+]>>,
     /// The methods of that trait that need a context.
@@ -52,6 +54,7 @@ impl Default for Place {
             implements: false,
             generics: Generics::default(),
             is_boxed_below: false,
+            is_read_below: false,
             supertraits: None,
             siblings: Vec::new(),
         }

@@ -85,6 +85,8 @@ pub(crate) struct Frame {
     pub(crate) carries: bool,
     /// Whether the name of the context is bound anew here: `propagated_ctx` is then what the name means (`name.rs`).
     pub(crate) renames: bool,
+    /// Whether that is by an assignment: no closure can then borrow it across one.
+    pub(crate) assigns: bool,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -238,7 +240,7 @@ impl VisitMut for Rewriter<'_> {
                     _ => false,
                 };
                 let looks = self.rules.look(other, used);
-                visit_mut::visit_expr_mut(self, other);
+                self.visit_parts(other);
                 shown::parenthesize(other);
                 let checked = self.rules.check(other, &looks, used);
                 self.rename_assigned(other);

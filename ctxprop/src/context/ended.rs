@@ -14,6 +14,8 @@
 //!    the clock of another runtime may not be so far.
 //! 4. Whoever waits for a context is registered with each of its enders, and so is told by the one that ends first. One
 //!    that inherits an end has nobody to tell of it.
+//! 5. An end is counted after it is recorded, so between the two a leaf below may not see it. Whoever is told of one that is
+//!    inherited counts it too: leaves that begin after that see it.
 
 use std::iter;
 use std::task::Waker;
@@ -60,10 +62,11 @@ impl Header {
         false
     }
 
-    /// Whether it has ended. Looks at the clock too.
+    /// Whether it has ended. Looks at the clock too. Who is told so finds that leaves know it as well (invariant 5).
     #[inline]
     pub(super) fn is_done(&self) -> bool {
-        self.ended() || (self.deadline.is_some() && self.expire_if_due())
+        (self.ended() && self.settle().is_some())
+            || (self.deadline.is_some() && self.expire_if_due())
     }
 
     /// Whether the deadline has passed, looking at the clock; if so, the end is recorded by now.
@@ -127,6 +130,8 @@ impl Header {
             let own = ender.deadline.filter(|deadline| moment.is_after(*deadline));
             moment = ender.end.set(own.map_or(moment, Moment::of_deadline).inherited());
         }
+        // Invariant 5.
+        count_end();
         Some(moment)
     }
 

@@ -19,6 +19,7 @@ mod boxed;
 mod buffered;
 mod caches;
 mod concurrent;
+mod escapes;
 mod join_all;
 mod local_key;
 mod once_cell;

@@ -49,6 +49,20 @@ impl Drop for Told {
     }
 }
 
+struct Both {
+    declared_first: Told,
+    declared_last: Told,
+}
+
+impl Log {
+    fn both(&self) -> Both {
+        Both {
+            declared_first: self.told("declared first"),
+            declared_last: self.told("declared last"),
+        }
+    }
+}
+
 /// The same function in each form. `one` and `two` are used, all others not.
 macro_rules! forms {
     ($($(#[$attr:meta])* $name:ident($($ctx:ident: $ty:ty)?);)*) => {$(
@@ -60,11 +74,13 @@ macro_rules! forms {
             $($ctx: $ty,)?
             _: Told,
             (two, _): (Told, Told),
+            Both { declared_last, declared_first }: Both,
             ref by_ref: Told,
             _unused: Told,
         ) -> usize {
             $(let _ = &$ctx;)?
             let _local = log.told("local");
+            let _ = (&declared_first, &declared_last);
             tokio::task::yield_now().await;
             let kept = log.told("temporary").waits().await + by_ref.1.len();
             drop(one);
@@ -116,6 +132,7 @@ macro_rules! call {
             $($ctx,)?
             $log.told("wild"),
             $log.pair(),
+            $log.both(),
             $log.told("by_ref"),
             $log.told("unused"),
         )

@@ -8,8 +8,8 @@
 //! # Invariants
 //! 1. What compiles as a plain `async fn` compiles: the method is not called where the type of its receiver may be told by
 //!    what comes later.
-//! 2. A closure without `move` borrows no context unless it stays in the function: it is used in what is awaited, or
-//!    borrows something already.
+//! 2. A closure without `move` borrows no context unless it stays in the function: it is used in what is awaited, and not
+//!    handed to who knows what, or borrows something already. Where the name of the context is assigned, it borrows none.
 
 use proc_macro2::{Ident, Span};
 use quote::{ToTokens, quote_spanned};
@@ -18,7 +18,8 @@ use syn::punctuated::Punctuated;
 use syn::{Attribute, Expr, ExprCall, ExprMethodCall, Local, Pat, ReturnType, Token, parse_quote};
 
 use super::combinators::{self, Known, Takes};
-use super::shapes::{borrows, constructor, each_tail, is_self, is_source};
+use super::names::gives_a_context;
+use super::shapes::{borrows, each_tail, is_constructor, is_self, is_source};
 use super::{Kind, Rewriter, ctx};
 use crate::propagate::macros::Said;
 
@@ -204,9 +205,9 @@ impl Rewriter<'_> {
     /// What is a future, if anything.
     fn mark_future(&self, expr: &mut Expr, position: Position) {
         match expr {
-            Expr::Call(call) => match constructor(call) {
-                Some(args) => args.iter_mut().for_each(|arg| self.mark_future(arg, position)),
-                None => mark_call(call, position),
+            Expr::Call(call) => match is_constructor(call) {
+                true => call.args.iter_mut().for_each(|arg| self.mark_future(arg, position)),
+                false => mark_call(call, position),
             },
             Expr::MethodCall(call) => {
                 let name = call.method.to_string();
@@ -239,7 +240,9 @@ impl Rewriter<'_> {
                     return;
                 }
                 // a method of it is called, so its type is known
-                self.mark_futures(&mut call.receiver, position, true);
+                if !call.args.iter().any(gives_a_context) {
+                    self.mark_futures(&mut call.receiver, position, true);
+                }
                 for arg in &mut call.args {
                     match name.as_str() {
                         // what the closure gives is the item

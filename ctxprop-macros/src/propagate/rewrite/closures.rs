@@ -4,7 +4,7 @@ use proc_macro2::{Delimiter, Group, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
-use syn::visit_mut::VisitMut;
+use syn::visit_mut::{self, VisitMut};
 use syn::{
     Block, Expr, ExprAsync, ExprClosure, ReturnType, StmtMacro, Type, parse_quote,
     parse_quote_spanned,
@@ -26,7 +26,9 @@ impl Rewriter<'_> {
         self.changes += usize::from(marked || once);
         let outer = self.here;
         let may_borrow = (!outer.in_closure || outer.may_borrow)
-            && (marked || once || closure.capture.is_some() || borrows(closure));
+            && (once
+                || closure.capture.is_some()
+                || !self.frame.assigns && (marked || borrows(closure)));
         self.here = Here { in_closure: true, may_borrow, stays: false, once };
         closure.inputs.iter_mut().for_each(|pat| self.visit_pat_mut(pat));
         if closure.asyncness.is_some() {
@@ -46,6 +48,27 @@ impl Rewriter<'_> {
             let #ctx = #private::Clone::clone(&#ctx);
             #closure
         }})
+    }
+
+    /// Visits what is inside of an expression. A closure that is handed to who knows what need not stay in the function, also
+    /// where that is awaited: it may ask for `'static`.
+    pub(super) fn visit_parts(&mut self, expr: &mut Expr) {
+        if !self.here.stays || !self.handed_on.hands_away(expr) {
+            return visit_mut::visit_expr_mut(self, expr);
+        }
+        match expr {
+            Expr::MethodCall(call) => {
+                self.visit_expr_mut(&mut call.receiver);
+                self.here.stays = false;
+                call.args.iter_mut().for_each(|arg| self.visit_expr_mut(arg));
+                self.here.stays = true;
+            }
+            other => {
+                self.here.stays = false;
+                visit_mut::visit_expr_mut(self, other);
+                self.here.stays = true;
+            }
+        }
     }
 
     /// The body of an async closure becomes a scope inside it. It borrows what the closure captured, so that it can

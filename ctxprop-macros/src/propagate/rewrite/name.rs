@@ -14,6 +14,7 @@ use super::{Rewriter, ctx};
 struct Binds<'a> {
     name: &'a Ident,
     found: Option<Ident>,
+    assigned: bool,
 }
 
 impl<'a> Visit<'a> for Binds<'_> {
@@ -29,6 +30,7 @@ impl<'a> Visit<'a> for Binds<'_> {
             && path.path.is_ident(self.name)
         {
             self.found = path.path.get_ident().cloned();
+            self.assigned = true;
         }
         visit::visit_expr_assign(self, assign);
     }
@@ -43,9 +45,10 @@ impl Rewriter<'_> {
     /// Notes whether the frame that begins with `body` binds the name anew.
     pub(super) fn look_for_names(&mut self, body: &Block) {
         let Some(name) = self.name.clone() else { return };
-        let mut binds = Binds { name: &name, found: None };
+        let mut binds = Binds { name: &name, found: None, assigned: false };
         binds.visit_block(body);
         self.frame.renames = binds.found.is_some();
+        self.frame.assigns = binds.assigned;
         self.frame.uses_ctx |= self.frame.renames;
     }
 
@@ -57,7 +60,7 @@ impl Rewriter<'_> {
 
     fn named_by_visit(&self, visit: impl FnOnce(&mut Binds<'_>)) -> Option<Ident> {
         let name = self.name.as_ref().filter(|_| self.frame.renames && !self.here.in_closure)?;
-        let mut binds = Binds { name, found: None };
+        let mut binds = Binds { name, found: None, assigned: false };
         visit(&mut binds);
         binds.found
     }

@@ -5,13 +5,21 @@ use std::collections::HashSet;
 use proc_macro2::{Ident, TokenStream, TokenTree};
 use syn::visit::{self, Visit};
 use syn::{
-    Block, Expr, ExprAwait, ExprCall, ExprMethodCall, Item, Local, Macro, Pat, PathArguments, Type,
+    Block, Expr, ExprAwait, ExprCall, ExprMethodCall, ExprPath, ExprReference, Item, Local, Macro,
+    Pat, PathArguments, Type,
 };
 
 use super::combinators::{self, Takes};
+use super::shapes::{is_constructor, is_source};
 
 /// Collections whose content is awaited.
 const CONTAINERS: &[&str] = &["FuturesUnordered", "FuturesOrdered", "JoinSet"];
+
+/// Methods that put something into them.
+const PUTS: &[&str] = &["push", "push_back", "push_front", "spawn", "extend"];
+
+/// Methods that give a call its context.
+const GIVES: &[&str] = &["with", "in_current"];
 
 #[derive(Default)]
 pub(crate) struct HandedOn {
@@ -19,25 +27,39 @@ pub(crate) struct HandedOn {
     containers: HashSet<String>,
     /// Those of what is used up in the function: it is in an `.await`, or pinned.
     staying: HashSet<String>,
+    /// Those of what may leave the function too: it is seen outside of any `.await`, by its value.
+    leaving: HashSet<String>,
+    /// Those of calls that are given a context by hand.
+    given: HashSet<String>,
     /// Whether the code at hand is before an `.await`.
     in_await: bool,
+    /// The name that is bound anew to what it held, as in `let s = Box::pin(s);`.
+    rebound: Option<Ident>,
 }
 
 impl HandedOn {
     pub(super) fn of(body: &Block) -> HandedOn {
         let mut found = HandedOn::default();
         found.visit_block(body);
+        // What is put into a collection is known once that is.
+        if !found.awaited.is_empty() {
+            found.visit_block(body);
+        }
         found
     }
 
     /// Whether what is bound to that name is awaited by something else.
     pub(super) fn is_awaited(&self, name: &Ident) -> bool {
-        !self.awaited.is_empty() && self.awaited.contains(&name.to_string())
+        let name = || name.to_string();
+        !self.awaited.is_empty() && self.awaited.contains(&name()) && !self.given.contains(&name())
     }
 
     /// Whether what is bound to that name stays in the function.
     pub(super) fn stays(&self, name: &Ident) -> bool {
-        !self.staying.is_empty() && self.staying.contains(&name.to_string())
+        let name = || name.to_string();
+        !self.staying.is_empty()
+            && self.staying.contains(&name())
+            && !self.leaving.contains(&name())
     }
 
     fn insert(&mut self, name: &Ident) {
@@ -57,6 +79,31 @@ impl HandedOn {
         self.containers.contains(&name) || self.awaited.contains(&name) && call.method != "spawn"
     }
 
+    /// Whether what is handed to `expr`, a call, may leave the function: nobody knows what it does with it.
+    pub(super) fn hands_away(&self, expr: &Expr) -> bool {
+        match expr {
+            Expr::Call(call) => {
+                combinators::function(call).is_none() && !is_constructor(call) && !is_source(call)
+            }
+            Expr::MethodCall(call) => {
+                let name = call.method.to_string();
+                combinators::method(call, true).is_none()
+                    && !combinators::ITERATORS.contains(&name.as_str())
+                    && !combinators::is_adaptor(&name, true)
+                    && !self.is_container(call)
+            }
+            _ => false,
+        }
+    }
+
+    /// Visits what is handed to a call, which may keep it where nobody knows the call.
+    fn visit_arguments<'a>(&mut self, away: bool, args: impl Iterator<Item = &'a Expr>) {
+        let outer = self.in_await;
+        self.in_await &= !away;
+        args.for_each(|arg| self.visit_expr(arg));
+        self.in_await = outer;
+    }
+
     fn note(&mut self, expr: &Expr) {
         match expr {
             Expr::Path(path) => {
@@ -70,9 +117,9 @@ impl HandedOn {
             // `futures.into_iter()`, `f.boxed()`
             Expr::MethodCall(call) => {
                 let name = call.method.to_string();
-                if combinators::ITERATORS.contains(&name.as_str())
-                    || combinators::is_adaptor(&name, true)
-                {
+                let of_a_future = combinators::ITERATORS.contains(&name.as_str())
+                    || combinators::is_adaptor(&name, true);
+                if of_a_future && !call.args.iter().any(gives_a_context) {
                     self.note(&call.receiver);
                 }
                 if name == "map" {
@@ -105,11 +152,27 @@ impl HandedOn {
 }
 
 impl<'a> Visit<'a> for HandedOn {
+    fn visit_expr(&mut self, expr: &'a Expr) {
+        match expr {
+            Expr::Call(call) => {
+                self.visit_expr_call(call);
+                self.visit_arguments(self.hands_away(expr), call.args.iter());
+            }
+            Expr::MethodCall(call) => {
+                self.visit_expr_method_call(call);
+                self.visit_arguments(self.hands_away(expr), call.args.iter());
+            }
+            expr => visit::visit_expr(self, expr),
+        }
+    }
+
     fn visit_expr_call(&mut self, call: &'a ExprCall) {
         if let Some(known) = combinators::function(call) {
             self.arguments(known.takes, call.args.iter());
         }
-        visit::visit_expr_call(self, call);
+        if !matches!(*call.func, Expr::Path(_)) {
+            self.visit_expr(&call.func);
+        }
     }
 
     fn visit_expr_method_call(&mut self, call: &'a ExprMethodCall) {
@@ -120,8 +183,38 @@ impl<'a> Visit<'a> for HandedOn {
             || combinators::BUFFERS.contains(&name.as_str())
         {
             self.note(&call.receiver);
+        } else if PUTS.contains(&name.as_str()) && self.is_container(call) {
+            call.args.iter().for_each(|arg| self.note(arg));
         }
-        visit::visit_expr_method_call(self, call);
+        if let Expr::Path(path) = &*call.receiver
+            && let Some(receiver) = path.path.get_ident()
+        {
+            if GIVES.contains(&name.as_str()) {
+                self.given.insert(receiver.to_string());
+            }
+            // What is asked something stays where it is.
+            if !combinators::is_adaptor(&name, true)
+                && !combinators::ITERATORS.contains(&name.as_str())
+            {
+                return;
+            }
+        }
+        self.visit_expr(&call.receiver);
+    }
+
+    fn visit_expr_path(&mut self, path: &'a ExprPath) {
+        if let Some(name) = path.path.get_ident()
+            && !self.in_await
+            && self.rebound.as_ref() != Some(name)
+        {
+            self.leaving.insert(name.to_string());
+        }
+    }
+
+    fn visit_expr_reference(&mut self, reference: &'a ExprReference) {
+        if !matches!(*reference.expr, Expr::Path(_)) {
+            visit::visit_expr_reference(self, reference);
+        }
     }
 
     fn visit_expr_await(&mut self, awaited: &'a ExprAwait) {
@@ -175,12 +268,32 @@ impl<'a> Visit<'a> for HandedOn {
                 self.containers.insert(name.ident.to_string());
                 self.awaited.insert(name.ident.to_string());
             }
+            let outer = self.rebound.replace(name.ident.clone());
+            visit::visit_local(self, local);
+            self.rebound = outer;
+            return;
         }
         visit::visit_local(self, local);
     }
 
     /// Another function's.
     fn visit_item(&mut self, _: &'a Item) {}
+}
+
+/// Whether `closure` is one that gives a context to the calls that it is given: `|call| call.with(&ctx)`.
+pub(super) fn gives_a_context(closure: &Expr) -> bool {
+    struct Gives(bool);
+    impl<'a> Visit<'a> for Gives {
+        fn visit_expr_method_call(&mut self, call: &'a ExprMethodCall) {
+            self.0 |= GIVES.iter().any(|name| call.method == name)
+                && matches!(*call.receiver, Expr::Path(_));
+            visit::visit_expr_method_call(self, call);
+        }
+    }
+    let Expr::Closure(closure) = closure else { return false };
+    let mut gives = Gives(false);
+    gives.visit_expr(&closure.body);
+    gives.0
 }
 
 fn is_one(path: &syn::Path) -> bool {

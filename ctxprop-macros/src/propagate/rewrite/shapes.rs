@@ -1,16 +1,15 @@
 //! What an expression is, as far as its shape tells: for `carried.rs`.
 
-use syn::punctuated::Punctuated;
 use syn::visit::{self, Visit};
-use syn::{Block, Expr, ExprCall, ExprClosure, ExprReference, Member, Stmt, Token};
+use syn::{Block, Expr, ExprCall, ExprClosure, ExprReference, Member, Stmt};
 
 use super::names::root;
 
-/// The arguments, where it is one of a type that is a future if its content is.
-pub(super) fn constructor(call: &mut ExprCall) -> Option<&mut Punctuated<Expr, Token![,]>> {
-    let Expr::Path(func) = &*call.func else { return None };
-    let name = &func.path.segments.last()?.ident;
-    ["Some", "Left", "Right"].iter().any(|known| name == known).then_some(&mut call.args)
+/// Whether it is one of a type that is a future if its content is.
+pub(super) fn is_constructor(call: &ExprCall) -> bool {
+    let Expr::Path(func) = &*call.func else { return false };
+    let last = func.path.segments.last();
+    last.is_some_and(|last| ["Some", "Left", "Right"].iter().any(|known| last.ident == known))
 }
 
 /// Whether it makes a stream or an iterator of what it is given.
