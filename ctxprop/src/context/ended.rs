@@ -42,6 +42,12 @@ impl Header {
         self.nearest_ender().is_some_and(Header::ender_ended)
     }
 
+    /// Records its own end, as a `cancel` on another thread does before it counts it.
+    #[cfg(test)]
+    pub(crate) fn end_uncounted(&self) {
+        self.end.set(Moment::of_deadline(Instant::now()));
+    }
+
     /// The word of the nearest end that counts here.
     #[inline]
     pub(crate) fn nearest_end(&self) -> &Word {

@@ -3,10 +3,6 @@
 use std::sync::Arc;
 use std::thread;
 
-use tokio::time::Instant;
-
-use crate::end::record::Moment;
-use crate::run::current;
 use crate::{Background, Ctx};
 
 /// Runs `f` in a thread whose stack holds some hundred frames, no more.
@@ -59,20 +55,4 @@ fn a_deep_child_inherits_through_all_that_are_above() {
     canceller.cancel_with(crate::Cause::Shutdown);
     assert_eq!(all[3_000].cause(), Some(crate::Cause::Shutdown));
     assert!(all.iter().all(|ctx| ctx.node().header.end.is_set()), "each has it by now");
-}
-
-/// As between the two steps of a `cancel` on another thread: the end is recorded, and not counted yet.
-#[test]
-fn leaves_see_an_end_that_somebody_was_told_of() {
-    let asks: [fn(&Ctx) -> bool; 2] = [Ctx::is_done, |ctx| ctx.cause().is_some()];
-    for asks in asks {
-        let top = Ctx::background().with_cancel().0;
-        let middle = top.with_cancel().0;
-        let low = middle.with_cancel().0;
-        low.sync_scope(|| {
-            assert!(!current::ended());
-            top.node().header.end.set(Moment::of_deadline(Instant::now()));
-            assert!(asks(&middle) && current::ended());
-        });
-    }
 }

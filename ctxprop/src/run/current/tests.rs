@@ -59,3 +59,19 @@ fn what_is_current_may_be_the_last_handle() {
     drop(ctx);
     kept.sync_scope(|| assert!(is_set() && !has_news()));
 }
+
+/// As between the two steps of a `cancel` on another thread: the end is recorded, and not counted yet.
+#[test]
+fn leaves_see_an_end_that_somebody_was_told_of() {
+    let asks: [fn(&Ctx) -> bool; 2] = [Ctx::is_done, |ctx| ctx.cause().is_some()];
+    for asks in asks {
+        let top = Ctx::background().with_cancel().0;
+        let middle = top.with_cancel().0;
+        let low = middle.with_cancel().0;
+        low.sync_scope(|| {
+            assert!(!ended());
+            top.header().end_uncounted();
+            assert!(asks(&middle) && ended());
+        });
+    }
+}
