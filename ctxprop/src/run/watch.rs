@@ -3,7 +3,7 @@
 //! # Invariants
 //! 1. Without the feature `observe` all of it is nothing: no byte, and no instruction once it is optimised.
 //! 2. With it, but no observer, it is a relaxed load where something is made, polled and dropped, and three words that are
-//!    kept: some 50 instructions for a leaf that is ready (`benches/src/bin/live-cost.rs`).
+//!    kept: some 43 instructions for a leaf that is ready (`benches/src/bin/live-cost.rs`).
 //! 3. What was made before an observer was installed is told at its next poll. What was never told is not told to be gone.
 
 #[cfg(feature = "observe")]
