@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 use std::panic::Location;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ctxprop::observe::{self, CtxId, Event, Id, Kind, Observer, Outcome};
@@ -53,6 +53,12 @@ impl Observer for Log {
     }
 }
 
+/// Whether anybody observes is asked of the process, so a test beside this one would be told for.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn observed<R>(f: impl FnOnce() -> R) -> Vec<String> {
     let log = Arc::new(Log::default());
     let here = observe::here(Arc::clone(&log) as _);
@@ -82,6 +88,7 @@ async fn named(ctx: Ctx) -> Result<(), Cancelled> {
 
 #[test]
 fn an_await_is_told_with_its_place_and_its_function() {
+    let _alone = alone();
     let told = observed(|| run(named(Ctx::background())).unwrap());
     let leaf = ["Leaf await of inner", "Leaf await of yield_now", "Pending", "Pending", "Pending"];
     let expected = [
@@ -104,6 +111,7 @@ async fn joins() -> Result<(), Cancelled> {
 
 #[test]
 fn the_parts_of_joins_are_told_at_their_own_places() {
+    let _alone = alone();
     let told = observed(|| run(joins().with(&Ctx::background())).unwrap());
     let made: Vec<_> = told.iter().filter(|told| told.contains(" of ")).collect();
     let inner = "Leaf await of yield_now";
@@ -148,6 +156,7 @@ async fn cannot_say() {
 
 #[test]
 fn scopes_tasks_and_shields_are_told_by_their_kinds() {
+    let _alone = alone();
     let told = observed(|| run(everything().with(&Ctx::background())).unwrap());
     for expected in [
         "Await await of yield_now",
@@ -209,6 +218,7 @@ impl Observer for Ends {
 
 #[test]
 fn an_observer_may_end_the_context_before_an_await_and_during_it() {
+    let _alone = alone();
     let all = [(true, vec![Outcome::Refused]), (false, vec![Outcome::Pending, Outcome::GivenUp])];
     for (before, expected) in all {
         let (ctx, canceller) = Ctx::background().with_cancel();
@@ -224,6 +234,7 @@ fn an_observer_may_end_the_context_before_an_await_and_during_it() {
 
 #[test]
 fn contexts_are_told_until_their_last_handle_is_gone() {
+    let _alone = alone();
     let told = observed(|| {
         let root = Ctx::background();
         let (child, canceller) = root.with_cancel();
@@ -242,6 +253,7 @@ fn contexts_are_told_until_their_last_handle_is_gone() {
 
 #[test]
 fn nobody_is_told_of_what_was_made_before_unless_it_is_polled() {
+    let _alone = alone();
     let ctx = Ctx::background();
     let (mut early, unpolled) = (Box::pin(waits().with(&ctx)), waits().with(&ctx));
     let told = observed(|| {
@@ -276,6 +288,7 @@ impl Observer for Requests {
 
 #[test]
 fn a_request_is_told_by_name() {
+    let _alone = alone();
     let ctx = Ctx::background();
     let log = Arc::new(Requests::default());
     let here = observe::here(Arc::clone(&log) as _);
@@ -286,6 +299,7 @@ fn a_request_is_told_by_name() {
 
 #[test]
 fn who_ended_a_context_is_told_by_the_line_that_did_or_that_set_the_deadline() {
+    let _alone = alone();
     let (ctx, canceller) = Ctx::background().with_cancel();
     let child = ctx.with_value(7).with_cancel().0;
     assert!(observe::end(&child).is_none() && !observe::has_ended(&child));
