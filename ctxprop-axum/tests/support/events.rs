@@ -4,11 +4,12 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Once};
 
 use tokio::sync::Notify;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
+use tracing::subscriber::Interest;
 use tracing::{Event, Level, Metadata, Subscriber};
 
 /// An event or a span.
@@ -38,6 +39,7 @@ pub(crate) struct Events {
 impl Events {
     /// Listens to this thread from here on.
     pub(crate) fn listen() -> (Events, tracing::subscriber::DefaultGuard) {
+        Nobody::listens();
         let events = Events::default();
         let guard = tracing::subscriber::set_default(events.clone());
         (events, guard)
@@ -66,6 +68,39 @@ impl Events {
     pub(crate) fn spans(&self) -> Vec<Told> {
         self.spans.lock().expect("no panic").values().cloned().collect()
     }
+}
+
+/// The subscriber of all threads, which takes nothing. Without it `tracing` asks only the thread that first comes to an event
+/// whether it is of interest, as long as one test listens: if that is the thread of another test, nobody ever hears of it.
+struct Nobody;
+
+impl Nobody {
+    fn listens() {
+        static ONCE: Once = Once::new();
+        ONCE.call_once(|| {
+            tracing::subscriber::set_global_default(Nobody).expect("no test sets another");
+        });
+    }
+}
+
+impl Subscriber for Nobody {
+    fn register_callsite(&self, _: &'static Metadata<'static>) -> Interest {
+        Interest::sometimes()
+    }
+
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        false
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+    fn event(&self, _: &Event<'_>) {}
+    fn enter(&self, _: &Id) {}
+    fn exit(&self, _: &Id) {}
 }
 
 struct Fields<'a>(&'a mut Told);
