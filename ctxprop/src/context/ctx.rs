@@ -308,8 +308,7 @@ mod tests {
         use crate::{BaggageMap, SpanContext};
 
         assert_eq!(size_of::<Ctx>(), 16, "two words");
-        assert_eq!(size_of::<Node<()>>(), 120);
-        // Eight of them for the byte that says whether the baggage was checked, which most never need to be.
-        assert_eq!(size_of::<Node<(SpanContext, BaggageMap)>>(), 264);
+        assert_eq!(size_of::<Node<()>>(), 112);
+        assert_eq!(size_of::<Node<(SpanContext, BaggageMap)>>(), 256);
     }
 }

@@ -17,7 +17,7 @@ use crate::sync::{AtomicU32, Ordering};
 pub(crate) struct Header {
     pub(super) lineage: Lineage,
     /// Of a value, the number of its type.
-    pub(super) value_type: u64,
+    pub(super) value_type: u8,
     /// The earlier of its own and that of what ends it from above (3.1.1).
     pub(super) deadline: Option<Instant>,
     /// What was granted as that deadline was set, in nanoseconds.
@@ -99,12 +99,7 @@ impl Header {
     /// That of a child of `parent` with a part that has these marks. Inlined, since most of it depends on what is added, which is known where it is called.
     #[inline(always)]
     #[cfg_attr(feature = "observe", track_caller)]
-    pub(super) fn below(
-        parent: &Arc<Node>,
-        add: Additions,
-        part: Marks,
-        value_type: u64,
-    ) -> Header {
+    pub(super) fn below(parent: &Arc<Node>, add: Additions, part: Marks, value_type: u8) -> Header {
         let lineage = Lineage::below(parent, add.ends_with);
         let above = lineage.ender();
         let (outer, outer_budget) = above.map_or((None, 0), |above| (above.deadline, above.budget));

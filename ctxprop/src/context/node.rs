@@ -65,7 +65,7 @@ impl Node {
     #[inline]
     pub(super) fn find_value<T>(
         &self,
-        value_type: u64,
+        value_type: u8,
         f: impl Fn(&dyn Part) -> Option<&T>,
     ) -> Option<&T> {
         let mut next = self.nearest_value();
@@ -154,7 +154,7 @@ impl<P: Part> Node<P> {
         parent: &Arc<Node>,
         add: Additions,
         part: P,
-        value_type: u64,
+        value_type: u8,
     ) -> Arc<Node<P>> {
         let marks = Marks::default()
             .and(Marks::SPAN, part.span().is_some())

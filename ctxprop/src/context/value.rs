@@ -10,9 +10,10 @@ use super::header::Additions;
 use super::node::Node;
 use super::part::Value;
 
-/// A number for the type `T`, which only helps to pass others by: two types may have the same.
+/// A number for the type `T`, which only helps to pass others by: one in 256 has the same. More would make each context a
+/// word larger.
 #[inline]
-fn number<T: 'static>() -> u64 {
+fn number<T: 'static>() -> u8 {
     /// What is hashed is a hash already.
     struct Same(u64);
 
@@ -35,7 +36,8 @@ fn number<T: 'static>() -> u64 {
 
     let mut hasher = Same(0);
     TypeId::of::<T>().hash(&mut hasher);
-    hasher.finish()
+    let [number, ..] = hasher.finish().to_le_bytes();
+    number
 }
 
 impl Ctx {
