@@ -5,7 +5,8 @@
 //! 2. The context ends when the body has: at its end, at an error, or when it is dropped.
 //! 3. The body ends when the context has. What it has ready then may still leave, as far as that is little; what is
 //!    pending, or goes on, is cut, with an error. Where nobody polls it, a watcher does the same.
-//! 4. No lock is held while foreign code is dropped or woken, but the body's own in the poll in which it ends: nobody waits
+//! 4. The head of the response has left before the body is cut, also where the end came before the first poll.
+//! 5. No lock is held while foreign code is dropped or woken, but the body's own in the poll in which it ends: nobody waits
 //!    for that one but whoever polls.
 
 use std::fmt;
@@ -100,6 +101,13 @@ impl<B> CtxBody<B> {
         CtxBody { cell: None, place: None, fresh: None }
     }
 
+    /// Tells of a cut at the next poll. hyper first polls a body when it has written the head, and sends that when the body is
+    /// pending: at an error it would lose it, and the client would have no answer at all.
+    fn next_time<T>(cx: &mut Context<'_>) -> Poll<T> {
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
     /// What is over needs nobody to watch it.
     fn is_over(place: &mut Option<Place>, flow: &Flow<B>) {
         if let Some(place) = place.take() {
@@ -137,12 +145,16 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, BoxError>>> {
         let CtxBody { cell: place_of_cell, place, fresh } = self.get_mut();
-        *fresh = None;
+        let is_first = fresh.take().is_some();
         let Some(cell) = place_of_cell else { return Poll::Ready(None) };
         let mut state = cell.lock();
         // While it is polled it is over: a body that panics must not be polled again.
         let mut flow = match std::mem::replace(&mut *state, State::Over) {
             State::Flows(flow) => flow,
+            State::Cut(cancelled, exchange) if is_first => {
+                *state = State::Cut(cancelled, exchange);
+                return Self::next_time(cx);
+            }
             State::Cut(cancelled, _) => return Poll::Ready(Some(Err(cancelled.into()))),
             State::Over => return Poll::Ready(None),
         };
@@ -181,10 +193,17 @@ where
         }
         if !goes_on {
             let cancelled = this.request.cut();
+            if is_first {
+                *state = State::Cut(cancelled.clone(), None);
+            }
             drop(state);
             Self::is_over(place, &flow);
             drop(flow);
-            return Poll::Ready(Some(Err(cancelled.into())));
+            return if is_first {
+                Self::next_time(cx)
+            } else {
+                Poll::Ready(Some(Err(cancelled.into())))
+            };
         }
         let mut old = None;
         if polled.is_pending() && !this.waker.as_ref().is_some_and(|w| w.will_wake(cx.waker())) {

@@ -10,6 +10,9 @@ use std::io;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
+use axum::extract::Request;
+use axum::middleware::Next;
+use axum::response::Response;
 use axum::routing::get;
 use ctxprop::{Background, Cancelled, Cause, Ctx, propagate};
 use ctxprop_axum::CtxLayer;
@@ -60,6 +63,38 @@ async fn a_body_that_nobody_reads_ends_with_its_deadline() {
         tokio::task::yield_now().await;
     }
     drop(stalled);
+}
+
+/// A response with a body of which nothing comes, handed on by a layer outside once its context has ended.
+fn ends_before_its_body_begins() -> Router {
+    async fn nothing(ctx: Ctx) -> (axum::Extension<Ctx>, Body) {
+        (axum::Extension(ctx), Body::from_stream(stream::pending::<io::Result<Bytes>>()))
+    }
+    async fn late(request: Request, next: Next) -> Response {
+        let response = next.run(request).await;
+        let ctx = response.extensions().get::<Ctx>().cloned().expect("the handler's");
+        ctx.done().await;
+        response
+    }
+    let app = Router::new().route("/", get(nothing)).layer(CtxLayer::mesh());
+    app.layer(axum::middleware::from_fn(late))
+}
+
+/// hyper loses a head that it has not sent where the body is an error: the client would have no answer.
+#[tokio::test]
+async fn the_head_leaves_also_where_the_end_comes_before_the_body_is_polled() {
+    let address = serve(ends_before_its_body_begins()).await;
+    let mut answer = Vec::new();
+    let mut stream = ask(address, "20").await;
+    let _cut = stream.read_to_end(&mut answer).await;
+    assert!(answer.starts_with(b"HTTP/1.1 200 OK\r\n"), "{}", String::from_utf8_lossy(&answer));
+    assert!(!answer.ends_with(b"0\r\n\r\n"), "half a body must not look like a whole one");
+
+    let mut client = http2(address, 65_535).await;
+    let request = Request::get("http://x/").header("x-timeout-ms", "20").body(Body::empty());
+    let response = client.send_request(request.expect("a request")).await.expect("a head");
+    assert_eq!(response.status(), 200);
+    assert!(response.into_body().collect().await.is_err(), "it was cut");
 }
 
 /// Each reader stalls by itself: HTTP/1 connections, and streams of one HTTP/2 connection.
