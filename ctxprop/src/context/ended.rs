@@ -58,21 +58,31 @@ impl Header {
     /// instructions.
     #[inline]
     fn ender_ended(&self) -> bool {
-        let mut next = Some(self);
-        while let Some(ender) = next {
+        let mut ender = self;
+        loop {
             if ender.end.is_set() {
                 return true;
             }
-            next = ender.ender_above();
+            let Some(above) = ender.ender_above() else { return false };
+            ender = above;
         }
-        false
     }
 
     /// Whether it has ended. Looks at the clock too. Who is told so finds that leaves know it as well (invariant 5).
     #[inline]
     pub(super) fn is_done(&self) -> bool {
-        (self.ended() && self.settle().is_some())
-            || (self.deadline.is_some() && self.expire_if_due())
+        // Without one that can end there is no deadline either.
+        let Some(ender) = self.nearest_ender() else { return false };
+        if ender.ender_ended() {
+            return self.found_ended();
+        }
+        self.deadline.is_some() && self.expire_if_due()
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn found_ended(&self) -> bool {
+        self.settle().is_some()
     }
 
     /// Whether the deadline has passed, looking at the clock; if so, the end is recorded by now.
