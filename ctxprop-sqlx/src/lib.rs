@@ -43,7 +43,8 @@
 //! | the server's timeout passes | the server's own error comes first, and is [`Cancelled`](ctxprop::Cancelled) with [`DeadlineExceeded`](ctxprop::Cause::DeadlineExceeded) |
 //! | the context ends otherwise: cancelled, disconnected, shut down | [`Cancelled`](ctxprop::Cancelled) at once; the server is asked to stop the statement, and meanwhile the connection is nobody else's |
 //! | a future is dropped in the middle | the same, without the error |
-//! | it ends in a transaction | rolled back |
+//! | it ends in a transaction | rolled back; where you roll back yourself, what still runs is stopped first |
+//! | the begin of a savepoint fails or is given up | sqlx rolls back all of the transaction: statements on `&mut tx` are refused after that, and its commit is [`CommitError::Failed`] |
 //! | it ends while a commit is under way | the commit is seen through: see [`Transaction::commit`] |
 //! | the answer to a commit does not come | [`CommitError::Unknown`] |
 //! | a shorter `statement_timeout` is the user's own | it stays; when it passes, the error is PostgreSQL's |
@@ -75,6 +76,12 @@
 //!   end of the context stops it all the same.
 //! - A stream of rows on `&mut *conn`, or on sqlx's own pool, that is dropped halfway is read to its end by one poll as long as
 //!   rows come faster than they are read, as in sqlx itself. On `&pool`, `&mut conn` and `&mut tx` it is stopped first.
+//! - sqlx does not count what is still to come of a `COPY` that is dropped halfway. That of
+//!   [`PoolConnection::copy_out_raw`], and of a [`Transaction`], is stopped and its connection closed. On `&mut *conn` or sqlx's
+//!   own pool it runs on; its connection is closed at the latest when it is asked for again.
+//! - A statement on `&mut tx` that is given up while the transaction goes on runs on: the next one waits for it, as in sqlx. A
+//!   rollback stops it.
+//! - sqlx's `try_acquire` and `try_begin` call no hooks: the server is told nothing.
 //! - Whether a write was done cannot be known where its answer is lost. See `docs/databases.md`.
 //!
 //! # What is logged

@@ -9,7 +9,8 @@ mod executor;
 mod sqlx {
     pub(super) use ::sqlx::pool::{PoolConnection, PoolConnectionMetadata};
     pub(super) use ::sqlx::postgres::{
-        PgConnectOptions, PgPool, PgPoolOptions, PgQueryResult, PgRow,
+        PgConnectOptions, PgCopyIn, PgDatabaseError, PgPool, PgPoolOptions, PgQueryResult, PgRow,
+        PgSeverity,
     };
     pub(super) use ::sqlx::{
         Acquire, Connection, Database, Either, Error, Execute, Executor, PgConnection, Postgres,
@@ -63,6 +64,8 @@ mod claim;
 mod commit;
 #[path = "postgres/connection.rs"]
 mod connection;
+#[path = "postgres/copy.rs"]
+mod copy;
 #[path = "postgres/execute.rs"]
 mod execute;
 #[path = "postgres/hooks.rs"]

@@ -16,7 +16,8 @@ mod sqlx {
     pub(super) use sqlx_core_0_9::row::Row;
     pub(super) use sqlx_core_0_9::transaction::{Transaction, TransactionManager};
     pub(super) use sqlx_postgres_0_9::{
-        PgConnectOptions, PgConnection, PgPool, PgPoolOptions, PgQueryResult, PgRow, Postgres,
+        PgConnectOptions, PgConnection, PgCopyIn, PgDatabaseError, PgPool, PgPoolOptions,
+        PgQueryResult, PgRow, PgSeverity, Postgres,
     };
 
     use sqlx_core_0_9::sql_str::{AssertSqlSafe, SqlSafeStr};
@@ -66,6 +67,8 @@ mod claim;
 mod commit;
 #[path = "postgres/connection.rs"]
 mod connection;
+#[path = "postgres/copy.rs"]
+mod copy;
 #[path = "postgres/execute.rs"]
 mod execute;
 #[path = "postgres/hooks.rs"]

@@ -12,7 +12,7 @@ use ctxprop::{Cancelled, Cause, Ctx};
 use futures_core::future::BoxFuture;
 
 use super::options::Shared;
-use super::sqlx::Error;
+use super::sqlx::{Error, PgDatabaseError, PgSeverity};
 use crate::budget::Timeout;
 use crate::counters::Event;
 use crate::tag::Tag;
@@ -161,12 +161,18 @@ pub(super) fn is_query_canceled(error: &Error) -> bool {
 
 /// Whether an error says that the session is over, or may be: all but an ordinary one of the server's.
 pub(super) fn is_fatal(error: &Error) -> bool {
+    let Some(code) = code(error) else { return true };
     // 57P: the server shuts down, crashed or starts up. 08: the connection. XX: the server's own fault.
-    !matches!(error, Error::Database(_))
-        || code(error)
-            .is_some_and(|code| ["57P", "08", "XX"].iter().any(|class| code.starts_with(class)))
+    if ["57P", "08", "XX"].iter().any(|class| code.starts_with(class)) {
+        return true;
+    }
+    // 25: a transaction that was idle, or took, too long. It had ended before anything more was sent.
+    let error = error.as_database_error().and_then(|error| error.try_downcast_ref());
+    error.is_some_and(|error: &PgDatabaseError| {
+        matches!(error.severity(), PgSeverity::Fatal | PgSeverity::Panic) && !code.starts_with("25")
+    })
 }
 
-fn code(error: &Error) -> Option<String> {
+pub(super) fn code(error: &Error) -> Option<String> {
     error.as_database_error().and_then(|error| error.code()).map(|code| code.into_owned())
 }

@@ -15,7 +15,7 @@ use ctxprop::Cancelled;
 use super::claim::{Claim, is_fatal};
 use super::options::Shared;
 use super::settle::{self, Phase};
-use super::sqlx::{Acquire, Connection, Error, PgConnection, Postgres, Row};
+use super::sqlx::{Acquire, Error, PgConnection, Postgres, Row};
 use super::{sqlx, statements};
 
 /// A connection of a [`PgPool`](super::PgPool), for the context under which it was taken.
@@ -33,6 +33,8 @@ pub struct PoolConnection {
     claim: Claim,
     phase: Phase,
     reads_rows: AtomicBool,
+    /// Whether there may be something to come of a `COPY`: see `copy.rs`.
+    copies: bool,
     shared: Arc<Shared>,
 }
 
@@ -47,6 +49,7 @@ impl PoolConnection {
             claim,
             phase: Phase::Statement,
             reads_rows: AtomicBool::new(false),
+            copies: false,
             shared,
         }
     }
@@ -70,10 +73,10 @@ impl PoolConnection {
     pub(super) async fn take(&mut self) -> Result<bool, Error> {
         let conn = there(&mut self.conn);
         if self.shared.settings.pooler {
-            return Ok(true);
+            return is_idle(conn).await;
         }
         match self.claim.tell(&self.shared)? {
-            (None, _) => conn.ping().await.map(|()| true),
+            (None, _) => is_idle(conn).await,
             (Some(tag), millis) => {
                 let statement = statements::taken(tag, millis);
                 sqlx::fetch_one(conn, &statement).await?.try_get(0)
@@ -104,6 +107,12 @@ impl PoolConnection {
         (there(conn), reads_rows)
     }
 
+    /// The connection, and where to note that it copies.
+    pub(super) fn copying(&mut self) -> (&mut PgConnection, &mut bool) {
+        let PoolConnection { conn, copies, .. } = self;
+        (there(conn), copies)
+    }
+
     /// Its last statement is over.
     pub(super) fn has_read(&mut self) {
         *self.reads_rows.get_mut() = false;
@@ -112,6 +121,17 @@ impl PoolConnection {
     /// From now on it is a commit that runs, which nobody stops.
     pub(super) fn commits(&mut self) {
         self.phase = Phase::Commit;
+    }
+
+    /// Stops its last statement, if that still runs and nobody waits for it.
+    ///
+    /// # Errors
+    ///
+    /// As `settle::stop`: the connection must not be reused.
+    pub(super) async fn stop(&mut self) -> Result<(), Error> {
+        let reads_rows = *self.reads_rows.get_mut();
+        let PoolConnection { conn, claim, shared, .. } = self;
+        settle::stop_outstanding(there(conn), claim, reads_rows, shared).await
     }
 
     /// Closes the connection; its slot is free at once.
@@ -133,6 +153,12 @@ impl PoolConnection {
     }
 }
 
+/// Whether the session is alive and outside of a transaction. A question that has a row for its answer, and not a ping: where
+/// sqlx has lost count of what is to come, the row does not come.
+pub(super) async fn is_idle(conn: &mut PgConnection) -> Result<bool, Error> {
+    sqlx::fetch_one(conn, statements::CHECK).await?.try_get(0)
+}
+
 /// Invariant 2.
 fn there(conn: &mut Option<sqlx::PoolConnection<Postgres>>) -> &mut sqlx::PoolConnection<Postgres> {
     match conn {
@@ -148,7 +174,7 @@ impl Drop for PoolConnection {
                 true => Phase::Rows,
                 false => self.phase,
             };
-            settle::give_back(conn, &self.claim, phase, &self.shared);
+            settle::give_back(conn, &self.claim, (phase, self.copies), &self.shared);
         }
     }
 }

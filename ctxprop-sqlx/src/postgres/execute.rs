@@ -20,6 +20,7 @@ use crate::rows::rows;
 pub(super) enum Source<'c> {
     Pool(PgPool),
     Connection(&'c mut PoolConnection),
+    Transaction(&'c mut Transaction),
 }
 
 /// Where it runs.
@@ -31,11 +32,12 @@ pub(super) enum Held<'c> {
 }
 
 impl<'c> Source<'c> {
-    /// Whether it is worth asking: what comes too late takes no connection.
+    /// Whether it is worth asking: what comes too late takes no connection, and what is over no statement.
     pub(super) fn check(&self) -> Result<Option<Ctx>, Error> {
         match self {
             Source::Pool(pool) => pool.check(),
             Source::Connection(_) => Ok(Ctx::try_current()),
+            Source::Transaction(tx) => tx.check().map(|()| Ctx::try_current()),
         }
     }
 
@@ -44,6 +46,7 @@ impl<'c> Source<'c> {
             Source::Pool(pool) if pool.is_behind_pooler() => Held::Transaction(pool.begin().await?),
             Source::Pool(pool) => Held::Own(pool.acquire().await?),
             Source::Connection(conn) => Held::Borrowed(conn),
+            Source::Transaction(tx) => Held::Borrowed(tx.connection()),
         })
     }
 }

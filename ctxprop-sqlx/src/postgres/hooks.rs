@@ -20,9 +20,10 @@ use futures_core::future::BoxFuture;
 use tokio::time::timeout;
 
 use super::claim::is_fatal;
+use super::connection::is_idle;
 use super::options::Shared;
 use super::settle::{drain, is_answered, poll_once, reset, roll_back};
-use super::sqlx::{Connection, Error, PgConnection, PgPoolOptions, PoolConnectionMetadata, Row};
+use super::sqlx::{Error, PgConnection, PgPoolOptions, PoolConnectionMetadata, Row};
 use super::{sqlx, statements};
 use crate::budget::Timeout;
 use crate::counters::Event;
@@ -126,7 +127,7 @@ async fn connected(conn: &mut PgConnection, shared: &Shared) -> Result<(), Error
 async fn acquired(conn: &mut PgConnection, shared: &Shared) -> Result<bool, Error> {
     let ctx = match Ctx::try_current() {
         Some(ctx) if !shared.settings.pooler => ctx,
-        _ => return conn.ping().await.map(|()| true),
+        _ => return is_idle(conn).await,
     };
     // To say no here would close the connection. What comes too late is stopped by the server.
     let millis = match Timeout::of(&ctx) {

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use std::time::Duration;
 
 use futures_core::future::BoxFuture;
+use tokio::runtime::Handle;
 
 use super::cancel::Side;
 use super::hooks::{self, Hooks};
@@ -190,6 +191,7 @@ impl PgPoolOptions {
             side: Side::new(self.stop_through, options),
             own_timeout: AtomicI64::new(0),
             opening: Opening::default(),
+            runtime: Handle::current(),
         });
         (hooks::install(self.inner, self.hooks, &shared), shared)
     }
@@ -213,6 +215,8 @@ pub(super) struct Shared {
     /// The user's own `statement_timeout` in milliseconds, as the newest connection had it; 0 is none.
     own_timeout: AtomicI64,
     pub(super) opening: Opening,
+    /// That in which the pool was made: what is given back outside of any goes back in it.
+    pub(super) runtime: Handle,
 }
 
 /// How many tasks open connections: not more than the pool may have.

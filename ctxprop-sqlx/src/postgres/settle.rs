@@ -20,7 +20,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::timeout;
 
 use super::claim::{Claim, is_fatal};
 use super::options::Shared;
@@ -55,36 +55,32 @@ pub(super) enum Phase {
 pub(super) fn give_back(
     mut conn: sqlx::PoolConnection<Postgres>,
     claim: &Claim,
-    phase: Phase,
+    (phase, copies): (Phase, bool),
     shared: &Arc<Shared>,
 ) {
+    // sqlx's pool spawns a task for what comes back, and so do we.
+    let _entered = match Handle::try_current() {
+        Ok(_) => None,
+        Err(error) if error.is_missing_context() => Some(shared.runtime.enter()),
+        // The thread ends.
+        Err(_) => return drop(conn.detach()),
+    };
     // What was sent may have been answered between the last poll and this one, and would be read here: so a begin that
     // nobody waited for is looked into in any case. Rows are not even looked at: where they come faster than they are
     // read, one poll reads them all.
-    let outstanding = matches!(phase, Phase::Begin | Phase::Rows) || !is_answered(&mut conn);
+    let outstanding =
+        copies || matches!(phase, Phase::Begin | Phase::Rows) || !is_answered(&mut conn);
     if !outstanding && Manager::get_transaction_depth(&conn) == 0 {
         // Back to sqlx's pool, through `hooks::released`.
-        return drop_in_runtime(conn);
+        return drop(conn);
     }
     let unclean =
         Unclean { conn: Some(conn), tag: claim.told().cloned(), shared: Arc::clone(shared) };
-    // Without a runtime it is closed.
-    if Handle::try_current().is_err() {
-        return;
-    }
-    let settling = unclean.settle(phase, claim.is_timed_out(), outstanding);
+    let settling = unclean.settle((phase, copies), grace(claim), outstanding);
     match claim.ctx() {
         // The root waits for it, and its trace is on what it logs.
         Some(ctx) => drop(ctx.detach("a connection goes back to its pool").spawn(settling)),
         None => drop(tokio::spawn(settling)),
-    }
-}
-
-/// sqlx's pool spawns a task for what comes back.
-fn drop_in_runtime(conn: sqlx::PoolConnection<Postgres>) {
-    match Handle::try_current() {
-        Ok(_) => drop(conn),
-        Err(_) => drop(conn.detach()),
     }
 }
 
@@ -173,15 +169,14 @@ impl Drop for Unclean {
 }
 
 impl Unclean {
-    async fn settle(mut self, phase: Phase, timed_out: bool, outstanding: bool) {
+    async fn settle(mut self, (phase, copies): (Phase, bool), grace: Duration, outstanding: bool) {
         let Some(conn) = &mut self.conn else { return };
         let (shared, tag) = (&*self.shared, self.tag.as_ref());
-        let until = Instant::now() + shared.settings.cleanup_limit;
-        let grace = if timed_out { GRACE_TIMED_OUT } else { GRACE };
         // A commit is waited for, and so is what carries no tag.
         let to_stop = tag.filter(|_| phase != Phase::Commit && outstanding);
-        let settled = timeout_at(until, async {
+        let settled = timeout(shared.settings.cleanup_limit, async {
             match to_stop {
+                Some(tag) if copies => stop_copy(tag, shared).await?,
                 Some(tag) if phase == Phase::Rows => stop_rows(conn, tag, shared).await?,
                 Some(tag) => stop(conn, tag, grace, shared).await?,
                 None => drain(conn).await?,
@@ -194,10 +189,7 @@ impl Unclean {
         });
         let why = match settled.await {
             Ok(Ok(())) => {
-                if let Some(conn) = self.conn.take() {
-                    drop_in_runtime(conn);
-                }
-                return;
+                return drop(self.conn.take());
             }
             Ok(Err(error)) => error.to_string(),
             Err(_) => "the server did not stop in time".to_owned(),
@@ -205,6 +197,29 @@ impl Unclean {
         if let Some(conn) = self.conn.take() {
             close(conn, &why, tag, shared);
         }
+    }
+}
+
+/// How long a statement of this claim may go on before it is stopped.
+fn grace(claim: &Claim) -> Duration {
+    if claim.is_timed_out() { GRACE_TIMED_OUT } else { GRACE }
+}
+
+/// Has what is outstanding stopped before its holder goes on with the connection. Without a tag it is waited for.
+///
+/// # Errors
+///
+/// Those of [`stop`].
+pub(super) async fn stop_outstanding(
+    conn: &mut PgConnection,
+    claim: &Claim,
+    reads_rows: bool,
+    shared: &Shared,
+) -> Result<(), Error> {
+    match claim.told() {
+        Some(tag) if reads_rows => stop_rows(conn, tag, shared).await,
+        Some(tag) if !is_answered(conn) => stop(conn, tag, grace(claim), shared).await,
+        _ => drain(conn).await,
     }
 }
 
@@ -244,6 +259,12 @@ async fn stop_rows(conn: &mut PgConnection, tag: &Tag, shared: &Shared) -> Resul
     ask(tag, false, shared).await?;
     // Where it was not running it had ended: there is not more to come than is under way.
     drain(conn).await
+}
+
+/// The same where it may be at a `COPY`. Whether all of it has come only the answer to the next question tells: see
+/// [`reset`], which fails where something else comes in its place.
+async fn stop_copy(tag: &Tag, shared: &Shared) -> Result<(), Error> {
+    ask(tag, false, shared).await.map(drop)
 }
 
 /// Has the server stop what runs under `tag`. Whether something did; `before` tells that it was counted.

@@ -62,10 +62,13 @@ pub(super) const CHECK: &str = concat!("SELECT ", is_idle!());
 pub(super) const CHECK_OR_FAIL: &str = concat!("SELECT 1 / (", is_idle!(), ")::int");
 
 /// A commit that says whether it was one. In a failed transaction PostgreSQL answers `COMMIT` with a rollback and no
-/// error; here the `SELECT` fails before. The `BEGIN` is for sqlx, which counts one transaction too many then, and is
-/// rolled back by it; [`COMMITTED`] results have come once the commit is done.
-pub(super) const COMMIT: &str = "SELECT 1; COMMIT; BEGIN";
+/// error, and outside of one with a warning; here the `SELECT` fails before, with [`NO_TRANSACTION`] in the second case. The
+/// `BEGIN` is for sqlx, which counts one transaction too many then, and is rolled back by it; [`COMMITTED`] results have
+/// come once the commit is done.
+pub(super) const COMMIT: &str = concat!("SELECT 1 / (NOT (", is_idle!(), "))::int; COMMIT; BEGIN");
 pub(super) const COMMITTED: usize = 2;
+/// A division by zero.
+pub(super) const NO_TRANSACTION: &str = "22012";
 
 /// For a connection that is taken: whose it is, and how long its statements may take. A shorter `statement_timeout` of
 /// the user's stays. Answers whether the session is outside of a transaction.

@@ -13,13 +13,13 @@ use ctxprop::Ctx;
 use futures_core::future::BoxFuture;
 use futures_util::TryStreamExt;
 
-use super::claim::{bounded, is_fatal};
+use super::claim::{bounded, code, is_fatal};
 use super::commit::CommitError;
 use super::connection::PoolConnection;
 use super::sqlx::{
     self, Acquire, Either, Error, Manager, PgConnection, Postgres, TransactionManager,
 };
-use super::statements::{COMMIT, COMMITTED};
+use super::statements::{COMMIT, COMMITTED, NO_TRANSACTION};
 use crate::counters::Event;
 
 /// A transaction for one context: see [`PgPool::begin`](super::PgPool::begin).
@@ -54,7 +54,8 @@ impl Transaction {
     /// # Errors
     ///
     /// [`CommitError`], which tells whether the transaction may be committed. A transaction in which a statement had
-    /// failed is [`CommitError::Failed`], where PostgreSQL answers a `COMMIT` with a rollback and no error.
+    /// failed is [`CommitError::Failed`], where PostgreSQL answers a `COMMIT` with a rollback and no error; so is one that
+    /// is over, since sqlx rolls back all of it where the begin of a savepoint in it fails or is given up.
     ///
     /// # Cancel safety
     ///
@@ -69,9 +70,11 @@ impl Transaction {
         let mut done = 0;
         let ended = seen_through(ctx, limit, commit(&mut self.conn, &mut done)).await;
         match ended {
-            Some(Ok(())) => Ok(()),
             // What failed then is the transaction that was begun for sqlx.
             _ if done >= COMMITTED => Ok(()),
+            Some(Err(error)) if code(&error).is_some_and(|code| code == NO_TRANSACTION) => {
+                Err(CommitError::Failed(is_over()))
+            }
             Some(Err(error)) if !is_fatal(&error) => {
                 let shared = self.conn.shared();
                 Err(CommitError::Failed(self.conn.claim().explain(error, shared)))
@@ -91,7 +94,8 @@ impl Transaction {
         }
     }
 
-    /// Rolls back, and waits until that is done, although the context ends, for at most `cleanup_limit`.
+    /// Rolls back, and waits until that is done, although the context ends, for at most `cleanup_limit`. A statement in it
+    /// for which nobody waits any more is stopped first.
     ///
     /// # Errors
     ///
@@ -102,12 +106,32 @@ impl Transaction {
     /// Dropped, it is rolled back all the same.
     pub async fn rollback(mut self) -> Result<(), Error> {
         let limit = self.conn.shared().settings.cleanup_limit;
-        let rollback = Manager::rollback(&mut self.conn);
-        match seen_through(Ctx::try_current(), limit, rollback).await {
-            Some(end) => end,
-            None => Err(Error::PoolTimedOut),
+        let rollback = async {
+            self.conn.stop().await?;
+            Manager::rollback(&mut self.conn).await
+        };
+        let end = seen_through(Ctx::try_current(), limit, rollback).await;
+        let end = end.unwrap_or(Err(Error::PoolTimedOut));
+        if end.is_err() {
+            self.conn.close_unclean("its rollback was not answered");
+        }
+        end
+    }
+
+    /// Where the begin of a savepoint fails, or is given up, sqlx rolls back all: what comes after it would be no part of any
+    /// transaction.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        match Manager::get_transaction_depth(&self.conn) {
+            0 => Err(is_over()),
+            _ => Ok(()),
         }
     }
+}
+
+fn is_over() -> Error {
+    Error::Protocol(
+        "the transaction is over: it was rolled back, as sqlx does where the begin of a savepoint fails or is given up".into(),
+    )
 }
 
 /// Commits, and counts the results that come.
@@ -165,6 +189,7 @@ impl<'c> Acquire<'c> for &'c mut Transaction {
 
     fn begin(self) -> BoxFuture<'c, Result<sqlx::Transaction<'c, Postgres>, Error>> {
         Box::pin(async move {
+            self.check()?;
             let ctx = Ctx::try_current();
             bounded(ctx, async move { Acquire::begin(&mut **self).await }).await
         })

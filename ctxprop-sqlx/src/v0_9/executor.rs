@@ -85,7 +85,7 @@ macro_rules! executor {
 
 executor!('c, &'_ PgPool, pool => Source::Pool(pool.clone()));
 executor!('c, &'c mut PoolConnection, conn => Source::Connection(conn));
-executor!('c, &'c mut Transaction, tx => Source::Connection(tx.connection()));
+executor!('c, &'c mut Transaction, tx => Source::Transaction(tx));
 
 impl<'q, E: Execute<'q, Postgres>> Execute<'q, Postgres> for Named<E> {
     fn sql(self) -> SqlStr {

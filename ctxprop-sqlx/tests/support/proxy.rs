@@ -22,6 +22,8 @@ struct Faults {
     stalled: AtomicBool,
     /// The next commit arrives, its answer does not: the connection is cut.
     loses_commit: AtomicBool,
+    /// In the place of the answer to the next commit the server says that it panics.
+    panics_at_commit: AtomicBool,
     /// Connecting takes so much longer.
     connect_delay: Mutex<Duration>,
     /// What the side connection sends arrives so much later.
@@ -87,6 +89,10 @@ impl Proxy {
         self.faults.loses_commit.store(true, SeqCst);
     }
 
+    pub(crate) fn panic_at_commit(&self) {
+        self.faults.panics_at_commit.store(true, SeqCst);
+    }
+
     pub(crate) fn delay_cancels(&self, by: Duration) {
         *self.faults.cancel_delay.lock().unwrap() = by;
     }
@@ -107,7 +113,12 @@ struct Line {
     is_side: AtomicBool,
     /// The server's next word is not heard.
     deaf: AtomicBool,
+    /// Instead of it the client hears [`PANIC`].
+    panics: AtomicBool,
 }
+
+/// What PostgreSQL says where it cannot write its log.
+const PANIC: &[u8] = b"E\0\0\0\x29SPANIC\0VPANIC\0C53100\0Mno space left\0\0";
 
 async fn carry(
     client: TcpStream,
@@ -151,6 +162,9 @@ async fn upwards(
         if has(sent, b"COMMIT") && faults.loses_commit.swap(false, SeqCst) {
             line.deaf.store(true, SeqCst);
         }
+        if has(sent, b"COMMIT") && faults.panics_at_commit.swap(false, SeqCst) {
+            line.panics.store(true, SeqCst);
+        }
         if server.write_all(&buf[..n]).await.is_err() {
             return;
         }
@@ -169,6 +183,10 @@ async fn downwards(
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         if line.deaf.load(SeqCst) {
+            return;
+        }
+        if line.panics.load(SeqCst) {
+            drop(client.write_all(PANIC).await);
             return;
         }
         line.server_spoke.store(true, SeqCst);
