@@ -34,6 +34,9 @@ pub use self::drained::{Drained, Straggler};
 const DRAIN: Duration = Duration::from_secs(20);
 /// How long the rest may take to unwind after that, unless it was told otherwise.
 const UNWIND: Duration = Duration::from_secs(5);
+/// How long the sockets of what is left may take to close at the very end. A handler that never gives its thread back, by a loop
+/// or a call that blocks, cannot be stopped, and must not keep the process.
+const CLOSE: Duration = Duration::from_secs(1);
 
 /// Serves an app on a listener, as `axum::serve` does, and ends in an orderly way.
 ///
@@ -64,7 +67,8 @@ const UNWIND: Duration = Duration::from_secs(5);
 /// 4. It waits until the last connection is closed and no task of the root is left, for at most the limit of
 ///    [`unwind`](Serve::unwind).
 /// 5. What is left then is a straggler: one event for each request, one for each kind of task, with its reason and the place
-///    where it was spawned, and [`Drained`] says the same.
+///    where it was spawned, and [`Drained`] says the same. Its connections are closed. One whose handler never gives its
+///    thread back cannot be: the server returns without it, a second later.
 ///
 /// # Cancel safety
 ///
@@ -185,14 +189,18 @@ where
             }
         });
         let mut ended = pin!(root.done());
-        loop {
-            let (socket, address) = tokio::select! {
-                biased;
-                () = &mut told => break,
-                _ = &mut ended => break,
-                accepted = listener.accept() => accepted,
-                // What is over is forgotten. A handler's panic was told as it came.
-                Some(_) = connections.join_next() => continue,
+        'serving: loop {
+            // Polled until it is ready: a listener may be at a handshake, which would be lost with it.
+            let mut accepting = pin!(listener.accept());
+            let (socket, address) = loop {
+                tokio::select! {
+                    biased;
+                    () = &mut told => break 'serving,
+                    _ = &mut ended => break 'serving,
+                    accepted = &mut accepting => break accepted,
+                    // What is over is forgotten. A handler's panic was told as it came.
+                    Some(_) = connections.join_next() => {}
+                }
             };
             let connection = Connection::new(&server);
             let address = (&address as &dyn Any).downcast_ref::<SocketAddr>().copied();
@@ -203,7 +211,12 @@ where
         drop(listener);
         let drained = end(&server, drain, unwind).await;
         // Whoever is still connected is not any more.
-        connections.shutdown().await;
+        connections.abort_all();
+        let closed = async { while connections.join_next().await.is_some() {} };
+        if timeout(CLOSE, closed).await.is_err() {
+            let left = connections.len();
+            tracing::warn!(target: "ctxprop::serve", connections = left, "a handler does not give its thread back");
+        }
         drained
     }
 }
