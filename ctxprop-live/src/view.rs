@@ -206,3 +206,21 @@ async fn enable(_: Admitted, headers: HeaderMap) -> Response {
         false => (StatusCode::CONFLICT, "another observer is installed\n").into_response(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a process says is text, whatever it looks like: routes, reasons, baggage that a stranger has sent.
+    #[test]
+    fn no_script_makes_markup_of_text() {
+        let all = SCRIPTS.map(|(_, script)| script).concat();
+        for way in
+            ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "srcdoc"]
+        {
+            assert!(!all.contains(way), "{way}");
+        }
+        assert!(all.contains("textContent"));
+        assert!(!POLICY.contains("unsafe-"));
+    }
+}

@@ -15,6 +15,8 @@ use serde::Deserialize;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use crate::words::plain;
+
 /// What does not answer within this is told so.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// More than 50,000 pieces of work take.
@@ -161,8 +163,9 @@ impl Page {
             return Err(Problem::NoPage(url));
         }
         if !status.is_success() {
-            let text = String::from_utf8_lossy(&body).into_owned();
-            return Err(Problem::Refused(url, status, text));
+            let text = String::from_utf8_lossy(&body);
+            let text: Vec<_> = text.lines().map(plain).collect();
+            return Err(Problem::Refused(url, status, text.join("\n")));
         }
         read(&body, url)
     }

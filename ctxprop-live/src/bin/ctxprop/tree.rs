@@ -7,7 +7,7 @@ use ctxprop_live::model::{Await, Kind, Recent, Snapshot, State, Work};
 
 use crate::args::Ps;
 use crate::paint::{Ink, Terminal};
-use crate::words::{cause, duration, fit, left, place, short};
+use crate::words::{cause, duration, fit, left, place, plain, short};
 
 /// What ended longer ago than this and is still there, leaks.
 const UNWINDS_MS: u64 = 1_000;
@@ -59,7 +59,8 @@ pub(crate) fn written(snapshot: &Snapshot, ps: &Ps, terminal: &Terminal) -> Stri
 
 fn head(out: &mut String, snapshot: &Snapshot, terminal: &Terminal) {
     let (process, counts) = (&snapshot.process, snapshot.counts);
-    let name = terminal.paint(Ink::Strong, &format!("{} (pid {})", process.program, process.pid));
+    let name =
+        terminal.paint(Ink::Strong, &format!("{} (pid {})", plain(&process.program), process.pid));
     let _ = write!(
         out,
         "{name}: {} requests, {} tasks, {} shields",

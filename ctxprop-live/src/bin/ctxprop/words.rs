@@ -1,5 +1,7 @@
 //! How things are said: durations, places, names. As the page says them.
 
+use std::borrow::Cow;
+
 use ctxprop_live::model::{Budget, End, Place};
 
 pub(crate) fn duration(ms: u64) -> String {
@@ -47,10 +49,24 @@ pub(crate) fn left(budget: &Budget, now: u64) -> String {
     }
 }
 
-/// Cut to what fits, with two dots in the place of the rest.
+/// What a process says, without what would steer the terminal: control characters, and those that turn the direction of text.
+/// Whatever listens at a URL may be no friend.
+pub(crate) fn plain(text: &str) -> Cow<'_, str> {
+    let steers = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    match text.contains(steers) {
+        true => Cow::Owned(text.replace(steers, "\u{fffd}")),
+        false => Cow::Borrowed(text),
+    }
+}
+
+/// Plain, and cut to what fits, with two dots in the place of the rest.
 pub(crate) fn fit(text: &str, width: usize) -> String {
+    let text = plain(text);
     if text.chars().count() <= width {
-        return text.to_owned();
+        return text.into_owned();
     }
     let kept: String = text.chars().take(width.saturating_sub(2)).collect();
     format!("{kept}..")
@@ -83,5 +99,12 @@ mod tests {
         assert_eq!(short("core::future::pending::Pending<()>"), "pending::Pending<()>");
         assert_eq!(fit("abcdef", 4), "ab..");
         assert_eq!(fit("abcd", 4), "abcd");
+    }
+
+    #[test]
+    fn nothing_steers_the_terminal() {
+        assert_eq!(plain("\u{1b}]0;owned\u{7}"), "\u{fffd}]0;owned\u{fffd}");
+        assert_eq!(fit("a\nb\u{202e}c\u{9b}", 9), "a\u{fffd}b\u{fffd}c\u{fffd}");
+        assert_eq!(plain("GET /größe/{id}"), "GET /größe/{id}");
     }
 }
