@@ -20,6 +20,7 @@ use sqlx::postgres::PgPoolOptions;
 use sqlx::{Error, PgConnection};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
 
 /// Whether somebody sleeps in this database.
 const SLEEPS: &str = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE state = 'active' \
@@ -327,16 +328,19 @@ async fn of_many_at_once_only_those_that_end_are_stopped() {
         .map(|n| {
             let (ctx, canceller) = root().child_span().with_cancel();
             let pool = pool.clone();
+            let (begins, begun) = oneshot::channel();
             let request = ctx.spawn(async move {
                 let mut tx = pool.begin().await?;
+                // Those that do not end do not listen.
+                let _ = begins.send(());
                 let seconds = fastrand::f64() * 0.1;
                 sqlx::query("SELECT pg_sleep($1)").bind(seconds).execute(&mut tx).await?;
                 tx.commit().await.map_err(Error::from)
             });
             let ends = n % 2 == 0;
             tokio::spawn(async move {
-                if ends {
-                    tokio::time::sleep(Duration::from_micros(fastrand::u64(0..3_000_000))).await;
+                if ends && begun.await.is_ok() {
+                    tokio::time::sleep(Duration::from_micros(fastrand::u64(0..60_000))).await;
                     canceller.cancel();
                 }
                 (ends, request.await)
@@ -353,4 +357,5 @@ async fn of_many_at_once_only_those_that_end_are_stopped() {
     let counters = pool.counters();
     eprintln!("{counters:?}");
     assert_eq!((counters.closed, counters.unknown_commits), (0, 0));
+    assert!(counters.cancelled > 0, "nothing was stopped, so nothing is shown");
 }
