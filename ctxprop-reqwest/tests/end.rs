@@ -312,6 +312,8 @@ enum ShopError {
     Stock(Error),
     #[error("ledger")]
     Ledger(#[source] std::io::Error),
+    #[error("what several waited for")]
+    Shared(#[from] std::sync::Arc<Cancelled>),
 }
 
 /// However an error was wrapped on its way up, the end of the context is what one's own caller is told.
@@ -326,13 +328,20 @@ async fn the_end_of_the_context_is_found_in_every_error_that_it_became() {
     let boxed: Box<dyn StdError + Send + Sync> = ended().into();
     let anyhow = anyhow::Error::from(ended()).context("in the basement");
     let io = std::io::Error::other(ShopError::from(ended()));
-    let all: [(&str, &(dyn StdError + 'static)); 6] = [
+    let cancelled = || Cancelled::new(ctxprop::Cause::DeadlineExceeded);
+    let of_anybody: std::sync::Arc<dyn StdError + Send + Sync> = std::sync::Arc::new(cancelled());
+    let all: [(&str, &(dyn StdError + 'static)); 11] = [
         ("as it is", &ended()),
         ("boxed", boxed.as_ref()),
         ("anyhow", anyhow.as_ref()),
         ("#[from]", &ShopError::from(ended())),
         ("transparent", &ShopError::Stock(ended())),
         ("io", &ShopError::Ledger(io)),
+        ("moka's", &std::sync::Arc::new(cancelled())),
+        ("moka's, inside", &ShopError::from(std::sync::Arc::new(cancelled()))),
+        ("behind a pointer", &Box::new(cancelled())),
+        ("shared io", &std::sync::Arc::new(std::io::Error::other(ended()))),
+        ("of anybody", &of_anybody),
     ];
     for (row, error) in all {
         let found = Cancelled::find_in(error).map(Cancelled::http_status);

@@ -217,8 +217,9 @@ impl Cancelled {
     /// The end of a context that an error is about: the error itself, or the first among its sources that is one.
     ///
     /// It looks through errors of other crates, such as those of `reqwest` and `thiserror`, as far as their
-    /// [`source`](Error::source) leads, and into an [`io::Error`], which hides what it was made of. A boxed error or one
-    /// of `anyhow` is asked with `as_ref()`.
+    /// [`source`](Error::source) leads, and into an [`io::Error`], a `Box` and an `Arc` (moka's errors), which hide what they
+    /// are made of. A boxed error or one of `anyhow` is asked with `as_ref()`. Not found is what says of itself no more than the
+    /// `Cancelled` inside does: write `#[error("given up")]` and not `#[error(transparent)]` around one.
     ///
     /// # Examples
     ///
@@ -237,6 +238,7 @@ impl Cancelled {
     pub fn find_in<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Cancelled> {
         let mut next = Some(error);
         while let Some(error) = next {
+            let error = behind_pointer(error);
             if let Some(cancelled) = error.downcast_ref() {
                 return Some(cancelled);
             }
@@ -249,6 +251,22 @@ impl Cancelled {
         }
         None
     }
+}
+
+/// A pointer to an error is one too, whose source is that of what it points at: what it points at would be passed over.
+fn behind_pointer<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
+    macro_rules! behind {
+        ($($pointer:ty),*) => {
+            $(if let Some(error) = error.downcast_ref::<$pointer>() {
+                return &**error;
+            })*
+        };
+    }
+    behind!(Arc<Cancelled>, Box<Cancelled>, Arc<io::Error>, Box<io::Error>);
+    if let Some(error) = error.downcast_ref::<Arc<dyn Error + Send + Sync>>() {
+        return &**error;
+    }
+    error
 }
 
 /// As [`Cancelled::new`].
