@@ -92,6 +92,8 @@
 //! # What is logged
 //!
 //! All of target `ctxprop`. A request under two layers is told by the outer one.
+//! `parent_id` is the `span_id` of the span that it lies below, here and in the services before: a trace can be drawn from its log
+//! lines. [`#[propagate(span)]`](macro@ctxprop::propagate#the-span-of-a-function) adds a span for a function.
 //!
 //! | level | what | fields |
 //! | --- | --- | --- |

@@ -160,7 +160,7 @@ impl Hop {
         let url = url(request.uri());
         let span = match ctx.span() {
             span if span.is_valid() => span.child(),
-            _ => SpanContext::root().child(),
+            _ => SpanContext::root(),
         };
         let egress = &rules.egress;
         let zone = egress.zone(&url);

@@ -134,6 +134,8 @@ pub(crate) struct Sender<'a> {
     rules: &'a Rules,
     ctx: &'a Ctx,
     trace: SpanContext,
+    /// The trace begins here, so no span is above the hops.
+    begins: bool,
     /// When the request's own timeout passes.
     timeout: Option<Instant>,
 }
@@ -147,14 +149,12 @@ impl<'a> Sender<'a> {
             timeout = request.timeout().copied();
         }
         let timeout = timeout.or(rules.timeout);
-        // Without a trace one begins here.
-        let trace = match ctx.active_span() {
-            span if span.is_valid() => span,
-            _ => SpanContext::root(),
-        };
+        let active = ctx.active_span();
+        let begins = !active.is_valid();
+        let trace = if begins { SpanContext::root() } else { active };
         metrics::bounded(timeout, ctx);
         let timeout = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        Sender { rules, ctx, trace, timeout }
+        Sender { rules, ctx, trace, begins, timeout }
     }
 
     /// What all requests of the client may be repeated.
@@ -223,12 +223,21 @@ impl<'a> Sender<'a> {
         }
     }
 
+    /// The span of a hop of its own.
+    fn hop(&self) -> SpanContext {
+        let hop = self.trace.child();
+        if !self.begins {
+            return hop;
+        }
+        SpanContext::new(hop.trace_id(), hop.span_id(), hop.flags())
+    }
+
     /// Makes a hop ready, with all that its host is told: what is left for it, and its `tracing` span.
     #[inline]
     fn set_out(&self, hop: &mut Request, zone: Zone) -> Result<(Left, Option<Span>), Error> {
         let (egress, ctx) = (&self.rules.egress, self.ctx);
         let left = Left::of(ctx, self.timeout)?;
-        let span = self.trace.child();
+        let span = self.hop();
         let mut headers = std::mem::take(hop.headers_mut());
         if left.least.is_some() {
             // With those that reqwest adds there are more than a map begins with.

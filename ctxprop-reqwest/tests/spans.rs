@@ -68,3 +68,16 @@ async fn a_hop_is_a_span_with_the_ids_that_the_server_sees_and_without_the_query
     }
     assert!(!told.contains("secret"), "{told}");
 }
+
+#[tokio::test]
+async fn the_hops_of_a_trace_that_begins_here_have_no_parent() {
+    let mut server = Server::ok().await;
+    let client = server.client().build().unwrap();
+    let sends = Sends::default();
+    let _listens = tracing::subscriber::set_default(sends.clone());
+    client.get(server.url("/orders")).send().with(&Ctx::background()).await.unwrap();
+    let (trace_id, span_id) = server.next().await.trace();
+    let told = sends.0.lock().unwrap();
+    assert!(told.contains(&format!("trace_id={trace_id} span_id={span_id}")), "{told}");
+    assert!(!told.contains("parent_id"), "nobody has that span: {told}");
+}

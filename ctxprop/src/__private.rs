@@ -80,6 +80,7 @@ hidden! {
     pub use crate::field::mistaken;
     pub use crate::in_span::in_span;
     pub use crate::in_span::open_span;
+    pub use crate::in_span::parent_id;
     pub use crate::in_span::span_id;
     pub use crate::in_span::trace_id;
     pub use crate::local::LocalBoxFuture;

@@ -8,8 +8,9 @@
 use std::cell::RefCell;
 use std::future::Future;
 
-use tracing::Span;
+use tracing::field::DisplayValue;
 use tracing::span::EnteredSpan;
+use tracing::{Span, field};
 
 use crate::ctx::Ctx;
 use crate::run::current;
@@ -71,6 +72,17 @@ pub fn trace_id() -> TraceId {
 /// The id of the current context's span.
 pub fn span_id() -> SpanId {
     current::with(|ctx| ctx.span().span_id()).unwrap_or(SpanId::INVALID)
+}
+
+/// The id that the current context's span has as its parent, as a field of its own. Where a tracing system is in a span of
+/// this trace it is that one's id, since that is the parent which the system exports.
+pub fn parent_id() -> Option<DisplayValue<SpanId>> {
+    let parent = current::with(|ctx| {
+        let (own, active) = (ctx.span(), ctx.active_span());
+        let is_inside_another = active.span_id() != own.span_id();
+        if is_inside_another { Some(active.span_id()) } else { own.parent_id() }
+    });
+    parent.flatten().map(field::display)
 }
 
 /// Puts the outer body's span back, on all ways out of a poll (invariant 2).

@@ -22,8 +22,8 @@ fn charge(
                     }
                     open_span(
                         tracing::info_span!(
-                            "charge", trace_id = % trace_id(), span_id = % span_id(), id,
-                            amount = % amount
+                            "charge", trace_id = % trace_id(), span_id = % span_id(),
+                            parent_id = parent_id(), id, amount = % amount
                         ),
                     );
                     #[allow(unused_imports)]

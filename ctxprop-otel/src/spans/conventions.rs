@@ -104,7 +104,8 @@ impl Outcome {
         let mut outcome = Outcome::of_function();
         if hop == Hop::Function {
             let mut attributes = said;
-            attributes.retain(|it| !["trace_id", "span_id"].contains(&it.key.as_str()));
+            attributes
+                .retain(|it| !["trace_id", "span_id", "parent_id"].contains(&it.key.as_str()));
             attributes.extend(left);
             return Begun { outcome, name: None, attributes, known_by_now: Vec::new() };
         }

@@ -135,6 +135,8 @@ async fn a_body_runs_in_its_span() {
     let (outer_id, inner_id) = (&fields["span_id"], &inner["span_id"]);
     assert_ne!(*outer_id, ctx.span().span_id().to_string(), "a child span");
     assert_ne!(outer_id, inner_id, "a child of the child");
+    assert_eq!(of("parent_id"), Some(&*ctx.span().span_id().to_string()));
+    assert_eq!(&inner["parent_id"], outer_id);
     let said: Vec<_> = seen.said.iter().map(|(text, within)| (&**text, &within[..])).collect();
     let both: &[_] = &["outer", "a name of its own"];
     assert_eq!(

@@ -13,6 +13,9 @@ use crate::krate::Private;
 const SPAN: &str = "expected `span` or `span = \"name\"`";
 pub(super) const FIELDS: &str = "expected `fields(name = value, ..)`, as `tracing` writes fields";
 
+/// The fields that each span has of itself.
+const OURS: [&str; 3] = ["trace_id", "span_id", "parent_id"];
+
 /// The `tracing` span around a body.
 #[derive(Clone, Default)]
 pub(crate) struct SpanArgs {
@@ -44,6 +47,7 @@ impl SpanArgs {
                 #name,
                 trace_id = %#private::trace_id(),
                 span_id = %#private::span_id(),
+                parent_id = #private::parent_id(),
                 #fields
             ));
         }
@@ -83,7 +87,7 @@ impl Parse for Field {
                 Ident::parse_any,
             )?;
             if let Some(name) = names.first().filter(|_| names.len() == 1)
-                && (name == "trace_id" || name == "span_id")
+                && OURS.iter().any(|ours| name == ours)
             {
                 return Err(Error::new(name.span(), format_args!("`{name}` is there already")));
             }
