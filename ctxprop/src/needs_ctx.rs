@@ -139,7 +139,7 @@ pub struct NeedsCtxOf<T>(PhantomData<fn() -> T>);
 #[diagnostic::on_unimplemented(
     message = "`NeedsCtx` is not a future: this call of a `#[propagate]` function was given no context",
     label = "the call needs `.with(&ctx)`, or `.in_current()` inside of a `#[propagate]` function",
-    note = "or put `#[propagate]` on the function around it, whose `.await` then gives it the context\na task is `ctx.spawn(call)`, an axum handler `ctxprop_axum::handler(function)`; `#[propagate(skip)]` is for methods of traits that know no contexts",
+    note = "or put `#[propagate]` on the function around it, whose `.await` then gives it the context\na task is `ctx.spawn(call)`, an axum handler `ctxprop_axum::handler(function)`; `#[propagate(skip)]` is for methods of traits that know no contexts\nwhere there is no `ctx`: `Ctx::current()` in what a handler calls, `Ctx::background()` in `main` and in tests",
     note = "a suggestion below to remove the `.await`, or to write `async` once more, is a guess of rustc's that does not help"
 )]
 pub trait HasItsContext {}
