@@ -68,6 +68,8 @@
 //!
 //! | to | see |
 //! | --- | --- |
+//! | bring it into a service that you have, step by step | [Adopting it](https://docs.rs/ctxprop-axum/latest/ctxprop_axum/guide/adopting/), a page of `ctxprop-axum` |
+//! | serve, and call others | the crates [`ctxprop-axum`](https://docs.rs/ctxprop-axum), [`ctxprop-reqwest`](https://docs.rs/ctxprop-reqwest), [`ctxprop-tonic`](https://docs.rs/ctxprop-tonic) for gRPC, [`ctxprop-sqlx`](https://docs.rs/ctxprop-sqlx) for PostgreSQL |
 //! | make and observe contexts | [`Ctx`], [`Canceller`], [`Cause`], [`Cancelled`] |
 //! | write functions that carry one | [`macro@propagate`], [`NeedsCtx`] |
 //! | run code under one | [`Scope`], [`Run`], [`Task`], [`Shield`], [`Shared`] |
