@@ -26,6 +26,7 @@ mod report;
 mod routers;
 mod tokens;
 mod visit;
+mod yours;
 
 use std::io::{self, Write};
 use std::process::ExitCode;

@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::metadata::{self, Metadata, Package};
 use crate::project::Project;
 use crate::report::Report;
-use crate::{annotate, docs, layers, manifest, mend};
+use crate::{annotate, docs, layers, manifest, mend, yours};
 
 /// So many rounds see the deepest chain of mends that was met, twice over.
 const MOST_ROUNDS: usize = 40;
@@ -75,6 +75,7 @@ pub(crate) fn run(options: &Options) -> Result<Migration, Error> {
     migration.rounds(options)?;
     let needing = docs::needing(&migration.project);
     docs::list(&migration.project, &needing, &mut migration.report);
+    yours::list(&migration.project, &mut migration.report);
     Ok(migration)
 }
 

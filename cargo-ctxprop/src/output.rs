@@ -67,7 +67,16 @@ pub(crate) fn report(migration: &Migration) -> String {
     line_of(&mut text, report.warnings.1, "warnings after");
     line_of(&mut text, report.left.len(), "places left");
     section(&mut text, "To decide", places(migration, |kind| kind == Kind::Rule));
-    section(&mut text, "To look at", places(migration, |kind| kind != Kind::Rule));
+    section(
+        &mut text,
+        "To look at",
+        places(migration, |kind| kind != Kind::Rule && kind != Kind::Yours),
+    );
+    section(
+        &mut text,
+        "To do, for it to take effect",
+        places(migration, |kind| kind == Kind::Yours),
+    );
     let new = report.new_warnings.iter().map(|left| {
         (left.path.display().to_string(), left.line, left.text.lines().next().unwrap_or_default())
     });

@@ -35,6 +35,8 @@ pub(crate) enum Kind {
     Example,
     /// A router got the layer that makes contexts.
     Layer,
+    /// An error type, a client or a server that stays as it is, for somebody to change.
+    Yours,
 }
 
 impl fmt::Display for Kind {
@@ -54,6 +56,7 @@ impl fmt::Display for Kind {
             Kind::ByPath => "module whose names of ctxprop are written with their path",
             Kind::Example => "example in docs that needs a context",
             Kind::Layer => "layer that makes contexts",
+            Kind::Yours => "error type, client or server to change by hand",
         })
     }
 }

@@ -101,6 +101,8 @@ fn a_service_is_migrated_and_its_tests_pass() {
     let report = text(&done.stdout);
     assert!(report.contains("0  places left"), "{report}");
     assert!(report.contains("To decide:\n  src/handlers.rs:37: [detached-task]"), "{report}");
+    let (_, yours) = report.split_once("To do, for it to take effect:\n").unwrap();
+    assert!(yours.contains("src/main.rs:") && yours.contains("`ctxprop_axum::serve`"), "{report}");
 
     let tests = service.run("cargo", &["test", "--features", "audit"]);
     assert!(tests.status.success(), "{}{}", text(&tests.stdout), text(&tests.stderr));
