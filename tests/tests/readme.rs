@@ -43,3 +43,30 @@ fn all_code_of_the_pages_is_compiled() {
         opening.for_each(|kind| assert!(known.contains(&kind), "not compiled: ```{kind}"));
     }
 }
+
+/// Lines without what they are indented by, and without the marks of a doc comment.
+fn bare(text: &str) -> String {
+    let lines = text.lines().map(|line| line.trim().trim_start_matches("//!").trim_start());
+    lines.fold(String::new(), |text, line| text + line + "\n")
+}
+
+#[test]
+fn the_code_of_the_other_pages_is_a_part_of_files_that_are_compiled() {
+    let pages = [
+        (
+            include_str!("../../docs/databases.md"),
+            &[
+                include_str!("../../ctxprop-sqlx/src/lib.rs"),
+                include_str!("../../examples/shop/tests/database.rs"),
+            ][..],
+        ),
+        (include_str!("../../docs/shop.md"), &[include_str!("../../examples/shop/src/orders.rs")]),
+    ];
+    for (page, sources) in pages {
+        let blocks = blocks(page, "rust");
+        assert_eq!(blocks.len(), sources.len(), "a block of Rust that this test does not know");
+        for (block, source) in blocks.into_iter().zip(sources) {
+            assert!(bare(source).contains(&bare(block)), "not compiled:\n{block}");
+        }
+    }
+}
