@@ -16,7 +16,7 @@ pub(crate) use self::absent::Absent;
 /// The call of a `#[propagate]` function that was not given a context yet. It is not a future, so that
 /// it cannot be awaited without one.
 ///
-/// - In a `#[propagate]` body, `.await` it: the context of that body is threaded through.
+/// - In a `#[propagate]` body, `.await` it: the context of that body is passed on.
 /// - Elsewhere, `.with(&ctx).await`; to run it as a task, `ctx.spawn(call)`.
 ///
 /// # Examples

@@ -7,7 +7,7 @@ use mockall::automock;
 
 /// A root with a value that shows whether it got somewhere.
 fn ctx() -> Ctx {
-    Ctx::background().with_value(Marker("threaded"))
+    Ctx::background().with_value(Marker("carried"))
 }
 
 #[derive(Clone, Copy)]
@@ -58,7 +58,7 @@ async fn total(store: &impl Store) -> u32 {
 async fn automock_of_a_trait() {
     let mut store = MockStore::new();
     store.expect_get().withf(|key| key == "a").times(1).returning(|_| {
-        assert_eq!(here(), "threaded", "an expectation runs under the context of the call");
+        assert_eq!(here(), "carried", "an expectation runs under the context of the call");
         Some(1)
     });
     store.expect_get().returning(|_| None);
@@ -76,7 +76,7 @@ async fn automock_of_a_boxed_trait() {
     mock.expect_fetch().returning(|_, _| here());
     mock.expect_put().returning(|key| Ok(key.len() as u32));
     let mut boxed: Box<dyn Boxed> = Box::new(mock);
-    assert_eq!(boxed.fetch("a", 1).with(&ctx()).await, "threaded");
+    assert_eq!(boxed.fetch("a", 1).with(&ctx()).await, "carried");
     assert_eq!(boxed.put("abc".to_owned()).with(&ctx()).await.ok(), Some(3));
 }
 
@@ -154,7 +154,7 @@ enum Any {
 #[propagate]
 impl Shape for Square {
     async fn area(&self, scale: u32) -> u32 {
-        assert_eq!(here(), "threaded");
+        assert_eq!(here(), "carried");
         self.0 * self.0 * scale
     }
 

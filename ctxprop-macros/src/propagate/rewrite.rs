@@ -72,7 +72,7 @@ struct Here {
 /// One body that is polled on its own: the function's, or that of an async block.
 #[derive(Default)]
 pub(crate) struct Frame {
-    pub(crate) kind: Kind,
+    pub(crate) kind: BodyKind,
     /// Whether `how` was used.
     pub(crate) uses_how: bool,
     /// Whether the local `propagated_ctx` was used.
@@ -90,11 +90,11 @@ pub(crate) struct Frame {
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum BodyKind {
     /// The async function: its awaits are leaves.
     #[default]
     Function,
-    /// An async block or closure inside it: its awaits are threaded.
+    /// An async block or closure inside it: its awaits pass the context on, and are no leaves.
     Block,
     /// A plain function: the rules apply, and nothing is rewritten.
     Plain,
@@ -122,7 +122,7 @@ pub(crate) fn strip_parens(expr: &mut Expr) {
 }
 
 impl<'a> Rewriter<'a> {
-    pub(crate) fn new(private: &'a Private, allowed: &[Allow], kind: Kind) -> Self {
+    pub(crate) fn new(private: &'a Private, allowed: &[Allow], kind: BodyKind) -> Self {
         Rewriter {
             private,
             rules: Rules::new(private, allowed),
@@ -142,7 +142,7 @@ impl<'a> Rewriter<'a> {
     /// Rewrites the body of the function, and tells what it came to use.
     pub(crate) fn body(&mut self, body: &mut Block) -> Frame {
         self.look_for_names(body);
-        if self.frame.kind != Kind::Plain {
+        if self.frame.kind != BodyKind::Plain {
             self.handed_on = HandedOn::of(body);
         }
         self.visit_block_mut(body);
@@ -154,7 +154,7 @@ impl<'a> Rewriter<'a> {
         self.private.at(at)
     }
 
-    pub(crate) fn kind(&self) -> Kind {
+    pub(crate) fn kind(&self) -> BodyKind {
         self.frame.kind
     }
 
@@ -181,8 +181,8 @@ impl<'a> Rewriter<'a> {
         self.changes += 1;
     }
 
-    /// Notes that generated code threads something without awaiting it.
-    pub(crate) fn threads(&mut self) {
+    /// Notes that generated code passes the context on to something without awaiting it.
+    pub(crate) fn passes_on(&mut self) {
         self.changes += 1;
         self.frame.awaits = true;
         self.frame.branches = true;
@@ -226,11 +226,11 @@ impl VisitMut for Rewriter<'_> {
         self.mark_in(expr);
         let rewritten = match &mut *expr {
             Expr::Macro(mac) => macros::rewrite(self, &mut mac.mac),
-            Expr::Await(awaited) if self.frame.kind != Kind::Plain => {
+            Expr::Await(awaited) if self.frame.kind != BodyKind::Plain => {
                 Some(self.rewrite_await(awaited))
             }
-            Expr::Async(block) if self.frame.kind != Kind::Plain => self.rewrite_async(block),
-            Expr::Closure(closure) if self.frame.kind != Kind::Plain => {
+            Expr::Async(block) if self.frame.kind != BodyKind::Plain => self.rewrite_async(block),
+            Expr::Closure(closure) if self.frame.kind != BodyKind::Plain => {
                 self.rewrite_closure(closure)
             }
             other => {

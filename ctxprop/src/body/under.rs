@@ -1,7 +1,7 @@
 //! The awaits of a function that binds the name of its context anew: `let ctx = ctx.with_timeout(limit);`. What the name means
 //! is what they run under, and whose end they see.
 //!
-//! By type: [`Name::threaded`] is inherent for contexts, and gives what went before for all else, so that a `ctx` of another
+//! By type: [`Name::context_or`] is inherent for contexts, and gives what went before for all else, so that a `ctx` of another
 //! type stays what it is.
 
 use std::future::Future;
@@ -10,13 +10,13 @@ use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
-use super::{How, Threads, Unraced, Unwinds};
+use super::{How, PlainAwaits, Unraced, Unwinds};
 use crate::ctx::Ctx;
 use crate::needs_ctx::Awaitable;
 use crate::run::frame;
 use crate::run::leaf::{Ended, Leaf, Why};
 use crate::run::scope::Scope;
-use crate::run::watch::{Kind, Watch};
+use crate::run::watch::{ObservedKind, Watch};
 
 /// What the name of the context was bound to.
 #[derive(Debug)]
@@ -24,14 +24,14 @@ pub struct Name<'a, T: ?Sized>(pub &'a T);
 
 impl Name<'_, Ctx> {
     #[inline]
-    pub fn threaded(self, _before: &Ctx) -> Ctx {
+    pub fn context_or(self, _before: &Ctx) -> Ctx {
         self.0.clone()
     }
 }
 
 impl Name<'_, &Ctx> {
     #[inline]
-    pub fn threaded(self, _before: &Ctx) -> Ctx {
+    pub fn context_or(self, _before: &Ctx) -> Ctx {
         (*self.0).clone()
     }
 }
@@ -39,7 +39,7 @@ impl Name<'_, &Ctx> {
 /// The answer for whatever else has that name.
 pub trait OtherName: Sized {
     #[inline]
-    fn threaded(self, before: &Ctx) -> Ctx {
+    fn context_or(self, before: &Ctx) -> Ctx {
         before.clone()
     }
 }
@@ -75,12 +75,12 @@ impl<E> HowUnder for Unwinds<E> {
     }
 }
 
-impl HowUnder for Threads {
+impl HowUnder for PlainAwaits {
     type Under<F: Future> = Unraced<F>;
 
     #[cfg_attr(feature = "observe", track_caller)]
     fn leaf_under<F: Future>(&self, future: F, _exempt: bool) -> Unraced<F> {
-        Unraced { future, watch: Watch::later(Kind::Await) }
+        Unraced { future, watch: Watch::later(ObservedKind::Await) }
     }
 }
 

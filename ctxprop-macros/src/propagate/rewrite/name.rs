@@ -1,4 +1,4 @@
-//! The name of the context, where a function binds it anew: `let ctx = ctx.with_timeout(limit);`. What is threaded is what the
+//! The name of the context, where a function binds it anew: `let ctx = ctx.with_timeout(limit);`. What is passed on is what the
 //! name means, so the local `propagated_ctx` follows it: after each such binding stands one of that, in the same block.
 //!
 //! Only functions that name their context have such a name, and only those that bind it again pay for it.
@@ -53,7 +53,7 @@ impl Rewriter<'_> {
     }
 
     /// The context that the awaits at hand run under, where that need not be the one of the function.
-    pub(crate) fn threaded(&self, at: Span) -> Option<Ident> {
+    pub(crate) fn rebound(&self, at: Span) -> Option<Ident> {
         // Its place, and the names that the user's own code sees.
         self.frame.renames.then(|| ctx(at.resolved_at(Span::call_site())))
     }
@@ -97,7 +97,7 @@ impl Rewriter<'_> {
             {
                 #[allow(unused_imports)]
                 use #private::OtherName as _;
-                #private::Name(&#name).threaded(&#ctx)
+                #private::Name(&#name).context_or(&#ctx)
             }
         };
         (ctx, value)
