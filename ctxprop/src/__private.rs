@@ -47,6 +47,7 @@ hidden! {
     pub use crate::body::Name;
     pub use crate::body::NoFuture;
     pub use crate::body::OtherName;
+    pub use crate::body::Rebound;
     pub use crate::body::Returns;
     pub use crate::body::at;
     pub use crate::body::boxed;

@@ -9,6 +9,7 @@
 use std::any::type_name;
 use std::future::Future;
 
+use crate::body::Captured;
 use crate::ctx::Ctx;
 use crate::run::current;
 use crate::run::scope::{Begin, Scope};
@@ -42,12 +43,12 @@ pub fn block_here<F: Future>(block: F) -> AsyncBlock<F> {
     block_under(Ctx::current(), block)
 }
 
-/// An async block in a closure that was made under `made`. It carries the context that is current where the closure is
-/// called: a handler runs under that of its request, not under what built the router. Where none is, that of the closure.
+/// An async block in a closure that captured `made`. It carries the context that is current where the closure is called: a
+/// handler runs under that of its request, not under what built the router. Where none is, that of the closure.
 #[inline]
 #[cfg_attr(feature = "observe", track_caller)]
-pub fn block_called<F: Future>(made: &Ctx, block: F) -> AsyncBlock<F> {
-    block_under(Ctx::try_current().unwrap_or_else(|| made.clone()), block)
+pub fn block_called<F: Future>(made: &impl Captured, block: F) -> AsyncBlock<F> {
+    block_under(made.where_called(), block)
 }
 
 /// An async block that carries `ctx`.

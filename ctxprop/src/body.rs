@@ -26,12 +26,14 @@ use crate::run::scope::{Derived, Scope};
 use crate::run::watch::{ObservedKind, Outcome, Watch};
 
 mod awaited;
+mod captured;
 mod carried;
 mod said;
 mod under;
 
 // Under this path the compiler's messages show them.
 pub use awaited::{Awaited, AwaitedKind, Exempt, NoFuture};
+pub use captured::{Captured, Rebound};
 pub use carried::Carried;
 pub use said::CannotBeSaid;
 pub use under::{HowUnder, Name, OtherName, at, leaf_under, under};

@@ -172,7 +172,7 @@ pub(crate) fn prelude(
         });
     }
     if frame.uses_ctx {
-        prelude.extend(rewriter.local_ctx(output.span()).into_token_stream());
+        prelude.extend(rewriter.local_ctx(frame, output.span()).into_token_stream());
     }
     prelude
 }

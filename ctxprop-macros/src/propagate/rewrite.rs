@@ -6,7 +6,7 @@
 //! 3. Generated names are hygienic (`mixed_site`), but for one that messages name; generated paths start at the private module.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::quote;
+use quote::{quote, quote_spanned};
 use syn::visit_mut::{self, VisitMut};
 use syn::{
     Arm, Attribute, Block, Expr, ExprConst, ExprForLoop, ExprIf, ExprRepeat, ExprWhile,
@@ -87,6 +87,8 @@ pub(crate) struct Frame {
     pub(crate) renames: bool,
     /// Whether that is by an assignment: no closure can then borrow it across one.
     pub(crate) assigns: bool,
+    /// Whether closures are made beside: they capture the context of the frame as well, to tell where they are called.
+    pub(crate) captures_both: bool,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -205,13 +207,17 @@ impl<'a> Rewriter<'a> {
     }
 
     /// `let propagated_ctx = <the current context>;`
-    pub(crate) fn local_ctx(&self, at: Span) -> Stmt {
+    pub(crate) fn local_ctx(&self, frame: &Frame, at: Span) -> Stmt {
         let site = Span::mixed_site();
         // All of the pattern is at the user's place: rustc names the variable only then.
         let (private, ctx, mutability) = (self.private(site), ctx(at), Token![mut](at));
+        let current = match frame.captures_both {
+            true => quote_spanned!(site=> #private::Rebound::here()),
+            false => quote_spanned!(site=> #private::Ctx::current()),
+        };
         parse_quote_spanned! {site=>
             #[allow(unused_mut, unused_variables, unused_assignments)]
-            let #mutability #ctx = #private::Ctx::current();
+            let #mutability #ctx = #current;
         }
     }
 }

@@ -6,6 +6,7 @@
 
 use std::future::Future;
 
+use super::Captured;
 use crate::async_block::{AsyncBlock, block_called, block_here, block_under};
 use crate::ctx::Ctx;
 use crate::needs_ctx::{Awaitable, NeedsCtx};
@@ -23,7 +24,7 @@ pub trait Carried: Sized {
     }
 
     #[inline]
-    fn propagated_called(self, _: &Ctx) -> Self {
+    fn propagated_called(self, _: &impl Captured) -> Self {
         self
     }
 }
@@ -44,9 +45,9 @@ impl<F: Future> NeedsCtx<F> {
         block_under(ctx.clone(), self.into_awaited())
     }
 
-    /// Made in a closure, which was made under `made`.
+    /// Made in a closure, which captured `made`.
     #[inline]
-    pub fn propagated_called(self, made: &Ctx) -> AsyncBlock<F> {
+    pub fn propagated_called(self, made: &impl Captured) -> AsyncBlock<F> {
         block_called(made, self.into_awaited())
     }
 }

@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
-use super::{How, PlainAwaits, Unraced, Unwinds};
+use super::{Captured, How, PlainAwaits, Unraced, Unwinds};
 use crate::ctx::Ctx;
 use crate::needs_ctx::Awaitable;
 use crate::run::frame;
@@ -24,22 +24,22 @@ pub struct Name<'a, T: ?Sized>(pub &'a T);
 
 impl Name<'_, Ctx> {
     #[inline]
-    pub fn context_or(self, _before: &Ctx) -> Ctx {
-        self.0.clone()
+    pub fn context_or<C: Captured>(self, before: &C) -> C {
+        before.bound_to(self.0.clone())
     }
 }
 
 impl Name<'_, &Ctx> {
     #[inline]
-    pub fn context_or(self, _before: &Ctx) -> Ctx {
-        (*self.0).clone()
+    pub fn context_or<C: Captured>(self, before: &C) -> C {
+        before.bound_to((*self.0).clone())
     }
 }
 
 /// The answer for whatever else has that name.
 pub trait OtherName: Sized {
     #[inline]
-    fn context_or(self, before: &Ctx) -> Ctx {
+    fn context_or<C: Captured>(self, before: &C) -> C {
         before.clone()
     }
 }

@@ -51,7 +51,7 @@ impl Rewriter<'_> {
         self.frame.branches |= frame.branches;
         self.frame.carries |= frame.carries;
         if frame.uses_ctx {
-            let local = self.local_ctx(block.async_token.span);
+            let local = self.local_ctx(&frame, block.async_token.span);
             block.block.stmts.insert(0, local);
         }
         kind == BodyKind::Function
@@ -77,7 +77,7 @@ impl Rewriter<'_> {
             self.frame.uses_ctx = true;
             quote_spanned!(site=> #private::block_called(&#ctx, #future))
         } else if self.frame.renames {
-            quote_spanned!(site=> #private::block_under(#private::Clone::clone(&#ctx), #future))
+            quote_spanned!(site=> #private::block_under(#private::Ctx::clone(&#ctx), #future))
         } else {
             quote_spanned!(site=> #private::block_here(#future))
         })

@@ -15,6 +15,14 @@ struct Binds<'a> {
     name: &'a Ident,
     found: Option<Ident>,
     assigned: bool,
+    /// Whether closures are made beside.
+    closures: bool,
+}
+
+impl<'a> Binds<'a> {
+    fn of(name: &'a Ident) -> Self {
+        Binds { name, found: None, assigned: false, closures: false }
+    }
 }
 
 impl<'a> Visit<'a> for Binds<'_> {
@@ -37,7 +45,9 @@ impl<'a> Visit<'a> for Binds<'_> {
 
     // They are frames of their own.
     fn visit_expr_async(&mut self, _: &'a ExprAsync) {}
-    fn visit_expr_closure(&mut self, _: &'a ExprClosure) {}
+    fn visit_expr_closure(&mut self, _: &'a ExprClosure) {
+        self.closures = true;
+    }
     fn visit_item(&mut self, _: &'a Item) {}
 }
 
@@ -45,10 +55,11 @@ impl Rewriter<'_> {
     /// Notes whether the frame that begins with `body` binds the name anew.
     pub(super) fn look_for_names(&mut self, body: &Block) {
         let Some(name) = self.name.clone() else { return };
-        let mut binds = Binds { name: &name, found: None, assigned: false };
+        let mut binds = Binds::of(&name);
         binds.visit_block(body);
         self.frame.renames = binds.found.is_some();
         self.frame.assigns = binds.assigned;
+        self.frame.captures_both = binds.found.is_some() && binds.closures;
         self.frame.uses_ctx |= self.frame.renames;
     }
 
@@ -60,7 +71,7 @@ impl Rewriter<'_> {
 
     fn named_by_visit(&self, visit: impl FnOnce(&mut Binds<'_>)) -> Option<Ident> {
         let name = self.name.as_ref().filter(|_| self.frame.renames && !self.here.in_closure)?;
-        let mut binds = Binds { name, found: None, assigned: false };
+        let mut binds = Binds::of(name);
         visit(&mut binds);
         binds.found
     }
