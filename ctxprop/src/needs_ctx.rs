@@ -139,8 +139,8 @@ pub struct NeedsCtxOf<T>(PhantomData<fn() -> T>);
 #[diagnostic::on_unimplemented(
     message = "`NeedsCtx` is not a future: this call of a `#[propagate]` function was given no context",
     label = "the call needs `.with(&ctx)`, or `.in_current()` inside of a `#[propagate]` function",
-    note = "or put `#[propagate]` on the function around it, whose `.await` then gives it the context\na task is `ctx.spawn(call)`, an axum handler `ctxprop_axum::handler(function)`; `#[propagate(skip)]` is for methods of traits that know no contexts",
-    note = "a suggestion below to remove the `.await`, or to write `async` once more, is a guess of rustc's that does not help"
+    note = "in a function with `#[propagate]` an `.await` right behind the call is enough; a task is `ctx.spawn(call)`, an axum handler `ctxprop_axum::handler(function)`",
+    note = "to remove the `.await`, or to write `async` once more, as rustc may suggest, does not help; `#[propagate(skip)]` is for methods of traits that know no contexts"
 )]
 pub trait HasItsContext {}
 
