@@ -33,7 +33,7 @@ mod under;
 
 // Under this path the compiler's messages show them.
 pub use awaited::{Awaited, AwaitedKind, Exempt, NoFuture};
-pub use captured::{Captured, Rebound};
+pub use captured::{Bound, Captured, Rebound};
 pub use carried::Carried;
 pub use said::CannotBeSaid;
 pub use under::{HowUnder, Name, OtherName, at, leaf_under, under};

@@ -59,6 +59,29 @@ impl Captured for Rebound {
     }
 }
 
+/// What a closure binds the name to itself: that counts wherever it is called.
+#[derive(Clone, Debug)]
+pub struct Bound(pub(super) Ctx);
+
+impl Captured for Bound {
+    fn bound_to(&self, ctx: Ctx) -> Bound {
+        Bound(ctx)
+    }
+
+    fn where_called(&self) -> Ctx {
+        self.0.clone()
+    }
+}
+
+impl Deref for Bound {
+    type Target = Ctx;
+
+    #[inline]
+    fn deref(&self) -> &Ctx {
+        &self.0
+    }
+}
+
 impl Deref for Rebound {
     type Target = Ctx;
 

@@ -1,7 +1,7 @@
 //! The awaits of a function that binds the name of its context anew: `let ctx = ctx.with_timeout(limit);`. What the name means
 //! is what they run under, and whose end they see.
 //!
-//! By type: [`Name::context_or`] is inherent for contexts, and gives what went before for all else, so that a `ctx` of another
+//! By type: [`Name::context_or`], and [`Name::bound_or`] in closures, are inherent for contexts, and give what went before for all else, so that a `ctx` of another
 //! type stays what it is.
 
 use std::future::Future;
@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
-use super::{Captured, How, PlainAwaits, Unraced, Unwinds};
+use super::{Bound, Captured, How, PlainAwaits, Unraced, Unwinds};
 use crate::ctx::Ctx;
 use crate::needs_ctx::Awaitable;
 use crate::run::frame;
@@ -27,12 +27,22 @@ impl Name<'_, Ctx> {
     pub fn context_or<C: Captured>(self, before: &C) -> C {
         before.bound_to(self.0.clone())
     }
+
+    #[inline]
+    pub fn bound_or(self, _before: &impl Captured) -> Bound {
+        Bound(self.0.clone())
+    }
 }
 
 impl Name<'_, &Ctx> {
     #[inline]
     pub fn context_or<C: Captured>(self, before: &C) -> C {
         before.bound_to((*self.0).clone())
+    }
+
+    #[inline]
+    pub fn bound_or(self, _before: &impl Captured) -> Bound {
+        Bound((*self.0).clone())
     }
 }
 
@@ -41,6 +51,11 @@ pub trait OtherName: Sized {
     #[inline]
     fn context_or<C: Captured>(self, before: &C) -> C {
         before.clone()
+    }
+
+    #[inline]
+    fn bound_or(self, before: &impl Captured) -> Bound {
+        Bound(before.where_called())
     }
 }
 

@@ -173,3 +173,41 @@ async fn rule_3_2_50_closures_borrow_nothing_that_plain_code_does_not() {
         "the context that is awaited under descends from its own"
     );
 }
+
+/// What the closure binds itself is what the name means in there.
+#[propagate]
+async fn bound_inside(ctx: Ctx, ids: Vec<u8>) -> Vec<Option<u8>> {
+    let calls = ids.iter().map(|id| {
+        let ctx = ctx.with_value(*id);
+        let _ = &ctx;
+        seen()
+    });
+    let mut all = futures::future::join_all(calls).await;
+    let base = ctx;
+    let blocks = ids.iter().map(|id| match base.with_value(*id + 10) {
+        ctx if ctx.is_done() => unreachable!(),
+        ctx => {
+            let _ = ctx;
+            async { seen().await }
+        }
+    });
+    all.extend(futures::future::join_all(blocks.collect::<Vec<_>>()).await);
+    let given = |ctx: &Ctx| {
+        let _ = ctx;
+        async { seen().await }
+    };
+    all.push(given(&base.with_value(20_u8)).await);
+    let of_another_type = |id: u8| {
+        let ctx = id;
+        let _ = ctx;
+        async { seen().await }
+    };
+    all.push(of_another_type(1).await);
+    all
+}
+
+#[tokio::test]
+async fn rule_3_2_50_what_a_closure_binds_itself_counts_wherever_it_is_called() {
+    let all = bound_inside(root().with_value(9_u8), vec![1, 2]).await;
+    assert_eq!(all, [Some(1), Some(2), Some(11), Some(12), Some(20), Some(9)]);
+}

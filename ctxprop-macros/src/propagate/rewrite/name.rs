@@ -70,7 +70,7 @@ impl Rewriter<'_> {
     }
 
     fn named_by_visit(&self, visit: impl FnOnce(&mut Binds<'_>)) -> Option<Ident> {
-        let name = self.name.as_ref().filter(|_| self.frame.renames && !self.here.in_closure)?;
+        let name = self.name.as_ref().filter(|_| self.here.in_closure || self.frame.renames)?;
         let mut binds = Binds::of(name);
         visit(&mut binds);
         binds.found
@@ -104,14 +104,28 @@ impl Rewriter<'_> {
     fn renamed(&self, name: &Ident) -> (Ident, TokenStream) {
         let site = Span::mixed_site();
         let (private, ctx) = (self.private(site), ctx(name.span()));
+        // What a closure binds itself counts wherever it is called.
+        let meant = if self.here.in_closure { "bound_or" } else { "context_or" };
+        let meant = Ident::new(meant, site);
+        // Used as a value it moves into the closure.
+        let before = if self.here.once {
+            quote_spanned!(site=> { #ctx })
+        } else {
+            quote_spanned!(site=> #ctx)
+        };
         let value = quote_spanned! {site=>
             {
                 #[allow(unused_imports)]
                 use #private::OtherName as _;
-                #private::Name(&#name).context_or(&#ctx)
+                #private::Name(&#name).#meant(&#before)
             }
         };
         (ctx, value)
+    }
+
+    /// Whether a binding of the name is followed. A closure in which nothing needs it captures nothing for it.
+    fn follows(&self) -> bool {
+        !self.here.in_closure || self.frame.uses_ctx
     }
 
     fn rename(&self, name: &Ident) -> Stmt {
@@ -124,7 +138,7 @@ impl Rewriter<'_> {
 
     /// Puts a binding behind each statement that binds the name.
     pub(super) fn rename_in(&self, block: &mut Block, named: Vec<Option<Ident>>) {
-        if named.iter().all(Option::is_none) {
+        if named.iter().all(Option::is_none) || !self.follows() {
             return;
         }
         let stmts = std::mem::take(&mut block.stmts);
@@ -137,12 +151,17 @@ impl Rewriter<'_> {
     }
 
     pub(super) fn rename_at_start(&self, block: &mut Block, named: Option<Ident>) {
-        if let Some(name) = named {
+        if let Some(name) = named
+            && self.follows()
+        {
             block.stmts.insert(0, self.rename(&name));
         }
     }
 
     pub(super) fn rename_before(&self, body: &mut Expr, name: &Ident) {
+        if !self.follows() {
+            return;
+        }
         let rename = self.rename(name);
         *body = parse_quote_spanned!(Span::mixed_site()=> { #rename #body });
     }
@@ -150,6 +169,10 @@ impl Rewriter<'_> {
     /// `ctx = value` binds it anew too.
     pub(super) fn rename_assigned(&mut self, expr: &mut Expr) {
         let Expr::Assign(assign) = &*expr else { return };
+        // What a closure assigns outlives the call of it.
+        if self.here.in_closure {
+            return;
+        }
         let Some(name) = self.named_by_visit(|binds| {
             if let Expr::Path(path) = &*assign.left
                 && path.path.is_ident(binds.name)
