@@ -19,8 +19,8 @@ use proc_macro2::Delimiter;
 use crate::edit::{Edit, Edits, indent};
 use crate::index::{Attr, Block, BlockKind, Function, Index, Place, is_entry};
 use crate::project::{Project, Source};
-use crate::report::{Kind, Report};
-use crate::tokens::{self, Kind as TokenKind};
+use crate::report::{MendKind, Report};
+use crate::tokens::{self, TokenKind};
 
 /// The form of a trait of the workspace, which each `impl` of it shares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,7 +130,7 @@ pub(crate) fn all(project: &mut Project, traits: &Traits, report: &mut Report) {
                 source.want(function.place.start, "propagate");
                 if takes_its_context {
                     source.want(function.place.start, "Ctx");
-                    report.count(Kind::Handler);
+                    report.count(MendKind::Handler);
                     report.serving.insert(source.package);
                 }
                 counts.push(1);

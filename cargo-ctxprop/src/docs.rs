@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::index::Index;
 use crate::project::Project;
-use crate::report::{Kind, Mark, Report};
+use crate::report::{Mark, MendKind, Report};
 use crate::tokens;
 
 /// Lists them.
@@ -13,7 +13,7 @@ pub(crate) fn list(project: &Project, needing: &BTreeSet<String>, report: &mut R
         for (at, name) in calls(&source.text, needing) {
             let text =
                 format!("this example calls `{name}`, which needs a context now: `.with(&ctx)`");
-            report.marks.push(Mark { path: path.clone(), at, kind: Kind::Example, text });
+            report.marks.push(Mark { path: path.clone(), at, kind: MendKind::Example, text });
         }
     }
 }

@@ -8,7 +8,7 @@ use std::str::FromStr;
 use proc_macro2::{Delimiter, TokenStream};
 
 use crate::routers::Router;
-use crate::tokens::{self, Kind, Token};
+use crate::tokens::{self, Token, TokenKind};
 use crate::visit::Visitor;
 
 /// A file, as parsed.
@@ -211,7 +211,7 @@ impl Index {
             if token.range.start > at {
                 break;
             }
-            let Kind::Open(delimiter, close) = token.kind else { continue };
+            let TokenKind::Open(delimiter, close) = token.kind else { continue };
             let reaches = self.tokens[close].range.start >= at;
             if !reaches || delimiter == Delimiter::None || index < 2 {
                 continue;

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use crate::edit::{Edit, Edits, indent};
 use crate::project::Project;
-use crate::report::{Kind, Mark, Report};
+use crate::report::{Mark, MendKind, Report};
 
 const NOTE: &str = "strangers call, this says: where peers do, it is `CtxLayer::mesh()`";
 
@@ -40,12 +40,12 @@ pub(crate) fn add(project: &mut Project, packages: &BTreeSet<usize>, report: &mu
                 None => layer.to_owned(),
             };
             if edits.add(vec![Edit::insert(chain.end, text)]) {
-                report.count(Kind::Layer);
+                report.count(MendKind::Layer);
                 let text = NOTE.to_owned();
                 report.marks.push(Mark {
                     path: path.clone(),
                     at: chain.end,
-                    kind: Kind::Layer,
+                    kind: MendKind::Layer,
                     text,
                 });
             }

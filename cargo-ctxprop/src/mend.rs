@@ -22,14 +22,14 @@ use crate::docs;
 use crate::edit::{Edit, Edits};
 use crate::index::Index;
 use crate::project::{Project, Source};
-use crate::report::{Kind, Mark, Report};
+use crate::report::{Mark, MendKind, Report};
 use crate::tokens;
 
 /// What one error leads to, in one file.
 #[derive(Debug)]
 pub(crate) struct Mend {
     pub(crate) path: PathBuf,
-    pub(crate) kind: Kind,
+    pub(crate) kind: MendKind,
     pub(crate) edits: Vec<Edit>,
     /// The names of ctxprop that the edits use.
     pub(crate) names: Vec<&'static str>,
@@ -39,7 +39,7 @@ pub(crate) struct Mend {
 
 /// What is known of the whole workspace.
 #[derive(Debug, Default)]
-pub(crate) struct Known {
+pub(crate) struct Workspace {
     /// Functions that need a context, by name.
     pub(crate) needing: BTreeSet<String>,
 }
@@ -50,7 +50,7 @@ pub(crate) struct Case<'a> {
     pub(crate) path: &'a Path,
     pub(crate) source: &'a Source,
     pub(crate) span: &'a Span,
-    pub(crate) known: &'a Known,
+    pub(crate) known: &'a Workspace,
 }
 
 impl Case<'_> {
@@ -71,7 +71,7 @@ fn is_local(case: &Case<'_>, at: usize) -> bool {
 
 /// Does what can be done about the errors of a run. Whether anything was.
 pub(crate) fn all(project: &mut Project, said: &Said, report: &mut Report) -> bool {
-    let known = Known { needing: docs::needing(project) };
+    let known = Workspace { needing: docs::needing(project) };
     let mut edits: BTreeMap<PathBuf, Edits> = BTreeMap::new();
     let mut made: BTreeMap<PathBuf, Vec<Mend>> = BTreeMap::new();
     for error in said.errors.iter().chain(&said.warnings) {
@@ -92,10 +92,10 @@ pub(crate) fn all(project: &mut Project, said: &Said, report: &mut Report) -> bo
         let before = report.marks.len();
         for mend in &made {
             let Some(at) = mend.edits.first().map(|edit| edit.range.start) else { continue };
-            if mend.kind == Kind::Handler {
+            if mend.kind == MendKind::Handler {
                 report.serving.insert(source.package);
             }
-            if mend.kind == Kind::ByPath {
+            if mend.kind == MendKind::ByPath {
                 source.unwant(at);
             }
             for name in &mend.names {
@@ -117,7 +117,7 @@ pub(crate) fn all(project: &mut Project, said: &Said, report: &mut Report) -> bo
     changed
 }
 
-fn mends(project: &Project, error: &Diagnostic, known: &Known, report: &Report) -> Vec<Mend> {
+fn mends(project: &Project, error: &Diagnostic, known: &Workspace, report: &Report) -> Vec<Mend> {
     let mut mends = Vec::new();
     for span in error.primary() {
         let path = Path::new(&span.file_name);
@@ -137,7 +137,7 @@ fn mends(project: &Project, error: &Diagnostic, known: &Known, report: &Report) 
         // Invariant 1: where it was of no use it does not come again.
         mends.extend(found.filter(|mend| {
             !report.marks.iter().any(|mark| {
-                mark.kind == Kind::TakenBack
+                mark.kind == MendKind::TakenBack
                     && mark.path == mend.path
                     && mend.edits.iter().any(|edit| edit.range.start == mark.at)
             })

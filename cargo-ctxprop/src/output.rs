@@ -8,7 +8,7 @@ use similar::TextDiff;
 use crate::edit::line;
 use crate::error::Error;
 use crate::migrate::Migration;
-use crate::report::Kind;
+use crate::report::MendKind;
 
 /// A diff of all files that change, as `diff -u` writes it.
 pub(crate) fn diff(migration: &Migration) -> String {
@@ -66,16 +66,16 @@ pub(crate) fn report(migration: &Migration) -> String {
     line_of(&mut text, report.warnings.0, "warnings before");
     line_of(&mut text, report.warnings.1, "warnings after");
     line_of(&mut text, report.left.len(), "places left");
-    section(&mut text, "To decide", places(migration, |kind| kind == Kind::Rule));
+    section(&mut text, "To decide", places(migration, |kind| kind == MendKind::Rule));
     section(
         &mut text,
         "To look at",
-        places(migration, |kind| kind != Kind::Rule && kind != Kind::Yours),
+        places(migration, |kind| kind != MendKind::Rule && kind != MendKind::Yours),
     );
     section(
         &mut text,
         "To do, for it to take effect",
-        places(migration, |kind| kind == Kind::Yours),
+        places(migration, |kind| kind == MendKind::Yours),
     );
     let new = report.new_warnings.iter().map(|left| {
         (left.path.display().to_string(), left.line, left.text.lines().next().unwrap_or_default())
@@ -88,7 +88,10 @@ pub(crate) fn report(migration: &Migration) -> String {
     text
 }
 
-fn places(migration: &Migration, is_meant: impl Fn(Kind) -> bool) -> Vec<(String, usize, &str)> {
+fn places(
+    migration: &Migration,
+    is_meant: impl Fn(MendKind) -> bool,
+) -> Vec<(String, usize, &str)> {
     let marks = migration.report.marks.iter().filter(|mark| is_meant(mark.kind));
     marks
         .map(|mark| {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// The kinds of mends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Kind {
+pub(crate) enum MendKind {
     /// A call in a test or in `main` got a root.
     RootInEntry,
     /// A call in a function that nobody gives a context got a root.
@@ -39,24 +39,24 @@ pub(crate) enum Kind {
     Yours,
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for MendKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Kind::RootInEntry => "root in a test or `main`",
-            Kind::RootInPlain => "root in a function without the attribute",
-            Kind::InCurrent => "context given by hand in an annotated function",
-            Kind::InForeign => "current context in an `impl` of a foreign trait",
-            Kind::Handler => "handler or middleware that takes its context",
-            Kind::Argument => "context as an argument",
-            Kind::Rule => "rule switched off, to be decided",
-            Kind::TakenBack => "attribute taken back",
-            Kind::Value => "function value made a closure",
-            Kind::Moved => "closure made `move`",
-            Kind::Import => "import that nothing uses any more",
-            Kind::ByPath => "module whose names of ctxprop are written with their path",
-            Kind::Example => "example in docs that needs a context",
-            Kind::Layer => "layer that makes contexts",
-            Kind::Yours => "error type, client or server to change by hand",
+            MendKind::RootInEntry => "root in a test or `main`",
+            MendKind::RootInPlain => "root in a function without the attribute",
+            MendKind::InCurrent => "context given by hand in an annotated function",
+            MendKind::InForeign => "current context in an `impl` of a foreign trait",
+            MendKind::Handler => "handler or middleware that takes its context",
+            MendKind::Argument => "context as an argument",
+            MendKind::Rule => "rule switched off, to be decided",
+            MendKind::TakenBack => "attribute taken back",
+            MendKind::Value => "function value made a closure",
+            MendKind::Moved => "closure made `move`",
+            MendKind::Import => "import that nothing uses any more",
+            MendKind::ByPath => "module whose names of ctxprop are written with their path",
+            MendKind::Example => "example in docs that needs a context",
+            MendKind::Layer => "layer that makes contexts",
+            MendKind::Yours => "error type, client or server to change by hand",
         })
     }
 }
@@ -66,7 +66,7 @@ impl fmt::Display for Kind {
 pub(crate) struct Mark {
     pub(crate) path: PathBuf,
     pub(crate) at: usize,
-    pub(crate) kind: Kind,
+    pub(crate) kind: MendKind,
     pub(crate) text: String,
 }
 
@@ -85,7 +85,7 @@ pub(crate) struct Report {
     pub(crate) at_once: BTreeMap<String, usize>,
     /// Packages with handlers that take their context.
     pub(crate) serving: BTreeSet<usize>,
-    pub(crate) counts: BTreeMap<Kind, usize>,
+    pub(crate) counts: BTreeMap<MendKind, usize>,
     pub(crate) marks: Vec<Mark>,
     pub(crate) left: Vec<Left>,
     pub(crate) warnings: (usize, usize),
@@ -96,7 +96,7 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    pub(crate) fn count(&mut self, kind: Kind) {
+    pub(crate) fn count(&mut self, kind: MendKind) {
         *self.counts.entry(kind).or_default() += 1;
     }
 

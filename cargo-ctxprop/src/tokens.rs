@@ -9,11 +9,11 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 #[derive(Debug, Clone)]
 pub(crate) struct Token {
     pub(crate) range: Range<usize>,
-    pub(crate) kind: Kind,
+    pub(crate) kind: TokenKind,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum TokenKind {
     Ident(String),
     Punct(char),
     Literal,
@@ -25,21 +25,21 @@ pub(crate) enum Kind {
 impl Token {
     pub(crate) fn ident(&self) -> Option<&str> {
         match &self.kind {
-            Kind::Ident(name) => Some(name),
+            TokenKind::Ident(name) => Some(name),
             _ => None,
         }
     }
 
     pub(crate) fn is_open(&self) -> bool {
-        matches!(self.kind, Kind::Open(..))
+        matches!(self.kind, TokenKind::Open(..))
     }
 
     pub(crate) fn is_close(&self) -> bool {
-        matches!(self.kind, Kind::Close(..))
+        matches!(self.kind, TokenKind::Close(..))
     }
 
     pub(crate) fn is_punct(&self, c: char) -> bool {
-        self.kind == Kind::Punct(c)
+        self.kind == TokenKind::Punct(c)
     }
 }
 
@@ -58,22 +58,22 @@ fn extend(row: &mut Vec<Token>, stream: TokenStream, before: usize) {
             TokenTree::Ident(ident) => {
                 let name = ident.to_string();
                 let name = name.strip_prefix("r#").unwrap_or(&name).to_owned();
-                row.push(Token { range, kind: Kind::Ident(name) });
+                row.push(Token { range, kind: TokenKind::Ident(name) });
             }
             TokenTree::Punct(punct) => {
-                row.push(Token { range, kind: Kind::Punct(punct.as_char()) });
+                row.push(Token { range, kind: TokenKind::Punct(punct.as_char()) });
             }
-            TokenTree::Literal(_) => row.push(Token { range, kind: Kind::Literal }),
+            TokenTree::Literal(_) => row.push(Token { range, kind: TokenKind::Literal }),
             TokenTree::Group(group) => {
                 let open = row.len();
                 let range = moved(group.span_open().byte_range());
                 let delimiter = group.delimiter();
-                row.push(Token { range, kind: Kind::Open(delimiter, open) });
+                row.push(Token { range, kind: TokenKind::Open(delimiter, open) });
                 extend(row, group.stream(), before);
                 let close = row.len();
                 let range = moved(group.span_close().byte_range());
-                row.push(Token { range, kind: Kind::Close(delimiter, open) });
-                row[open].kind = Kind::Open(delimiter, close);
+                row.push(Token { range, kind: TokenKind::Close(delimiter, open) });
+                row[open].kind = TokenKind::Open(delimiter, close);
             }
         }
     }
@@ -96,11 +96,11 @@ pub(crate) fn arguments(row: &[Token], name: usize) -> Option<(usize, usize)> {
         at += 2;
         loop {
             match &row.get(at)?.kind {
-                Kind::Punct('<') => depth += 1,
+                TokenKind::Punct('<') => depth += 1,
                 // the `>` of `->`
-                Kind::Punct('>') if row[at - 1].is_punct('-') => {}
-                Kind::Punct('>') => depth -= 1,
-                Kind::Open(_, close) => at = *close,
+                TokenKind::Punct('>') if row[at - 1].is_punct('-') => {}
+                TokenKind::Punct('>') => depth -= 1,
+                TokenKind::Open(_, close) => at = *close,
                 _ => {}
             }
             at += 1;
@@ -110,7 +110,7 @@ pub(crate) fn arguments(row: &[Token], name: usize) -> Option<(usize, usize)> {
         }
     }
     match row.get(at)?.kind {
-        Kind::Open(Delimiter::Parenthesis, close) => Some((at, close)),
+        TokenKind::Open(Delimiter::Parenthesis, close) => Some((at, close)),
         _ => None,
     }
 }

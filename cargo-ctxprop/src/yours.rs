@@ -18,7 +18,7 @@ pub(crate) fn list(project: &Project, report: &mut Report) {
     let failing = failing(project);
     let able: BTreeSet<_> = seen.iter().flat_map(|(_, seen)| &seen.able).collect();
     let mut mark = |path: &PathBuf, at, text| {
-        report.marks.push(Mark { path: path.clone(), at, kind: Kind::Yours, text });
+        report.marks.push(Mark { path: path.clone(), at, kind: MendKind::Yours, text });
     };
     for (path, seen) in &seen {
         for (name, at) in &seen.types {

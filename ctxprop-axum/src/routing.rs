@@ -76,7 +76,7 @@ macro_rules! routes {
         #[doc = concat!("use ctxprop_axum::routing::", stringify!($name), ";")]
         ///
         /// #[propagate]
-        /// async fn threaded(Path(id): Path<u64>) -> Result<String, Cancelled> {
+        /// async fn item(Path(id): Path<u64>) -> Result<String, Cancelled> {
         ///     Ok(id.to_string())
         /// }
         ///
@@ -86,7 +86,7 @@ macro_rules! routes {
         /// }
         ///
         /// let app: Router = Router::new()
-        #[doc = concat!("    .route(\"/{id}\", ", stringify!($name), "(threaded))")]
+        #[doc = concat!("    .route(\"/{id}\", ", stringify!($name), "(item))")]
         #[doc = concat!("    .route(\"/\", ", stringify!($name), "(named));")]
         /// # drop(app);
         /// ```

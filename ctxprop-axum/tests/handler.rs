@@ -32,7 +32,7 @@ struct Caller {
     user_id: u64,
 }
 
-/// Reads the context that was threaded to it.
+/// Reads the context that was passed on to it.
 #[propagate]
 async fn trace_id() -> String {
     Ctx::current().span().trace_id().to_string()

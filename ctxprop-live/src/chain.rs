@@ -2,7 +2,7 @@
 
 use std::panic::Location;
 
-use ctxprop::observe::{self, Kind as Polled};
+use ctxprop::observe::{self, ObservedKind};
 
 use crate::entry::Pending;
 use crate::model::{Await, Budget, End, Place};
@@ -87,9 +87,9 @@ pub(crate) fn awaits(unit: &str, own: Option<Budget>, picture: &[Pending], now: 
         let depth = around.last().map_or(0, |around| around.depth);
         let limit = pending.limit.map(|(granted_ms, deadline)| Budget { granted_ms, deadline });
         let is_told = match pending.kind {
-            Polled::Leaf | Polled::Await | Polled::Part => true,
+            ObservedKind::Leaf | ObservedKind::Await | ObservedKind::Part => true,
             // The await of a shield is the one before it.
-            Polled::Shield => match told.last_mut().filter(|last| last.depth + 1 == depth) {
+            ObservedKind::Shield => match told.last_mut().filter(|last| last.depth + 1 == depth) {
                 Some(last) => {
                     last.shield = limit;
                     last.what = function(pending.what);
@@ -99,7 +99,7 @@ pub(crate) fn awaits(unit: &str, own: Option<Budget>, picture: &[Pending], now: 
             },
             _ => false,
         };
-        let is_scope = pending.limit.is_some() && pending.kind != Polled::Shield;
+        let is_scope = pending.limit.is_some() && pending.kind != ObservedKind::Shield;
         if is_told {
             let inside = around.iter().rev().find_map(|around| path(around.what));
             // The scopes since the await around.
@@ -115,7 +115,7 @@ pub(crate) fn awaits(unit: &str, own: Option<Budget>, picture: &[Pending], now: 
                 what: function(pending.what),
                 place: place(pending.place),
                 since: pending.since,
-                shield: limit.filter(|_| pending.kind == Polled::Shield),
+                shield: limit.filter(|_| pending.kind == ObservedKind::Shield),
                 budget,
                 end,
             });
@@ -171,8 +171,8 @@ mod tests {
         assert_eq!(function(boxed), "Pin<Box<dyn Future<Output = ()> + Send>>");
         assert_eq!(function("tokio::time::sleep::Sleep"), "tokio::time::sleep::Sleep");
         assert_eq!(function("shop::stock::reserve::{{closure}}"), "shop::stock::reserve");
-        let threaded = "ctxprop::run::leaf::Backstop<<ctxprop_axum::handler::CtxHandler<shop::search> as axum::handler::Handler<((),), ()>>::call::{{closure}}>";
-        assert_eq!(function(threaded), "shop::search");
+        let handler = "ctxprop::run::leaf::Backstop<<ctxprop_axum::handler::CtxHandler<shop::search> as axum::handler::Handler<((),), ()>>::call::{{closure}}>";
+        assert_eq!(function(handler), "shop::search");
         assert!(function(&"a<".repeat(500)).len() < 110);
     }
 

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ctxprop::Ctx;
-use ctxprop::observe::{self, Kind};
+use ctxprop::observe::{self, ObservedKind};
 use tokio::time::Instant;
 
 use crate::clock;
@@ -22,7 +22,7 @@ const MOST_AWAITS: usize = 256;
 /// One piece of work.
 pub(crate) struct Entry {
     pub(crate) id: u64,
-    pub(crate) kind: Kind,
+    pub(crate) kind: ObservedKind,
     /// Of a request, its method and route.
     pub(crate) name: Option<Box<str>>,
     /// What it polls.
@@ -52,7 +52,7 @@ struct Awaits {
 pub(crate) struct Pending {
     pub(crate) id: u64,
     pub(crate) depth: u16,
-    pub(crate) kind: Kind,
+    pub(crate) kind: ObservedKind,
     pub(crate) place: &'static Location<'static>,
     pub(crate) what: &'static str,
     pub(crate) since: u64,
@@ -81,7 +81,7 @@ impl Seen {
 impl Entry {
     pub(crate) fn new(
         id: u64,
-        kind: Kind,
+        kind: ObservedKind,
         name: Option<Box<str>>,
         (what, place): (&'static str, &'static Location<'static>),
         ctx: Ctx,

@@ -8,13 +8,13 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use ctxprop::Ctx;
-use ctxprop::observe::{self, CtxId, Kind as Polled};
+use ctxprop::observe::{self, CtxId, ObservedKind};
 
 use crate::chain::{awaits, by, function, passed, place};
 use crate::clock;
 use crate::entry::Entry;
 use crate::model::{
-    Budget, Counts, End, Ended, How, Kind, Process, Snapshot, State, Trace, VERSION, Work,
+    Budget, Counts, End, Ended, How, Process, Snapshot, State, Trace, VERSION, Work, WorkKind,
 };
 use crate::policy::Shown;
 use crate::recent;
@@ -27,11 +27,11 @@ pub(crate) fn all(watcher: &Watcher, shown: &Shown, observed_since: u64) -> Snap
     let mut live = works(&entries, shown, now);
     drop(entries);
     live.sort_by_key(|work| (!is_leak(work, now), work.began, work.id));
-    let of = |kinds: &[Kind]| live.iter().filter(|work| kinds.contains(&work.kind)).count();
+    let of = |kinds: &[WorkKind]| live.iter().filter(|work| kinds.contains(&work.kind)).count();
     let shields = |work: &Work| work.awaits.iter().filter(|one| one.shield.is_some()).count();
     let counts = Counts {
-        requests: of(&[Kind::Request]),
-        tasks: of(&[Kind::Task, Kind::Blocking]),
+        requests: of(&[WorkKind::Request]),
+        tasks: of(&[WorkKind::Task, WorkKind::Blocking]),
         shields: live.iter().map(shields).sum(),
         leaks: live.iter().filter(|work| is_leak(work, now)).count(),
         untracked: watcher.live.untracked(),
@@ -65,7 +65,7 @@ fn process(observed_since: u64) -> Process {
 }
 
 fn works(entries: &[Arc<Entry>], shown: &Shown, now: u64) -> Vec<Work> {
-    let is_request = |entry: &&Arc<Entry>| entry.kind == Polled::Request;
+    let is_request = |entry: &&Arc<Entry>| entry.kind == ObservedKind::Request;
     let requests: HashMap<CtxId, &Entry> =
         entries.iter().filter(is_request).map(|entry| (CtxId::of(&entry.ctx), &**entry)).collect();
     let live: HashSet<u64> = entries.iter().map(|entry| entry.id).collect();
@@ -102,12 +102,12 @@ fn works(entries: &[Arc<Entry>], shown: &Shown, now: u64) -> Vec<Work> {
 /// Whether it is what the layer of this request polls.
 fn is_of(entry: &Entry, request: &Entry) -> bool {
     let same = CtxId::of(&entry.ctx) == CtxId::of(&request.ctx);
-    same && !matches!(entry.kind, Polled::Task | Polled::Blocking)
+    same && !matches!(entry.kind, ObservedKind::Task | ObservedKind::Blocking)
 }
 
 /// The request that its context belongs to, or descends from.
 fn request_of<'a>(entry: &Entry, requests: &HashMap<CtxId, &'a Entry>) -> Option<&'a Entry> {
-    if entry.kind == Polled::Request || requests.is_empty() {
+    if entry.kind == ObservedKind::Request || requests.is_empty() {
         return None;
     }
     let mut at = Some(entry.ctx.clone());
@@ -123,10 +123,10 @@ fn request_of<'a>(entry: &Entry, requests: &HashMap<CtxId, &'a Entry>) -> Option
 fn work(entry: &Entry, parent: Option<u64>, shown: &Shown, now: u64) -> Work {
     let ctx = &entry.ctx;
     let kind = match entry.kind {
-        Polled::Request => Kind::Request,
-        Polled::Task => Kind::Task,
-        Polled::Blocking => Kind::Blocking,
-        _ => Kind::Scope,
+        ObservedKind::Request => WorkKind::Request,
+        ObservedKind::Task => WorkKind::Task,
+        ObservedKind::Blocking => WorkKind::Blocking,
+        _ => WorkKind::Scope,
     };
     let name = match &entry.name {
         Some(name) => name.to_string(),
@@ -140,7 +140,7 @@ fn work(entry: &Entry, parent: Option<u64>, shown: &Shown, now: u64) -> Work {
         state: State::Waiting,
         began: entry.began,
         // Of a request that is a place of the layer.
-        place: (kind != Kind::Request).then(|| place(entry.place)),
+        place: (kind != WorkKind::Request).then(|| place(entry.place)),
         detached: observe::detached(ctx).map(str::to_owned),
         trace: trace(ctx),
         budget: budget(ctx),

@@ -58,7 +58,7 @@ pub struct Counts {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
-pub enum Kind {
+pub enum WorkKind {
     /// A request that came in.
     Request,
     /// A spawned task.
@@ -93,7 +93,7 @@ pub struct Work {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub parent: Option<u64>,
     /// Which kind it is.
-    pub kind: Kind,
+    pub kind: WorkKind,
     /// The method and the route of a request, the function that a task runs.
     pub name: String,
     /// How it is with it.

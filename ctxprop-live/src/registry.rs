@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ctxprop::Ctx;
-use ctxprop::observe::{self, CtxId, Kind};
+use ctxprop::observe::{self, CtxId, ObservedKind};
 
 use crate::entry::Entry;
 
@@ -85,7 +85,7 @@ impl Registry {
             self.len.fetch_sub(1, Relaxed);
             drop(known);
         }
-        if entry.kind == Kind::Request {
+        if entry.kind == ObservedKind::Request {
             let known = self
                 .shard_of(CtxId::of(&entry.ctx))
                 .insert(CtxId::of(&entry.ctx), Arc::clone(&entry));
@@ -97,7 +97,7 @@ impl Registry {
     pub(crate) fn remove(&self, id: u64) -> Option<Arc<Entry>> {
         let entry = self.shard(id).remove(&id)?;
         self.len.fetch_sub(1, Relaxed);
-        if entry.kind == Kind::Request {
+        if entry.kind == ObservedKind::Request {
             let known = self.shard_of(CtxId::of(&entry.ctx)).remove(&CtxId::of(&entry.ctx));
             drop(known);
         }

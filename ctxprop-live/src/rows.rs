@@ -5,13 +5,13 @@ use std::collections::{HashMap, HashSet};
 use serde::Serialize;
 
 use crate::look;
-use crate::model::{Await, Budget, End, Kind, Snapshot, State, Work};
+use crate::model::{Await, Budget, End, Snapshot, State, Work, WorkKind};
 
 /// One row. What has not changed since the last look is equal to what it was.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct Row {
     pub(crate) id: u64,
-    kind: Kind,
+    kind: WorkKind,
     name: String,
     state: State,
     began: u64,

@@ -12,7 +12,7 @@ use std::panic::Location;
 use std::sync::Arc;
 
 use ctxprop::Ctx;
-use ctxprop::observe::{Event, Kind, Made, Observer, Outcome};
+use ctxprop::observe::{Event, Made, ObservedKind, Observer, Outcome};
 
 use crate::clock;
 use crate::entry::{AtHand, Entry, Pending, Seen};
@@ -61,19 +61,19 @@ fn here<R>(f: impl FnOnce(&mut Vec<Running>) -> R) -> Option<R> {
 }
 
 /// Whether it is polled by itself, whatever polls it.
-fn is_task(kind: Kind) -> bool {
-    matches!(kind, Kind::Task | Kind::Blocking)
+fn is_task(kind: ObservedKind) -> bool {
+    matches!(kind, ObservedKind::Task | ObservedKind::Blocking)
 }
 
 /// Whether it can only be polled inside of something else.
-fn is_inner(kind: Kind) -> bool {
-    matches!(kind, Kind::Leaf | Kind::Await | Kind::Part)
+fn is_inner(kind: ObservedKind) -> bool {
+    matches!(kind, ObservedKind::Leaf | ObservedKind::Await | ObservedKind::Part)
 }
 
 /// What is polled.
 struct Polled<'a> {
     id: u64,
-    kind: Kind,
+    kind: ObservedKind,
     place: &'static Location<'static>,
     awaits: fn() -> &'static str,
     ctx: Option<&'a Ctx>,
@@ -90,7 +90,7 @@ enum Begins {
 impl Watcher {
     fn made(&self, made: &Made<'_>) {
         let id = made.id.get();
-        if !(is_task(made.kind) || made.kind == Kind::Request) {
+        if !(is_task(made.kind) || made.kind == ObservedKind::Request) {
             return;
         }
         let Some(ctx) = made.ctx else { return };
@@ -182,14 +182,14 @@ impl Watcher {
         }
     }
 
-    fn gone(&self, id: u64, kind: Kind) {
+    fn gone(&self, id: u64, kind: ObservedKind) {
         let was_inside =
             here(|running| running.last_mut().is_some_and(|unit| unit.at_hand.remove(id)));
         if was_inside == Some(true) || is_inner(kind) {
             return;
         }
         let Some(entry) = self.live.remove(id) else { return };
-        if kind == Kind::Request {
+        if kind == ObservedKind::Request {
             self.recent.push(&entry);
         }
     }

@@ -51,7 +51,9 @@ pub(crate) fn expand(args: TokenStream, item: TokenStream) -> TokenStream {
             item.into_token_stream()
         }
         Err(error) => {
-            errors.push(error);
+            if let Some(error) = generators::copied(&item, error) {
+                errors.push(error);
+            }
             item
         }
     };

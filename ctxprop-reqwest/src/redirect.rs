@@ -66,9 +66,9 @@ use crate::error::redacted;
 /// # Ok::<(), ctxprop_reqwest::Error>(())
 /// ```
 #[derive(Debug)]
-pub struct Policy(Kind);
+pub struct Policy(Follows);
 
-enum Kind {
+enum Follows {
     Limited(usize),
     None,
     Custom(Box<dyn Fn(Attempt<'_>) -> Action + Send + Sync>),
@@ -77,12 +77,12 @@ enum Kind {
 impl Policy {
     /// Follows this many redirects; the next is an error. This is what ends a loop.
     pub fn limited(max: usize) -> Self {
-        Policy(Kind::Limited(max))
+        Policy(Follows::Limited(max))
     }
 
     /// Follows none: the redirect is the response.
     pub fn none() -> Self {
-        Policy(Kind::None)
+        Policy(Follows::None)
     }
 
     /// Follows what `policy` says. It must end loops itself.
@@ -90,19 +90,19 @@ impl Policy {
     where
         F: Fn(Attempt<'_>) -> Action + Send + Sync + 'static,
     {
-        Policy(Kind::Custom(Box::new(policy)))
+        Policy(Follows::Custom(Box::new(policy)))
     }
 
     /// What this policy does with a redirect: for a [`custom`](Policy::custom) one around another.
     pub fn redirect(&self, attempt: Attempt<'_>) -> Action {
         match &self.0 {
-            Kind::Custom(policy) => policy(attempt),
-            Kind::None => attempt.stop(),
+            Follows::Custom(policy) => policy(attempt),
+            Follows::None => attempt.stop(),
             // The first of the previous URLs is no redirect.
-            Kind::Limited(max) if attempt.previous.len() > *max => {
+            Follows::Limited(max) if attempt.previous.len() > *max => {
                 Action(Decision::TooMany { max: *max })
             }
-            Kind::Limited(_) => attempt.follow(),
+            Follows::Limited(_) => attempt.follow(),
         }
     }
 }
@@ -114,12 +114,12 @@ impl Default for Policy {
     }
 }
 
-impl fmt::Debug for Kind {
+impl fmt::Debug for Follows {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Kind::Limited(max) => f.debug_tuple("Limited").field(max).finish(),
-            Kind::None => f.write_str("None"),
-            Kind::Custom(_) => f.write_str("Custom"),
+            Follows::Limited(max) => f.debug_tuple("Limited").field(max).finish(),
+            Follows::None => f.write_str("None"),
+            Follows::Custom(_) => f.write_str("Custom"),
         }
     }
 }

@@ -208,7 +208,7 @@ async fn formats_say_which_headers() {
 }
 
 #[propagate]
-async fn threaded(client: &Client, path: &str) -> Result<String, Error> {
+async fn carried(client: &Client, path: &str) -> Result<String, Error> {
     client.get(path).send().await?.text().await
 }
 
@@ -227,13 +227,13 @@ async fn a_propagated_function_hands_its_context_on_and_paths_go_to_the_base_url
         ("\\\\evil.example/x", "/v1///evil.example/x"),
         ("@evil.example/x", "/v1/@evil.example/x"),
     ] {
-        threaded(&client, path).with(&ctx).await.unwrap();
+        carried(&client, path).with(&ctx).await.unwrap();
         let seen = server.next().await;
         assert_eq!((seen.uri.to_string().as_str(), seen.host()), (asked, "127.0.0.1"));
         assert_eq!(seen.trace().0, ctx.span().trace_id().to_string());
     }
     let whole = server.at("shop.example", "/x");
-    threaded(&client, &whole).with(&ctx).await.unwrap();
+    carried(&client, &whole).with(&ctx).await.unwrap();
     assert_eq!(server.next().await.host(), "shop.example");
 }
 

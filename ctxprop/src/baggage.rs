@@ -88,7 +88,7 @@ pub trait Baggage: Sized {
 
     /// The keys, as far as they are known at compile time.
     #[doc(hidden)]
-    const KEYS: crate::field::limits::Keys = crate::field::limits::Keys::UNKNOWN;
+    const KEYS: crate::baggage_field::limits::Keys = crate::baggage_field::limits::Keys::UNKNOWN;
 
     /// Reads the value from what the request carries.
     ///

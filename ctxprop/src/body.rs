@@ -23,15 +23,17 @@ use crate::needs_ctx::{Awaitable, NeedsCtx};
 use crate::run::frame;
 use crate::run::leaf::{Ended, Leaf, Why};
 use crate::run::scope::{Derived, Scope};
-use crate::run::watch::{Kind as Watched, Outcome, Watch};
+use crate::run::watch::{ObservedKind, Outcome, Watch};
 
 mod awaited;
+mod captured;
 mod carried;
 mod said;
 mod under;
 
 // Under this path the compiler's messages show them.
-pub use awaited::{Awaited, Exempt, Kind, NoFuture};
+pub use awaited::{Awaited, AwaitedKind, Exempt, NoFuture};
+pub use captured::{Bound, Captured, Rebound};
 pub use carried::Carried;
 pub use said::CannotBeSaid;
 pub use under::{HowUnder, Name, OtherName, at, leaf_under, under};
@@ -57,8 +59,8 @@ impl<T, E: From<Cancelled>> Returns<Result<T, E>> {
 /// The answer for return types that cannot say `Cancelled`.
 pub trait CannotSayCancelled: Sized {
     #[inline]
-    fn how(self) -> Threads {
-        Threads
+    fn how(self) -> PlainAwaits {
+        PlainAwaits
     }
 }
 
@@ -69,7 +71,7 @@ impl<T: ?Sized> CannotSayCancelled for Returns<T> {}
     message = "`{Self}` cannot say `Cancelled`",
     label = "`unwind` needs a `Result` whose error has `From<ctxprop::Cancelled>`",
     note = "with `thiserror`, give the error type a variant with `#[from] Cancelled`",
-    note = "or leave `unwind` out: the function is then threaded, and dropped where a caller unwinds"
+    note = "or leave `unwind` out: the function then passes its context on, and is dropped where a caller unwinds"
 )]
 pub trait SaysCancelled {}
 
@@ -139,9 +141,9 @@ impl<E> How for Unwinds<E> {
 
 /// Leaves are plain awaits.
 #[derive(Clone, Copy, Debug)]
-pub struct Threads;
+pub struct PlainAwaits;
 
-impl Threads {
+impl PlainAwaits {
     #[inline]
     pub fn bail<T, U>(&self, end: Never<U>) -> T {
         end.never()
@@ -159,11 +161,11 @@ impl How for InBlock {
     #[inline]
     #[cfg_attr(feature = "observe", track_caller)]
     fn leaf<F: Future>(&self, future: F, exempt: bool) -> Unraced<F> {
-        Threads.leaf(future, exempt)
+        PlainAwaits.leaf(future, exempt)
     }
 
     fn ended<T>(why: Why) -> Never<T> {
-        Threads::ended(why)
+        PlainAwaits::ended(why)
     }
 
     const UNWINDS: bool = false;
@@ -201,14 +203,14 @@ pub fn given<T>(value: Result<T, Never<T>>) -> T {
     }
 }
 
-impl How for Threads {
+impl How for PlainAwaits {
     type End<T> = Never<T>;
     type Leaf<F: Future> = Unraced<F>;
 
     #[inline]
     #[cfg_attr(feature = "observe", track_caller)]
     fn leaf<F: Future>(&self, future: F, _exempt: bool) -> Unraced<F> {
-        Unraced { future, watch: Watch::new(Watched::Await, type_name::<F>, None) }
+        Unraced { future, watch: Watch::new(ObservedKind::Await, type_name::<F>, None) }
     }
 
     fn ended<T>(_: Why) -> Never<T> {
@@ -263,7 +265,7 @@ pub const fn needs_ctx<T, F: Future<Output = T>>(body: F) -> NeedsCtx<F> {
 #[inline]
 #[cfg_attr(feature = "observe", track_caller)]
 pub fn scope<T, F: Future<Output = T>>(ctx: Ctx, body: F) -> Scope<F> {
-    Scope::new(ctx, body, Watched::Body)
+    Scope::new(ctx, body, ObservedKind::Body)
 }
 
 /// A body that runs as a scope of what `derive` makes of `parent`, or of the current context where there is none.

@@ -15,7 +15,7 @@ use tracing::{Span, field};
 use crate::ctx::Ctx;
 use crate::run::current;
 use crate::run::scope::{Begin, Derived, Scope};
-use crate::run::watch::{Kind, Watch};
+use crate::run::watch::{ObservedKind, Watch};
 use crate::span::{SpanId, TraceId};
 
 thread_local! {
@@ -56,7 +56,7 @@ pub fn in_span<T, F: Future<Output = T>, D: FnOnce(&Ctx) -> Ctx>(
     body: F,
 ) -> Scope<F, InSpan<D>> {
     let begin = InSpan { span: Span::none(), derived: Derived::by(derive) };
-    Scope::beginning(parent, begin, body, Watch::later(Kind::Body))
+    Scope::beginning(parent, begin, body, Watch::later(ObservedKind::Body))
 }
 
 /// Opens and enters the span of the body that is being polled.

@@ -90,12 +90,15 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[doc(hidden)]
+#[allow(missing_docs, reason = "only generated code uses it")]
+pub mod async_block;
 #[cfg(feature = "axum")]
 mod axum;
 mod baggage;
 #[doc(hidden)]
 #[allow(missing_docs, reason = "only generated code uses it")]
-pub mod block;
+pub mod baggage_field;
 #[doc(hidden)]
 #[allow(missing_docs, reason = "only generated code uses it")]
 pub mod body;
@@ -103,13 +106,10 @@ mod context;
 pub mod detached;
 mod end;
 mod fault;
-#[doc(hidden)]
-#[allow(missing_docs, reason = "only generated code uses it")]
-pub mod field;
+mod field_value;
 #[doc(hidden)]
 #[allow(missing_docs, reason = "only generated code uses it")]
 pub mod in_span;
-mod line;
 #[doc(hidden)]
 #[allow(missing_docs, reason = "only generated code uses it")]
 pub mod local;

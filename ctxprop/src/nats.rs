@@ -4,13 +4,13 @@ use async_nats::HeaderMap;
 use http::HeaderValue;
 use http::header::HeaderName;
 
-use crate::line::Line;
+use crate::field_value::FieldValue;
 use crate::wire::{Extract, Inject};
 
 impl Extract for HeaderMap {
-    fn lines(&self) -> impl Iterator<Item = (&str, Line<'_>)> {
+    fn lines(&self) -> impl Iterator<Item = (&str, FieldValue<'_>)> {
         self.iter().flat_map(|(name, values)| {
-            values.iter().map(move |value| (name.as_ref(), Line::from(value.as_str())))
+            values.iter().map(move |value| (name.as_ref(), FieldValue::from(value.as_str())))
         })
     }
 }

@@ -16,7 +16,7 @@ pub(crate) use self::absent::Absent;
 /// The call of a `#[propagate]` function that was not given a context yet. It is not a future, so that
 /// it cannot be awaited without one.
 ///
-/// - In a `#[propagate]` body, `.await` it: the context of that body is threaded through.
+/// - In a `#[propagate]` body, `.await` it: the context of that body is passed on.
 /// - Elsewhere, `.with(&ctx).await`; to run it as a task, `ctx.spawn(call)`.
 ///
 /// # Examples
@@ -139,8 +139,8 @@ pub struct NeedsCtxOf<T>(PhantomData<fn() -> T>);
 #[diagnostic::on_unimplemented(
     message = "`NeedsCtx` is not a future: this call of a `#[propagate]` function was given no context",
     label = "the call needs `.with(&ctx)`, or `.in_current()` inside of a `#[propagate]` function",
-    note = "or put `#[propagate]` on the function around it, whose `.await` then gives it the context\na task is `ctx.spawn(call)`, an axum handler `ctxprop_axum::handler(function)`; `#[propagate(skip)]` is for methods of traits that know no contexts\nwhere there is no `ctx`: `Ctx::current()` in what a handler calls, `Ctx::background()` in `main` and in tests",
-    note = "a suggestion below to remove the `.await`, or to write `async` once more, is a guess of rustc's that does not help"
+    note = "in a function with `#[propagate]` an `.await` right behind the call is enough; a task is `ctx.spawn(call)`, an axum handler `ctxprop_axum::handler(function)`",
+    note = "where there is no `ctx`: `Ctx::current()` in what a handler calls, `Ctx::background()` in `main` and in tests; what rustc may suggest (no `.await`, `async` once more) does not help, and `#[propagate(skip)]` is for methods of traits that know no contexts"
 )]
 pub trait HasItsContext {}
 

@@ -35,10 +35,10 @@ pub mod no_known_module {
 }
 
 /// `std::thread` and `tokio::task`.
-pub trait Known {}
+pub trait KnownModule {}
 
-impl Known for std::thread::AccessError {}
-impl Known for tokio::task::LocalEnterGuard {}
+impl KnownModule for std::thread::AccessError {}
+impl KnownModule for tokio::task::LocalEnterGuard {}
 
 impl<T> Module<T> {
     #[expect(clippy::new_without_default, reason = "only macros make one")]
@@ -47,7 +47,7 @@ impl<T> Module<T> {
     }
 }
 
-impl<T: Known> Module<T> {
+impl<T: KnownModule> Module<T> {
     pub const fn spawn(self) -> &'static Spawns {
         &Spawns
     }

@@ -10,7 +10,7 @@ use tonic::metadata::MetadataMap;
 use tonic::{Code, Status};
 
 use crate::cause::{Cancelled, Cause};
-use crate::line::Line;
+use crate::field_value::FieldValue;
 use crate::wire::{Extract, Inject};
 
 /// The name under which a server tells whose deadline has passed: `caller` or `server`.
@@ -81,7 +81,7 @@ impl TryFrom<Status> for Cancelled {
 }
 
 impl Extract for MetadataMap {
-    fn lines(&self) -> impl Iterator<Item = (&str, Line<'_>)> {
+    fn lines(&self) -> impl Iterator<Item = (&str, FieldValue<'_>)> {
         let headers: &HeaderMap = self.as_ref();
         Extract::lines(headers)
     }

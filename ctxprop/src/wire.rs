@@ -42,13 +42,13 @@
 #![doc = include_str!("../docs/wire.md")]
 
 pub mod baggage;
-mod block;
 pub mod budget;
 mod carrier;
 mod environment;
 mod fields;
 mod foreign;
 mod formats;
+mod header_values;
 mod headers;
 mod http;
 pub mod trace_context;
@@ -59,7 +59,7 @@ use std::time::Duration;
 use crate::baggage::BaggageMap;
 use crate::span::SpanContext;
 
-pub use crate::line::Line;
+pub use crate::field_value::FieldValue;
 pub use carrier::{Extract, Inject};
 pub use environment::Environment;
 use fields::Fields;

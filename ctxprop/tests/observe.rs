@@ -7,7 +7,7 @@ use std::panic::Location;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use ctxprop::observe::{self, CtxId, Event, Id, Kind, Observer, Outcome};
+use ctxprop::observe::{self, CtxId, Event, Id, ObservedKind, Observer, Outcome};
 use ctxprop::run::request::Request;
 use ctxprop::{Background, Cancelled, Cause, Ctx, propagate};
 use tokio::task::yield_now;
@@ -192,7 +192,7 @@ struct Ends {
 impl Observer for Ends {
     fn told(&self, event: &Event<'_>) {
         match event {
-            Event::Made(made) if made.kind == Kind::Leaf => {
+            Event::Made(made) if made.kind == ObservedKind::Leaf => {
                 let count = {
                     let mut all = self.made.lock().unwrap();
                     all.push(made.id);
@@ -278,8 +278,8 @@ struct Requests(Mutex<Vec<String>>);
 impl Observer for Requests {
     fn told(&self, event: &Event<'_>) {
         let text = match event {
-            Event::Made(made) if made.kind == Kind::Request => format!("{:?}", made.name),
-            Event::Gone { kind: Kind::Request, .. } => "gone".to_owned(),
+            Event::Made(made) if made.kind == ObservedKind::Request => format!("{:?}", made.name),
+            Event::Gone { kind: ObservedKind::Request, .. } => "gone".to_owned(),
             _ => return,
         };
         self.0.lock().unwrap().push(text);

@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 /// From the lowest to the highest. What stands together may import each other.
 const FLOORS: &[&[&str]] = &[
     &["sync", "fault"],
-    &["line", "span", "baggage", "field"],
+    &["field_value", "span", "baggage", "baggage_field"],
     &["end"],
     &["context"],
     &["wire", "trust"],
-    &["run", "needs_ctx", "body", "block", "in_span", "local", "questions", "detached"],
+    &["run", "needs_ctx", "body", "async_block", "in_span", "local", "questions", "detached"],
     &["axum", "nats", "tonic", "of_request", "testing", "__private"],
 ];
 

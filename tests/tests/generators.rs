@@ -7,7 +7,7 @@ use mockall::automock;
 
 /// A root with a value that shows whether it got somewhere.
 fn ctx() -> Ctx {
-    Ctx::background().with_value(Marker("threaded"))
+    Ctx::background().with_value(Marker("carried"))
 }
 
 #[derive(Clone, Copy)]
@@ -58,7 +58,7 @@ async fn total(store: &impl Store) -> u32 {
 async fn automock_of_a_trait() {
     let mut store = MockStore::new();
     store.expect_get().withf(|key| key == "a").times(1).returning(|_| {
-        assert_eq!(here(), "threaded", "an expectation runs under the context of the call");
+        assert_eq!(here(), "carried", "an expectation runs under the context of the call");
         Some(1)
     });
     store.expect_get().returning(|_| None);
@@ -76,7 +76,7 @@ async fn automock_of_a_boxed_trait() {
     mock.expect_fetch().returning(|_, _| here());
     mock.expect_put().returning(|key| Ok(key.len() as u32));
     let mut boxed: Box<dyn Boxed> = Box::new(mock);
-    assert_eq!(boxed.fetch("a", 1).with(&ctx()).await, "threaded");
+    assert_eq!(boxed.fetch("a", 1).with(&ctx()).await, "carried");
     assert_eq!(boxed.put("abc".to_owned()).with(&ctx()).await.ok(), Some(3));
 }
 
@@ -87,6 +87,36 @@ async fn automock_in_tests_and_local() {
     let mut local = MockLocal::new();
     local.expect_get().returning(|n| n);
     assert_eq!(mock.get().with(&ctx()).await + local.get(2).with(&ctx()).await, 3);
+}
+
+/// mockall copies what stands below `#[automock]`, but for an attribute of this name.
+mod above {
+    use ctxprop::propagate as async_trait;
+    use mockall::automock;
+
+    use super::{ctx, here};
+
+    #[automock]
+    #[async_trait]
+    trait Above {
+        async fn get(&self, n: u32) -> u32;
+    }
+
+    #[automock]
+    #[async_trait(boxed)]
+    trait BoxedAbove {
+        async fn fetch(&self) -> &'static str;
+    }
+
+    #[tokio::test]
+    async fn automock_above() {
+        let (mut mock, mut boxed) = (MockAbove::new(), MockBoxedAbove::new());
+        mock.expect_get().returning(|n| n + here().len() as u32);
+        boxed.expect_fetch().returning(here);
+        let boxed: Box<dyn BoxedAbove> = Box::new(boxed);
+        assert_eq!(mock.get(1).with(&ctx()).await, 8);
+        assert_eq!(boxed.fetch().with(&ctx()).await, "carried");
+    }
 }
 
 /// `mock!` copies an attribute to where only inert ones may stand, unless it is called so.
@@ -119,7 +149,7 @@ mod written {
         plain.expect_plain().return_const(1_u32);
         plain.expect_put().returning(|_| Ok(here().len() as u32));
         let boxed: &mut dyn Boxed = &mut plain;
-        assert_eq!(boxed.put(String::new()).with(&ctx()).await.ok(), Some(8));
+        assert_eq!(boxed.put(String::new()).with(&ctx()).await.ok(), Some(7));
         assert_eq!(plain.plain(), 1);
     }
 }
@@ -154,7 +184,7 @@ enum Any {
 #[propagate]
 impl Shape for Square {
     async fn area(&self, scale: u32) -> u32 {
-        assert_eq!(here(), "threaded");
+        assert_eq!(here(), "carried");
         self.0 * self.0 * scale
     }
 

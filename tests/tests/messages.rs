@@ -106,8 +106,8 @@ fn no_message_underlines_a_whole_attribute() {
     assert!(underlined_attribute(attribute, "  | ^^^^^^^^^^^^^^^^^^^").is_some());
     assert!(underlined_attribute(attribute, "  |             ^^^^^").is_none());
     for (file, text) in stderrs() {
-        // Of attributes on statements rustc speaks before any macro does.
-        if file.ends_with("statements.stderr") {
+        // Of attributes on statements rustc speaks before any macro does; mockall copies one to some of its own.
+        if file.ends_with("statements.stderr") || file.ends_with("automock_above.stderr") {
             continue;
         }
         let lines: Vec<_> = text.lines().collect();

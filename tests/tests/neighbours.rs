@@ -80,7 +80,7 @@ trait Foreign {
 
 struct Ours;
 
-/// It is given what it asks for, and the bodies are threaded: they run under what is current.
+/// It is given what it asks for, and the bodies are carried: they run under what is current.
 #[propagate]
 #[async_trait::async_trait]
 impl Foreign for Ours {

@@ -3,7 +3,7 @@
 use super::{Case, Mend, context};
 use crate::edit::Edit;
 use crate::project::Project;
-use crate::report::Kind;
+use crate::report::MendKind;
 use crate::tokens;
 
 pub(crate) fn mend(case: &Case<'_>, project: &Project) -> Option<Mend> {
@@ -31,7 +31,7 @@ pub(crate) fn mend(case: &Case<'_>, project: &Project) -> Option<Mend> {
     edits.push(Edit::insert(row[open].range.end, format!("{}{comma}", context.owned)));
     Some(Mend {
         path: case.path.to_owned(),
-        kind: Kind::Argument,
+        kind: MendKind::Argument,
         edits,
         names: context.names,
         note: context.note.map(str::to_owned),

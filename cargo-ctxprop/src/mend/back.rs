@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::{Case, Mend};
 use crate::edit::Edit;
-use crate::report::Kind;
+use crate::report::MendKind;
 use crate::tokens;
 
 /// Part of what the core says of a function that has become no `async fn` before `#[propagate]` sees it.
@@ -57,7 +57,7 @@ fn another_macros(case: &Case<'_>) -> Option<Mend> {
 fn back(case: &Case<'_>, edits: Vec<Edit>, note: &str) -> Mend {
     Mend {
         path: case.path.to_owned(),
-        kind: Kind::TakenBack,
+        kind: MendKind::TakenBack,
         edits,
         names: Vec::new(),
         note: Some(note.to_owned()),

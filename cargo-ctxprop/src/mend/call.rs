@@ -4,7 +4,7 @@ use proc_macro2::Delimiter;
 
 use super::{Case, Mend, context};
 use crate::edit::Edit;
-use crate::tokens::{self, Kind as TokenKind, Token};
+use crate::tokens::{self, Token, TokenKind};
 
 /// What the core says wherever a future is asked for and a call of ours is given.
 const HEADLINE: &str = "`NeedsCtx` is not a future";
@@ -41,7 +41,7 @@ pub(crate) fn mend(case: &Case<'_>) -> Option<Mend> {
     let first = *places.first()?;
     let mut context = context::at(case.source, first);
     let mut edits: Vec<_> = context.first.take().into_iter().collect();
-    if context.kind == crate::report::Kind::InCurrent {
+    if context.kind == crate::report::MendKind::InCurrent {
         edits.extend(context::outlives(case.source, first, &mut context));
     }
     let text = if context.is_current() {

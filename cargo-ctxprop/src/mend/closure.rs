@@ -2,7 +2,7 @@
 
 use super::{Case, Mend};
 use crate::edit::Edit;
-use crate::report::Kind;
+use crate::report::MendKind;
 
 pub(crate) fn mend(case: &Case<'_>) -> Option<Mend> {
     if case.error.code() != "E0373" || !case.error.message.contains("`propagated_ctx`") {
@@ -13,7 +13,7 @@ pub(crate) fn mend(case: &Case<'_>) -> Option<Mend> {
     let text = case.source.text.get(at..)?;
     text.starts_with('|').then(|| Mend {
         path: case.path.to_owned(),
-        kind: Kind::Moved,
+        kind: MendKind::Moved,
         edits: vec![Edit::insert(at, "move ")],
         names: Vec::new(),
         note: None,

@@ -3,7 +3,7 @@
 use crate::edit::{Edit, indent};
 use crate::index::{BlockKind, Function, is_entry};
 use crate::project::Source;
-use crate::report::Kind;
+use crate::report::MendKind;
 use crate::tokens;
 
 /// A context for a place.
@@ -13,7 +13,7 @@ pub(crate) struct Context {
     pub(crate) borrowed: String,
     /// One of type `Ctx`.
     pub(crate) owned: String,
-    pub(crate) kind: Kind,
+    pub(crate) kind: MendKind,
     pub(crate) names: Vec<&'static str>,
     pub(crate) note: Option<&'static str>,
     /// The edit that gives it its name, where that is not there yet.
@@ -23,7 +23,7 @@ pub(crate) struct Context {
 impl Context {
     /// Whether it is the one that is current in an annotated function, which a call takes by `.in_current()`.
     pub(crate) fn is_current(&self) -> bool {
-        self.kind == Kind::InCurrent && self.borrowed.ends_with("::current()")
+        self.kind == MendKind::InCurrent && self.borrowed.ends_with("::current()")
     }
 }
 
@@ -31,7 +31,7 @@ impl Context {
 pub(crate) fn at(source: &Source, at: usize) -> Context {
     let index = &source.index;
     let Some(function) = index.function_around(at).map(|found| &index.functions[found]) else {
-        return root(source, at, Kind::RootInPlain);
+        return root(source, at, MendKind::RootInPlain);
     };
     if index.ours(function).is_some() {
         return match &function.context {
@@ -42,16 +42,16 @@ pub(crate) fn at(source: &Source, at: usize) -> Context {
                     format!("&{}", named.name)
                 },
                 owned: format!("{}.clone()", named.name),
-                kind: Kind::InCurrent,
+                kind: MendKind::InCurrent,
                 names: Vec::new(),
                 note: None,
                 first: None,
             },
-            _ => current(source, at, Kind::InCurrent),
+            _ => current(source, at, MendKind::InCurrent),
         };
     }
     if is_entry(&function.place) || function.place.test || source.is_test(function.place.module) {
-        let mut context = root(source, at, Kind::RootInEntry);
+        let mut context = root(source, at, MendKind::RootInEntry);
         if let Some(edit) = one_root(source, function, &context) {
             context.borrowed = "&ctx".to_owned();
             context.owned = "ctx.clone()".to_owned();
@@ -62,14 +62,14 @@ pub(crate) fn at(source: &Source, at: usize) -> Context {
     let of_a_trait =
         function.block.is_some_and(|block| matches!(index.blocks[block].kind, BlockKind::Of(_)));
     if of_a_trait && function.is_async {
-        return current(source, at, Kind::InForeign);
+        return current(source, at, MendKind::InForeign);
     }
-    root(source, at, Kind::RootInPlain)
+    root(source, at, MendKind::RootInPlain)
 }
 
-fn current(source: &Source, at: usize, kind: Kind) -> Context {
+fn current(source: &Source, at: usize, kind: MendKind) -> Context {
     let text = format!("{}::current()", source.written(at, "Ctx"));
-    let note = (kind == Kind::InForeign)
+    let note = (kind == MendKind::InForeign)
         .then_some("it panics where nothing is current: is it always called under a context?");
     Context {
         borrowed: format!("&{text}"),
@@ -81,14 +81,14 @@ fn current(source: &Source, at: usize, kind: Kind) -> Context {
     }
 }
 
-fn root(source: &Source, at: usize, kind: Kind) -> Context {
+fn root(source: &Source, at: usize, kind: MendKind) -> Context {
     let (ctx, background) = (source.written(at, "Ctx"), source.written(at, "Background"));
     let text = if background == "Background" {
         format!("{ctx}::background()")
     } else {
         format!("<{ctx} as {background}>::background()")
     };
-    let note = (kind == Kind::RootInPlain)
+    let note = (kind == MendKind::RootInPlain)
         .then_some("nobody gives this function a context: should it take one?");
     Context {
         borrowed: format!("&{text}"),

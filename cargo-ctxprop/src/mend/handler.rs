@@ -7,7 +7,7 @@ use super::{Case, Mend};
 use crate::annotate;
 use crate::index::Function;
 use crate::project::{Project, Source};
-use crate::report::Kind;
+use crate::report::MendKind;
 use crate::tokens;
 
 /// What takes functions whose parameters are extractors.
@@ -22,7 +22,7 @@ pub(crate) fn mend(case: &Case<'_>, project: &Project) -> Option<Mend> {
     let (path, source, function) = definition(case, project, &name)?;
     Some(Mend {
         path: path.to_owned(),
-        kind: Kind::Handler,
+        kind: MendKind::Handler,
         edits: vec![annotate::parameter(source, function)],
         names: vec!["Ctx"],
         note: None,

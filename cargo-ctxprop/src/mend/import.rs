@@ -2,7 +2,7 @@
 
 use super::{Case, Mend};
 use crate::edit::Edit;
-use crate::report::Kind;
+use crate::report::MendKind;
 
 /// What the migration takes the last use of.
 const OUT_OF_USE: &[&str] = &["async_trait", "async_recursion", "Future"];
@@ -37,7 +37,7 @@ pub(crate) fn mend(case: &Case<'_>) -> Option<Mend> {
     };
     Some(Mend {
         path: case.path.to_owned(),
-        kind: if import.ours.is_some() { Kind::ByPath } else { Kind::Import },
+        kind: if import.ours.is_some() { MendKind::ByPath } else { MendKind::Import },
         edits,
         names: Vec::new(),
         note: None,

@@ -3,7 +3,7 @@
 
 use super::{Case, Mend};
 use crate::edit::{Edit, indent};
-use crate::report::Kind;
+use crate::report::MendKind;
 
 /// What the `allow` says, and what to search for afterwards.
 const REASON: &str = "as before the migration: to be decided";
@@ -23,7 +23,7 @@ pub(crate) fn mend(case: &Case<'_>) -> Option<Mend> {
     let says = case.error.message.lines().next().unwrap_or_default();
     Some(Mend {
         path: case.path.to_owned(),
-        kind: Kind::Rule,
+        kind: MendKind::Rule,
         edits: vec![Edit::insert(statement.start, text)],
         names: vec!["propagate"],
         note: Some(says.to_owned()),

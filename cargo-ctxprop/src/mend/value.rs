@@ -4,7 +4,7 @@
 use super::{Case, Mend, context, handler};
 use crate::edit::Edit;
 use crate::project::Project;
-use crate::report::Kind;
+use crate::report::MendKind;
 use crate::tokens::{self, Token};
 
 pub(crate) fn mend(case: &Case<'_>, project: &Project) -> Option<Mend> {
@@ -35,11 +35,11 @@ pub(crate) fn mend(case: &Case<'_>, project: &Project) -> Option<Mend> {
     let mut context = context::at(case.source, whole.start);
     let call = format!("{path}({parameters})");
     let in_macro = case.index().macro_around(whole.start).is_some();
-    let text = if context.kind == Kind::InCurrent && !in_macro {
+    let text = if context.kind == MendKind::InCurrent && !in_macro {
         // The one that is current where it is called, or this one where none is.
         context.names.clear();
         format!("move |{parameters}| {call}.in_current()")
-    } else if context.kind == Kind::InCurrent {
+    } else if context.kind == MendKind::InCurrent {
         format!("{{ let ctx = {}; move |{parameters}| {call}.with(&ctx) }}", context.owned)
     } else {
         format!("|{parameters}| {call}.with({})", context.borrowed)
@@ -48,7 +48,7 @@ pub(crate) fn mend(case: &Case<'_>, project: &Project) -> Option<Mend> {
     edits.push(Edit::replace(whole, text));
     Some(Mend {
         path: case.path.to_owned(),
-        kind: Kind::Value,
+        kind: MendKind::Value,
         edits,
         names: context.names,
         note: Some(format!(

@@ -5,20 +5,20 @@
 //!     // the constants of `limits.rs`
 //!     fn from_baggage(map: &BaggageMap) -> Result<Self, BaggageError> {
 //!         Ok(Self {
-//!             user_id: member::<u64>("user.id", "u64").max_len(20).read(map)?,
-//!             tenant: member::<String>("tenant", "String").read_option(map)?,
-//!             tier: member::<Tier>("tier", "Tier").read_or(map, || Tier::Free)?,
+//!             user_id: field::<u64>("user.id", "u64").max_len(20).read(map)?,
+//!             tenant: field::<String>("tenant", "String").read_option(map)?,
+//!             tier: field::<Tier>("tier", "Tier").read_or(map, || Tier::Free)?,
 //!         })
 //!     }
 //!     fn to_baggage(&self, out: &mut BaggageMapBuilder) -> Result<(), BaggageError> {
-//!         member::<u64>("user.id", "u64").max_len(20).write(&self.user_id, out)?;
+//!         field::<u64>("user.id", "u64").max_len(20).write(&self.user_id, out)?;
 //!         ..
 //!         Ok(())
 //!     }
 //! }
 //! ```
 //!
-//! A type that is no `member` is one error although both functions name it: rustc reports the same error at the
+//! A type that is no baggage field is one error although both functions name it: rustc reports the same error at the
 //! same place once.
 
 use proc_macro2::{Ident, Literal, Span, TokenStream};
@@ -27,7 +27,7 @@ use syn::spanned::Spanned;
 use syn::{Generics, Type, WherePredicate, parse_quote_spanned};
 
 use super::limits;
-use super::validate::{Absent, Implementation, Member, Role};
+use super::validate::{Absent, Entry, Implementation, Role};
 use crate::krate::Private;
 
 pub(super) fn implementation(item: &Implementation) -> TokenStream {
@@ -100,11 +100,11 @@ impl Body {
         let (mut reads, mut writes) = (TokenStream::new(), TokenStream::new());
         for (ident, role) in fields {
             let value = match role {
-                Role::Member(member) => {
+                Role::Entry(entry) => {
                     body.map = quote_spanned!(site=> map);
                     body.out = quote_spanned!(site=> out);
-                    writes.extend(write(ident, member, &item.private));
-                    read(member, &item.private)
+                    writes.extend(write(ident, entry, &item.private));
+                    read(entry, &item.private)
                 }
                 Role::Flattened { at, ty } => {
                     body.map = quote_spanned!(site=> map);
@@ -126,10 +126,10 @@ impl Body {
     }
 }
 
-fn read(member: &Member, private: &Private) -> TokenStream {
-    let place = place(member, private);
-    let at = at(&member.ty);
-    match &member.absent {
+fn read(entry: &Entry, private: &Private) -> TokenStream {
+    let place = place(entry, private);
+    let at = at(&entry.ty);
+    match &entry.absent {
         Absent::Missing => quote_spanned!(at=> #place.read(map)?),
         Absent::None => quote_spanned!(at=> #place.read_option(map)?),
         Absent::Default { at: word } => {
@@ -140,26 +140,26 @@ fn read(member: &Member, private: &Private) -> TokenStream {
     }
 }
 
-fn write(ident: &Ident, member: &Member, private: &Private) -> TokenStream {
-    let place = place(member, private);
-    let at = at(&member.ty);
-    match member.absent {
+fn write(ident: &Ident, entry: &Entry, private: &Private) -> TokenStream {
+    let place = place(entry, private);
+    let at = at(&entry.ty);
+    match entry.absent {
         Absent::None => quote_spanned!(at=> #place.write_option(&self.#ident, out)?;),
         _ => quote_spanned!(at=> #place.write(&self.#ident, out)?;),
     }
 }
 
 /// Where the field travels.
-pub(super) fn place(member: &Member, private: &Private) -> TokenStream {
-    let Member { key, ty, expected, .. } = member;
+pub(super) fn place(entry: &Entry, private: &Private) -> TokenStream {
+    let Entry { key, ty, expected, .. } = entry;
     let at = at(ty);
     let private = private.at(at);
-    let max_len = member.max_len.map(|max_len| {
+    let max_len = entry.max_len.map(|max_len| {
         let max_len = Literal::usize_unsuffixed(max_len);
         quote_spanned!(at=> .max_len(#max_len))
     });
-    let mark = member.private.then(|| quote_spanned!(at=> .private()));
-    quote_spanned!(at=> #private::member::<#ty>(#key, #expected) #max_len #mark)
+    let mark = entry.private.then(|| quote_spanned!(at=> .private()));
+    quote_spanned!(at=> #private::field::<#ty>(#key, #expected) #max_len #mark)
 }
 
 /// Where the compiler is to point if something is wrong with a field of this type.
@@ -182,10 +182,10 @@ fn bounded(item: &Implementation) -> Generics {
     let mut bounds: Vec<WherePredicate> = Vec::new();
     for (_, role) in item.fields.iter().flatten() {
         match role {
-            Role::Member(member) if is_param(&member.ty, &item.generics) => {
-                let ty = &member.ty;
+            Role::Entry(entry) if is_param(&entry.ty, &item.generics) => {
+                let ty = &entry.ty;
                 bounds.push(parse_quote_spanned!(site=> #ty: #private::Text));
-                if let Absent::Default { .. } = member.absent {
+                if let Absent::Default { .. } = entry.absent {
                     bounds.push(parse_quote_spanned!(site=> #ty: #private::Default));
                 }
             }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! impl Baggage for Caller {
-//!     const MAX_ENCODED_LEN: Option<usize> = total(&[member::<u64>(..).max_len(20).max_encoded_len(), ..]);
+//!     const MAX_ENCODED_LEN: Option<usize> = total(&[field::<u64>(..).max_len(20).max_encoded_len(), ..]);
 //!     const KEYS: Keys = Keys { own: &["user.id"], flattened: &[<Place as Baggage>::KEYS] };
 //! }
 //! const _: () = unique(<Place as Baggage>::KEYS, Keys { own: &["user.id"], flattened: &[] });
@@ -23,8 +23,8 @@ pub(super) fn constants(item: &Implementation) -> TokenStream {
     let site = Span::mixed_site();
     let private = item.private.at(site);
     let lens = item.fields.iter().flatten().filter_map(|(_, role)| match role {
-        Role::Member(member) => {
-            let place = place(member, &item.private);
+        Role::Entry(entry) => {
+            let place = place(entry, &item.private);
             Some(quote_spanned!(site=> #place.max_encoded_len()))
         }
         Role::Flattened { ty, .. } => {
@@ -85,8 +85,8 @@ pub(super) fn checks(item: &Implementation, of: &TokenStream) -> Vec<TokenStream
 /// Under `max_bytes` each field has a bound.
 fn bounded(field: &Ident, role: &Role, item: &Implementation) -> Option<TokenStream> {
     let (at, len) = match role {
-        Role::Member(member) if member.max_len.is_none() => {
-            let place = place(member, &item.private);
+        Role::Entry(entry) if entry.max_len.is_none() => {
+            let place = place(entry, &item.private);
             (field.span(), quote_spanned!(field.span()=> #place.max_encoded_len()))
         }
         Role::Flattened { at, ty } => {

@@ -1,4 +1,4 @@
-//! What each field is: a member of the baggage, a struct of members, skipped, or a mistake.
+//! What each field is: an entry of the baggage, a struct of entries, skipped, or a mistake.
 
 use proc_macro2::TokenStream;
 use quote::ToTokens;
@@ -33,8 +33,8 @@ pub(super) struct MaxBytes {
 
 #[expect(clippy::large_enum_variant, reason = "a struct has a handful of them")]
 pub(super) enum Role {
-    Member(Member),
-    /// The members of another struct; `at` is the word that says so.
+    Entry(Entry),
+    /// The entries of another struct; `at` is the word that says so.
     Flattened {
         at: Ident,
         ty: Type,
@@ -49,7 +49,7 @@ pub(super) enum Role {
 }
 
 /// What travels under one key.
-pub(super) struct Member {
+pub(super) struct Entry {
     pub(super) key: String,
     /// Of the value: of an `Option<T>` this is `T`.
     pub(super) ty: Type,
@@ -124,7 +124,7 @@ fn role(field: Field, generics: &Generics, keys: &mut Keys, errors: &mut Errors)
     let (Some(key), false) = (key, borrowed) else {
         return Role::Mistaken;
     };
-    Role::Member(Member {
+    Role::Entry(Entry {
         key,
         expected: types::as_written(ty.to_token_stream()),
         ty,

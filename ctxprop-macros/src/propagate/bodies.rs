@@ -70,7 +70,7 @@ impl Binding {
         }
     }
 
-    /// The context, which is used by being named: a body that only threads it gets no warning.
+    /// The context, which is used by being named: a body that only passes it on gets no warning.
     pub(crate) fn of_context(attrs: &[Attribute], pat: &mut Pat, value: &TokenStream) -> Binding {
         let cfgs = cfgs(attrs);
         let inner = pat.clone();
@@ -149,7 +149,9 @@ pub(crate) fn prelude(
     let private = rewriter.private(site);
     let mut prelude = rewriter.rules.prelude();
     if frame.awaits {
-        prelude.extend(quote_spanned!(site=> #[allow(unused_imports)] use #private::Kind as _;));
+        prelude.extend(
+            quote_spanned!(site=> #[allow(unused_imports)] use #private::AwaitedKind as _;),
+        );
     }
     if frame.carries {
         prelude.extend(quote_spanned!(site=> #[allow(unused_imports)] use #private::Carried as _;));
@@ -170,7 +172,7 @@ pub(crate) fn prelude(
         });
     }
     if frame.uses_ctx {
-        prelude.extend(rewriter.local_ctx(output.span()).into_token_stream());
+        prelude.extend(rewriter.local_ctx(frame, output.span()).into_token_stream());
     }
     prelude
 }

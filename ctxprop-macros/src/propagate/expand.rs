@@ -25,7 +25,7 @@ use super::args::Boxed;
 use super::args::ctx::Context;
 use super::bodies::{self, Binding};
 use super::model::{Form, Model};
-use super::rewrite::{Kind, Rewriter, called};
+use super::rewrite::{BodyKind, Rewriter, called};
 use super::validate::{self, Asked};
 use super::{Args, Function, lifetimes, neighbours};
 use crate::errors::Errors;
@@ -53,7 +53,7 @@ fn write(function: Function, asked: Asked, args: &Args, errors: &mut Errors) -> 
             };
             match &form {
                 Form::Given(context) => writer.given(function, context),
-                Form::Threaded => writer.threaded(function),
+                Form::NeedsCtx => writer.needs_ctx(function),
                 Form::InPlace => writer.in_place(function),
                 Form::Plain | Form::AfterInstrument(_) => writer.plain(function),
             }
@@ -198,7 +198,7 @@ impl Writer<'_> {
     }
 
     /// The function gives a `NeedsCtx`, which runs the body once it has a context.
-    fn threaded(&self, mut function: Function) -> TokenStream {
+    fn needs_ctx(&self, mut function: Function) -> TokenStream {
         let site = self.site;
         let private = self.model.private.at(site);
         let is_send = function.is_of_a_trait();
@@ -263,7 +263,7 @@ impl Writer<'_> {
     /// Nothing is rewritten; the rules apply.
     fn plain(&self, mut function: Function) -> TokenStream {
         if let Some(body) = &mut function.body {
-            let mut rewriter = self.rewriter(Kind::Plain);
+            let mut rewriter = self.rewriter(BodyKind::Plain);
             rewriter.body(body);
             let (prelude, stmts) = (rewriter.rules.prelude(), &body.stmts);
             let block = body.brace_token.span.join();
@@ -272,7 +272,7 @@ impl Writer<'_> {
         function.into_token_stream()
     }
 
-    fn rewriter(&self, kind: Kind) -> Rewriter<'_> {
+    fn rewriter(&self, kind: BodyKind) -> Rewriter<'_> {
         let mut rewriter = Rewriter::new(&self.model.private, &self.model.args.allowed, kind);
         self.model.params.iter().for_each(|param| rewriter.visit_pat_mut(&mut param.clone()));
         rewriter
@@ -351,7 +351,7 @@ impl Writer<'_> {
         returns: bool,
     ) -> (TokenStream, TokenStream) {
         let site = self.site;
-        let mut rewriter = self.rewriter(Kind::Function);
+        let mut rewriter = self.rewriter(BodyKind::Function);
         rewriter.never = self.model.output.never;
         rewriter.output = Some(self.model.output.shape());
         rewriter.name.clone_from(&self.model.name);

@@ -7,8 +7,9 @@
 //! | `automock`, also in `cfg_attr` | of the trait's attributes, one called `async_trait` (others also to places where only inert ones may stand) | this macro under that name |
 //! | `enum_dispatch` | the attributes of each method | this macro on each method |
 
-use quote::{format_ident, quote};
-use syn::{Attribute, ItemTrait, Meta, TraitItem};
+use proc_macro2::{Span, TokenStream, TokenTree};
+use quote::{ToTokens, format_ident, quote};
+use syn::{Attribute, Error, ItemStruct, ItemTrait, Meta, TraitItem};
 
 use super::{Args, Function, validate};
 
@@ -31,6 +32,32 @@ pub(super) fn first(item: &mut ItemTrait, args: &Args) -> bool {
         return true;
     }
     false
+}
+
+/// What is to be said of an item that is none of this macro's. mockall copies the attribute to what it writes, where it stands
+/// below `#[automock]` or in `mock!`: to structs, to their fields, where rustc refuses it, and to the statements that reset
+/// them. It is one mistake, so one of the copies tells it.
+pub(super) fn copied(item: &TokenStream, error: Error) -> Option<Error> {
+    if let Ok(item) = syn::parse2::<ItemStruct>(item.clone()) {
+        let is_copied = item.ident.to_string().starts_with("Mock")
+            && item.fields.iter().any(|field| names_expectations(&field.to_token_stream()));
+        return (!is_copied).then_some(error);
+    }
+    let message = "`#[automock]` and `mock!` copy the attributes of a trait to where no macro may stand\n  put \
+                   `#[automock]` below `#[propagate]`; in `mock!` call it `async_trait`, by `use ctxprop::propagate \
+                   as async_trait;`";
+    Some(if names_expectations(item) { Error::new(Span::call_site(), message) } else { error })
+}
+
+/// `self.Store_expectations.checkpoint()`, `Store_expectations: MockStore_Store`, `get: __get::Expectations`
+fn names_expectations(tokens: &TokenStream) -> bool {
+    tokens.clone().into_iter().any(|token| match token {
+        TokenTree::Ident(ident) => {
+            let name = ident.to_string();
+            name.ends_with("_expectations") || name == "Expectations"
+        }
+        _ => false,
+    })
 }
 
 /// Whether an attribute of this name is there, or may be.

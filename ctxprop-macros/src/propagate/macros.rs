@@ -9,7 +9,7 @@ use syn::spanned::Spanned;
 use syn::visit_mut::VisitMut;
 use syn::{Block, Expr, ExprMacro, Local, Macro, MacroDelimiter, Pat, Stmt, Token, parse_quote};
 
-use super::rewrite::{Kind, Rewriter};
+use super::rewrite::{BodyKind, Rewriter};
 
 mod event;
 mod futures_select;
@@ -36,7 +36,7 @@ pub(crate) enum Said {
 
 /// Rewrites `mac` in place, or gives what to write instead of it.
 pub(crate) fn rewrite(rewriter: &mut Rewriter<'_>, mac: &mut Macro) -> Option<Expr> {
-    let awaits = rewriter.kind() != Kind::Plain;
+    let awaits = rewriter.kind() != BodyKind::Plain;
     let known = match rewriter.rules.said {
         Said::Nothing => known::language(mac),
         Said::Skip => None,

@@ -13,7 +13,7 @@ pub(crate) enum Form {
     /// It names its context, and runs as a scope of that.
     Given(Context),
     /// It is given one where it is awaited.
-    Threaded,
+    NeedsCtx,
     /// It stays what its trait asks for, and runs under what is current.
     InPlace,
     /// It is not async: the rules apply.

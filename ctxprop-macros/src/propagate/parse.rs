@@ -251,15 +251,7 @@ fn no_item(tokens: TokenStream) -> Option<Error> {
             Some(Error::new_spanned(closure.inputs_begin, message))
         }
         Stmt::Expr(expr, _) => {
-            let tokens = expr.to_token_stream();
-            // `self.Trait_expectations.checkpoint()`
-            if tokens.to_string().contains("_expectations .") {
-                let message = "`#[propagate]` stands above `#[automock]`, which copies what is below it to places \
-                               where no attribute macro may stand\n  in `mock!` it is called `async_trait`, by \
-                               `use ctxprop::propagate as async_trait;`";
-                return Some(Error::new_spanned(tokens, message));
-            }
-            let first = tokens.into_iter().next()?;
+            let first = expr.into_token_stream().into_iter().next()?;
             Some(on(first.to_token_stream(), "an expression"))
         }
         _ => None,

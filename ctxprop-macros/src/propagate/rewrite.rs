@@ -6,7 +6,7 @@
 //! 3. Generated names are hygienic (`mixed_site`), but for one that messages name; generated paths start at the private module.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::quote;
+use quote::{quote, quote_spanned};
 use syn::visit_mut::{self, VisitMut};
 use syn::{
     Arm, Attribute, Block, Expr, ExprConst, ExprForLoop, ExprIf, ExprRepeat, ExprWhile,
@@ -72,7 +72,7 @@ struct Here {
 /// One body that is polled on its own: the function's, or that of an async block.
 #[derive(Default)]
 pub(crate) struct Frame {
-    pub(crate) kind: Kind,
+    pub(crate) kind: BodyKind,
     /// Whether `how` was used.
     pub(crate) uses_how: bool,
     /// Whether the local `propagated_ctx` was used.
@@ -87,14 +87,16 @@ pub(crate) struct Frame {
     pub(crate) renames: bool,
     /// Whether that is by an assignment: no closure can then borrow it across one.
     pub(crate) assigns: bool,
+    /// Whether closures are made beside: they capture the context of the frame as well, to tell where they are called.
+    pub(crate) captures_both: bool,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum BodyKind {
     /// The async function: its awaits are leaves.
     #[default]
     Function,
-    /// An async block or closure inside it: its awaits are threaded.
+    /// An async block or closure inside it: its awaits pass the context on, and are no leaves.
     Block,
     /// A plain function: the rules apply, and nothing is rewritten.
     Plain,
@@ -122,7 +124,7 @@ pub(crate) fn strip_parens(expr: &mut Expr) {
 }
 
 impl<'a> Rewriter<'a> {
-    pub(crate) fn new(private: &'a Private, allowed: &[Allow], kind: Kind) -> Self {
+    pub(crate) fn new(private: &'a Private, allowed: &[Allow], kind: BodyKind) -> Self {
         Rewriter {
             private,
             rules: Rules::new(private, allowed),
@@ -142,7 +144,7 @@ impl<'a> Rewriter<'a> {
     /// Rewrites the body of the function, and tells what it came to use.
     pub(crate) fn body(&mut self, body: &mut Block) -> Frame {
         self.look_for_names(body);
-        if self.frame.kind != Kind::Plain {
+        if self.frame.kind != BodyKind::Plain {
             self.handed_on = HandedOn::of(body);
         }
         self.visit_block_mut(body);
@@ -154,7 +156,7 @@ impl<'a> Rewriter<'a> {
         self.private.at(at)
     }
 
-    pub(crate) fn kind(&self) -> Kind {
+    pub(crate) fn kind(&self) -> BodyKind {
         self.frame.kind
     }
 
@@ -181,8 +183,8 @@ impl<'a> Rewriter<'a> {
         self.changes += 1;
     }
 
-    /// Notes that generated code threads something without awaiting it.
-    pub(crate) fn threads(&mut self) {
+    /// Notes that generated code passes the context on to something without awaiting it.
+    pub(crate) fn passes_on(&mut self) {
         self.changes += 1;
         self.frame.awaits = true;
         self.frame.branches = true;
@@ -205,13 +207,17 @@ impl<'a> Rewriter<'a> {
     }
 
     /// `let propagated_ctx = <the current context>;`
-    pub(crate) fn local_ctx(&self, at: Span) -> Stmt {
+    pub(crate) fn local_ctx(&self, frame: &Frame, at: Span) -> Stmt {
         let site = Span::mixed_site();
         // All of the pattern is at the user's place: rustc names the variable only then.
         let (private, ctx, mutability) = (self.private(site), ctx(at), Token![mut](at));
+        let current = match frame.captures_both {
+            true => quote_spanned!(site=> #private::Rebound::here()),
+            false => quote_spanned!(site=> #private::Ctx::current()),
+        };
         parse_quote_spanned! {site=>
             #[allow(unused_mut, unused_variables, unused_assignments)]
-            let #mutability #ctx = #private::Ctx::current();
+            let #mutability #ctx = #current;
         }
     }
 }
@@ -226,11 +232,11 @@ impl VisitMut for Rewriter<'_> {
         self.mark_in(expr);
         let rewritten = match &mut *expr {
             Expr::Macro(mac) => macros::rewrite(self, &mut mac.mac),
-            Expr::Await(awaited) if self.frame.kind != Kind::Plain => {
+            Expr::Await(awaited) if self.frame.kind != BodyKind::Plain => {
                 Some(self.rewrite_await(awaited))
             }
-            Expr::Async(block) if self.frame.kind != Kind::Plain => self.rewrite_async(block),
-            Expr::Closure(closure) if self.frame.kind != Kind::Plain => {
+            Expr::Async(block) if self.frame.kind != BodyKind::Plain => self.rewrite_async(block),
+            Expr::Closure(closure) if self.frame.kind != BodyKind::Plain => {
                 self.rewrite_closure(closure)
             }
             other => {

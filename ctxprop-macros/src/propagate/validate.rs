@@ -90,7 +90,7 @@ pub(crate) fn function(
         (None, _) => Form::Plain,
         (Some(_), Some(context)) => Form::Given(context),
         (Some(_), None) if is_boxed_below => Form::InPlace,
-        (Some(_), None) => Form::Threaded,
+        (Some(_), None) => Form::NeedsCtx,
     })
 }
 

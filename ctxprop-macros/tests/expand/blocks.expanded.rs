@@ -10,7 +10,7 @@ fn blocks() -> NeedsCtx<impl Future<Output = ()>> {
             #[allow(unused_imports)]
             use DeriveFromTheCurrentContext as _;
             #[allow(unused_imports)]
-            use Kind as _;
+            use AwaitedKind as _;
             #[allow(unused_imports)]
             use NoFuture as _;
             #[allow(unused_imports)]

@@ -12,7 +12,7 @@ fn walk(tree: &Tree) -> NeedsCtx<BoxFuture<'_, u32>> {
                 #[allow(unused_imports)]
                 use DeriveFromTheCurrentContext as _;
                 #[allow(unused_imports)]
-                use Kind as _;
+                use AwaitedKind as _;
                 #[allow(unused_imports)]
                 use {CannotBeSaid as _, CannotSayCancelled as _};
                 let how = Returns::<u32>::new().how();

@@ -29,7 +29,7 @@ fn charge(
                     #[allow(unused_imports)]
                     use DeriveFromTheCurrentContext as _;
                     #[allow(unused_imports)]
-                    use Kind as _;
+                    use AwaitedKind as _;
                     #[allow(unused_imports)]
                     use {CannotBeSaid as _, CannotSayCancelled as _};
                     let how = Returns::<Result<(), AppError>>::new().how();

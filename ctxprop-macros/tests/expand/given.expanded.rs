@@ -18,7 +18,7 @@ fn handler(
                 #[allow(unused_imports)]
                 use DeriveFromTheCurrentContext as _;
                 #[allow(unused_imports)]
-                use Kind as _;
+                use AwaitedKind as _;
                 #[allow(unused_imports)]
                 use {CannotBeSaid as _, CannotSayCancelled as _};
                 let how = Returns::<Result<String, AppError>>::new().how();

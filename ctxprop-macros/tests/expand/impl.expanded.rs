@@ -16,7 +16,7 @@ impl Store for Memory {
                 #[allow(unused_imports)]
                 use DeriveFromTheCurrentContext as _;
                 #[allow(unused_imports)]
-                use Kind as _;
+                use AwaitedKind as _;
                 says_cancelled::<Result<String, AppError>>();
                 #[allow(unused_imports)]
                 use {CannotBeSaid as _, CannotSayCancelled as _};

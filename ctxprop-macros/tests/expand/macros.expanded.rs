@@ -10,7 +10,7 @@ fn macros() -> NeedsCtx<impl Future<Output = Result<(), AppError>>> {
             #[allow(unused_imports)]
             use DeriveFromTheCurrentContext as _;
             #[allow(unused_imports)]
-            use Kind as _;
+            use AwaitedKind as _;
             #[allow(unused_imports)]
             use NoFuture as _;
             #[allow(unused_imports)]

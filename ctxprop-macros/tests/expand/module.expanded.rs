@@ -13,7 +13,7 @@ mod handlers {
                 #[allow(unused_imports)]
                 use DeriveFromTheCurrentContext as _;
                 #[allow(unused_imports)]
-                use Kind as _;
+                use AwaitedKind as _;
                 #[allow(unused_imports)]
                 use {CannotBeSaid as _, CannotSayCancelled as _};
                 let how = Returns::<Response>::new().how();

@@ -7,7 +7,7 @@ fn serve() -> NeedsCtx<impl Future<Output = <fn() -> ! as Gives>::Output>> {
             #[allow(unused_imports)]
             use DeriveFromTheCurrentContext as _;
             #[allow(unused_imports)]
-            use Kind as _;
+            use AwaitedKind as _;
             #[allow(unused_imports)]
             use {CannotBeSaid as _, CannotSayCancelled as _};
             let how = Returns::<<fn() -> ! as Gives>::Output>::new().how();

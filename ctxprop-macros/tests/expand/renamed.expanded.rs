@@ -15,7 +15,7 @@ fn checkout(ctx: Ctx, id: u64) -> impl Future<Output = Result<(), Cancelled>> {
                 #[allow(unused_imports)]
                 use DeriveFromTheCurrentContext as _;
                 #[allow(unused_imports)]
-                use Kind as _;
+                use AwaitedKind as _;
                 #[allow(unused_imports)]
                 use {CannotBeSaid as _, CannotSayCancelled as _};
                 let how = Returns::<Result<(), Cancelled>>::new().how();
@@ -28,7 +28,7 @@ fn checkout(ctx: Ctx, id: u64) -> impl Future<Output = Result<(), Cancelled>> {
                         propagated_ctx = {
                             #[allow(unused_imports)]
                             use OtherName as _;
-                            Name(&ctx).threaded(&propagated_ctx)
+                            Name(&ctx).context_or(&propagated_ctx)
                         };
                     }
                 };
@@ -37,7 +37,7 @@ fn checkout(ctx: Ctx, id: u64) -> impl Future<Output = Result<(), Cancelled>> {
                 let mut propagated_ctx = {
                     #[allow(unused_imports)]
                     use OtherName as _;
-                    Name(&ctx).threaded(&propagated_ctx)
+                    Name(&ctx).context_or(&propagated_ctx)
                 };
                 match of_one_type(
                     &how,

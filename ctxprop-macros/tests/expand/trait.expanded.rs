@@ -17,7 +17,7 @@ trait Store {
                 #[allow(unused_imports)]
                 use DeriveFromTheCurrentContext as _;
                 #[allow(unused_imports)]
-                use Kind as _;
+                use AwaitedKind as _;
                 #[allow(unused_imports)]
                 use {CannotBeSaid as _, CannotSayCancelled as _};
                 let how = Returns::<bool>::new().how();

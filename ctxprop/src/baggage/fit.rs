@@ -6,7 +6,7 @@
 use super::grammar::{Item, OCTET, TOKEN, WHITE, class_of, each_item, scan};
 use super::lines::{LineBuilder, Lines, MAX_LINE};
 use super::{MAX_BAGGAGE_BYTES, MAX_BAGGAGE_MEMBERS};
-use crate::line::Line;
+use crate::field_value::FieldValue;
 
 /// What has been read of a member. States are multiples of 256, to leave room for a byte.
 #[derive(Clone, Copy)]
@@ -33,7 +33,7 @@ use State::*;
 
 /// What a byte may be.
 #[derive(Clone, Copy)]
-enum Kind {
+enum ByteClass {
     Token,
     /// Not of a token, and without another meaning.
     Octet,
@@ -46,21 +46,21 @@ enum Kind {
 
 impl State {
     /// `list-member = key OWS "=" OWS value *( OWS ";" OWS property )`
-    const fn next(self, kind: Kind) -> State {
+    const fn next(self, kind: ByteClass) -> State {
         match (self, kind) {
-            (Start, Kind::White) => Start,
-            (Start | Key, Kind::Token) => Key,
-            (Key | AfterKey, Kind::White) => AfterKey,
-            (Key | AfterKey, Kind::Equals) => BeforeValue,
-            (BeforeValue, Kind::White) => BeforeValue,
-            (BeforeValue | Value, Kind::Token | Kind::Octet | Kind::Equals) => Value,
-            (Value | AfterValue, Kind::White) => AfterValue,
-            (BeforeProperty, Kind::White) => BeforeProperty,
-            (BeforeProperty | PropertyKey, Kind::Token) => PropertyKey,
-            (PropertyKey | AfterPropertyKey, Kind::White) => AfterPropertyKey,
-            (PropertyKey | AfterPropertyKey, Kind::Equals) => BeforeValue,
-            (_, Kind::Semicolon) if self.is_complete() => BeforeProperty,
-            (_, Kind::Comma) if self.is_complete() => Start,
+            (Start, ByteClass::White) => Start,
+            (Start | Key, ByteClass::Token) => Key,
+            (Key | AfterKey, ByteClass::White) => AfterKey,
+            (Key | AfterKey, ByteClass::Equals) => BeforeValue,
+            (BeforeValue, ByteClass::White) => BeforeValue,
+            (BeforeValue | Value, ByteClass::Token | ByteClass::Octet | ByteClass::Equals) => Value,
+            (Value | AfterValue, ByteClass::White) => AfterValue,
+            (BeforeProperty, ByteClass::White) => BeforeProperty,
+            (BeforeProperty | PropertyKey, ByteClass::Token) => PropertyKey,
+            (PropertyKey | AfterPropertyKey, ByteClass::White) => AfterPropertyKey,
+            (PropertyKey | AfterPropertyKey, ByteClass::Equals) => BeforeValue,
+            (_, ByteClass::Semicolon) if self.is_complete() => BeforeProperty,
+            (_, ByteClass::Comma) if self.is_complete() => Start,
             _ => Malformed,
         }
     }
@@ -85,16 +85,16 @@ const STATES: [State; 10] = [
 ];
 
 /// What a byte is in the grammar.
-const fn kind(byte: u8) -> Kind {
+const fn kind(byte: u8) -> ByteClass {
     let class = class_of(byte);
     match byte {
-        b'=' => Kind::Equals,
-        b';' => Kind::Semicolon,
-        b',' => Kind::Comma,
-        _ if class & TOKEN != 0 => Kind::Token,
-        _ if class & OCTET != 0 => Kind::Octet,
-        _ if class & WHITE != 0 => Kind::White,
-        _ => Kind::Other,
+        b'=' => ByteClass::Equals,
+        b';' => ByteClass::Semicolon,
+        b',' => ByteClass::Comma,
+        _ if class & TOKEN != 0 => ByteClass::Token,
+        _ if class & OCTET != 0 => ByteClass::Octet,
+        _ if class & WHITE != 0 => ByteClass::White,
+        _ => ByteClass::Other,
     }
 }
 
@@ -149,7 +149,7 @@ pub(crate) struct LeftOut {
 /// asked of each line and place in it; what it does not want is neither checked nor counted, so that a stranger's costs a
 /// comparison and a look for the next comma.
 pub(crate) fn rebuild<'a>(
-    lines: impl Iterator<Item = Line<'a>>,
+    lines: impl Iterator<Item = FieldValue<'a>>,
     is_wanted: impl Fn(&[u8], usize) -> bool,
 ) -> (Option<Lines>, LeftOut) {
     let mut taken = Taken::default();
@@ -175,7 +175,7 @@ struct Taken {
 
 impl Taken {
     #[cold]
-    fn take(&mut self, line: Line<'_>, start: usize) {
+    fn take(&mut self, line: FieldValue<'_>, start: usize) {
         match scan(line.as_bytes(), start).0 {
             Item::Empty => {}
             Item::Malformed => self.left_out.malformed += 1,

@@ -76,7 +76,7 @@ impl Kept {
     #[cold]
     fn instead(&self) -> Option<(&BaggageMap, usize)> {
         let more = self.more.get_or_init(|| {
-            let came = self.lines.as_slice().iter().map(crate::line::Line::from);
+            let came = self.lines.as_slice().iter().map(crate::field_value::FieldValue::from);
             let (kept, left_out) = rebuild(came, |_, _| true);
             let kept = kept.map_or(BaggageMap::empty(), BaggageMap::received);
             Arc::new(More::Instead(kept, left_out.note()))

@@ -1,6 +1,6 @@
 //! What a body awaits: a future, a call that needs a context, a shield, or nothing of the kind.
 //!
-//! - Is it a shield, whose await is exempt? [`Kind::propagated_kind`] is inherent for shields, and a trait method for all
+//! - Is it a shield, whose await is exempt? [`AwaitedKind::propagated_kind`] is inherent for shields, and a trait method for all
 //!   types.
 //! - Is it a future, or a call that needs a context? [`Awaitable`] is implemented for both.
 //! - Is it neither? In blocks, `join!` and `select!`, [`Awaited::branch`] is inherent for what is awaitable, and a trait
@@ -11,18 +11,18 @@ use std::future::{Future, IntoFuture};
 use crate::cause::Cancelled;
 use crate::needs_ctx::{Absent, Awaitable, sealed};
 use crate::run::shield::{Shield, Shielding};
-use crate::run::watch::{Kind as Watched, Observed, observed};
+use crate::run::watch::{Observed, ObservedKind, observed};
 
 /// What everything is that a body awaits, but a shield. Asked of the thing itself, and not of a wrapper around it, which
 /// each await of a crate would have rustc check. Its name is one that nobody else has.
-pub trait Kind: Sized {
+pub trait AwaitedKind: Sized {
     #[inline]
     fn propagated_kind(self) -> Self {
         self
     }
 }
 
-impl<T> Kind for T {}
+impl<T> AwaitedKind for T {}
 
 /// What is awaited where it is no leaf of its own.
 #[derive(Debug)]
@@ -33,14 +33,14 @@ impl<T: Awaitable> Awaited<T> {
     #[inline]
     #[cfg_attr(feature = "observe", track_caller)]
     pub fn branch(self) -> Observed<T::Future> {
-        observed(self.0.into_awaited(), Watched::Await)
+        observed(self.0.into_awaited(), ObservedKind::Await)
     }
 
     /// One argument of a `join!`, and whether it is exempt.
     #[inline]
     #[cfg_attr(feature = "observe", track_caller)]
     pub fn part(self) -> (Observed<T::Future>, bool) {
-        (observed(self.0.into_awaited(), Watched::Part), T::EXEMPT)
+        (observed(self.0.into_awaited(), ObservedKind::Part), T::EXEMPT)
     }
 }
 

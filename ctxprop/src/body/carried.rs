@@ -2,11 +2,12 @@
 //! It carries its context as an async block does (3.2.29).
 //!
 //! By type: each method is inherent for [`NeedsCtx`], and a trait method that gives back what it is called on for all else. Like
-//! [`Kind::propagated_kind`](super::Kind::propagated_kind) they are asked of the thing itself, so that `!` stays `!`.
+//! [`AwaitedKind::propagated_kind`](super::AwaitedKind::propagated_kind) they are asked of the thing itself, so that `!` stays `!`.
 
 use std::future::Future;
 
-use crate::block::{Block, block_called, block_here, block_under};
+use super::Captured;
+use crate::async_block::{AsyncBlock, block_called, block_here, block_under};
 use crate::ctx::Ctx;
 use crate::needs_ctx::{Awaitable, NeedsCtx};
 
@@ -23,7 +24,7 @@ pub trait Carried: Sized {
     }
 
     #[inline]
-    fn propagated_called(self, _: &Ctx) -> Self {
+    fn propagated_called(self, _: &impl Captured) -> Self {
         self
     }
 }
@@ -34,19 +35,19 @@ impl<T> Carried for T {}
 impl<F: Future> NeedsCtx<F> {
     /// Made in a body.
     #[inline]
-    pub fn propagated_here(self) -> Block<F> {
+    pub fn propagated_here(self) -> AsyncBlock<F> {
         block_here(self.into_awaited())
     }
 
     /// Made in a body that binds the name of its context anew.
     #[inline]
-    pub fn propagated_under(self, ctx: &Ctx) -> Block<F> {
+    pub fn propagated_under(self, ctx: &Ctx) -> AsyncBlock<F> {
         block_under(ctx.clone(), self.into_awaited())
     }
 
-    /// Made in a closure, which was made under `made`.
+    /// Made in a closure, which captured `made`.
     #[inline]
-    pub fn propagated_called(self, made: &Ctx) -> Block<F> {
+    pub fn propagated_called(self, made: &impl Captured) -> AsyncBlock<F> {
         block_called(made, self.into_awaited())
     }
 }

@@ -1,7 +1,7 @@
 //! The awaits of a function that binds the name of its context anew: `let ctx = ctx.with_timeout(limit);`. What the name means
 //! is what they run under, and whose end they see.
 //!
-//! By type: [`Name::threaded`] is inherent for contexts, and gives what went before for all else, so that a `ctx` of another
+//! By type: [`Name::context_or`], and [`Name::bound_or`] in closures, are inherent for contexts, and give what went before for all else, so that a `ctx` of another
 //! type stays what it is.
 
 use std::future::Future;
@@ -10,13 +10,13 @@ use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
-use super::{How, Threads, Unraced, Unwinds};
+use super::{Bound, Captured, How, PlainAwaits, Unraced, Unwinds};
 use crate::ctx::Ctx;
 use crate::needs_ctx::Awaitable;
 use crate::run::frame;
 use crate::run::leaf::{Ended, Leaf, Why};
 use crate::run::scope::Scope;
-use crate::run::watch::{Kind, Watch};
+use crate::run::watch::{ObservedKind, Watch};
 
 /// What the name of the context was bound to.
 #[derive(Debug)]
@@ -24,23 +24,38 @@ pub struct Name<'a, T: ?Sized>(pub &'a T);
 
 impl Name<'_, Ctx> {
     #[inline]
-    pub fn threaded(self, _before: &Ctx) -> Ctx {
-        self.0.clone()
+    pub fn context_or<C: Captured>(self, before: &C) -> C {
+        before.bound_to(self.0.clone())
+    }
+
+    #[inline]
+    pub fn bound_or(self, _before: &impl Captured) -> Bound {
+        Bound(self.0.clone())
     }
 }
 
 impl Name<'_, &Ctx> {
     #[inline]
-    pub fn threaded(self, _before: &Ctx) -> Ctx {
-        (*self.0).clone()
+    pub fn context_or<C: Captured>(self, before: &C) -> C {
+        before.bound_to((*self.0).clone())
+    }
+
+    #[inline]
+    pub fn bound_or(self, _before: &impl Captured) -> Bound {
+        Bound((*self.0).clone())
     }
 }
 
 /// The answer for whatever else has that name.
 pub trait OtherName: Sized {
     #[inline]
-    fn threaded(self, before: &Ctx) -> Ctx {
+    fn context_or<C: Captured>(self, before: &C) -> C {
         before.clone()
+    }
+
+    #[inline]
+    fn bound_or(self, before: &impl Captured) -> Bound {
+        Bound(before.where_called())
     }
 }
 
@@ -75,12 +90,12 @@ impl<E> HowUnder for Unwinds<E> {
     }
 }
 
-impl HowUnder for Threads {
+impl HowUnder for PlainAwaits {
     type Under<F: Future> = Unraced<F>;
 
     #[cfg_attr(feature = "observe", track_caller)]
     fn leaf_under<F: Future>(&self, future: F, _exempt: bool) -> Unraced<F> {
-        Unraced { future, watch: Watch::later(Kind::Await) }
+        Unraced { future, watch: Watch::later(ObservedKind::Await) }
     }
 }
 

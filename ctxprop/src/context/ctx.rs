@@ -251,6 +251,12 @@ impl Ctx {
         let end = |ctx: &Ctx| ctx.node.header.nearest_ender().map(std::ptr::from_ref);
         end(self) == end(other)
     }
+
+    /// Whether both are handles of one context.
+    pub(crate) fn is(&self, other: &Ctx) -> bool {
+        std::ptr::addr_eq(&raw const *self.node, &raw const *other.node)
+    }
+
     /// Whether this is a child of `other`, or a child's child, by whatever step: also one that was detached.
     pub(crate) fn descends_from(&self, other: &Ctx) -> bool {
         let other = &*other.node;

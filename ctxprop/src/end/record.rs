@@ -22,7 +22,7 @@ use crate::fault::{Fault, planted};
 use crate::sync::{AtomicU64, Mutex, Ordering, fence, lock};
 
 /// When and why a context ended, in one word that is never zero: nanoseconds since [`epoch`], then a bit that says
-/// whether the end is [inherited](Moment::inherited), then three bits for the [`Kind`] of the cause.
+/// whether the end is [inherited](Moment::inherited), then three bits for the [`CauseKind`] of the cause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Moment(u64);
 
@@ -49,7 +49,7 @@ fn nanos(at: Instant) -> u64 {
 
 /// The kinds of causes, as a moment has them. Zero is none, so that no moment is zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum CauseKind {
     Cancelled = 1,
     DeadlineExceeded,
     Disconnected,
@@ -58,27 +58,27 @@ enum Kind {
     Custom,
 }
 
-impl Kind {
-    fn of(cause: &Cause) -> Kind {
+impl CauseKind {
+    fn of(cause: &Cause) -> CauseKind {
         match cause {
-            Cause::Cancelled => Kind::Cancelled,
-            Cause::DeadlineExceeded => Kind::DeadlineExceeded,
-            Cause::Disconnected => Kind::Disconnected,
-            Cause::Finished => Kind::Finished,
-            Cause::Shutdown => Kind::Shutdown,
-            Cause::Custom(_) => Kind::Custom,
+            Cause::Cancelled => CauseKind::Cancelled,
+            Cause::DeadlineExceeded => CauseKind::DeadlineExceeded,
+            Cause::Disconnected => CauseKind::Disconnected,
+            Cause::Finished => CauseKind::Finished,
+            Cause::Shutdown => CauseKind::Shutdown,
+            Cause::Custom(_) => CauseKind::Custom,
         }
     }
 }
 
 impl Moment {
-    fn new(at: Instant, kind: Kind) -> Moment {
+    fn new(at: Instant, kind: CauseKind) -> Moment {
         Moment((nanos(at) << TIME_SHIFT) | kind as u64)
     }
 
     /// The moment at which `deadline` passes.
     pub(crate) fn of_deadline(deadline: Instant) -> Moment {
-        Moment::new(deadline, Kind::DeadlineExceeded)
+        Moment::new(deadline, CauseKind::DeadlineExceeded)
     }
 
     /// The same, for a context that ended because one above it did: whoever waits for it waits for that one too, and is
@@ -206,7 +206,7 @@ impl<K> End<K> {
 
     /// Records that the end came `now` by `cause`, unless it has come.
     pub(crate) fn bring(&self, now: Instant, cause: &Cause) {
-        let moment = Moment::new(now, Kind::of(cause));
+        let moment = Moment::new(now, CauseKind::of(cause));
         let Cause::Custom(error) = cause else {
             self.set(moment);
             return;
@@ -297,14 +297,14 @@ mod tests {
             Cause::Shutdown,
         ];
         for cause in causes {
-            let moment = Moment::new(at(7), Kind::of(&cause));
+            let moment = Moment::new(at(7), CauseKind::of(&cause));
             assert_eq!(moment.cause(), Some(cause.clone()));
             assert!(!moment.is_inherited() && moment.inherited().is_inherited());
             assert_eq!(moment.inherited().cause(), Some(cause));
             assert!(moment.is_after(at(7)) && moment.inherited().is_after(at(7)));
             assert!(moment.is_after(at(6)) && !moment.is_after(at(8)));
         }
-        assert_eq!(Moment::new(at(7), Kind::of(&custom("why"))).cause(), None);
+        assert_eq!(Moment::new(at(7), CauseKind::of(&custom("why"))).cause(), None);
     }
 
     #[test]

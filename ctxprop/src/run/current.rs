@@ -22,7 +22,7 @@ use std::task::Waker;
 use crate::cause::Cancelled;
 use crate::ctx::Ctx;
 use crate::end::record::{self, Word, ends};
-use crate::run::frame::{Holds, JoinId, Kind};
+use crate::run::frame::{FrameKind, Holds, JoinId};
 use crate::run::wait::Registration;
 
 mod news;
@@ -100,7 +100,7 @@ struct Running {
 
 /// A scope or a branch, while it is polled.
 pub(super) struct Frame {
-    pub(super) kind: Kind,
+    pub(super) kind: FrameKind,
     above: *const Frame,
     /// A part of the scope, or of the branch.
     holds: *const Cell<Option<Arc<Holds>>>,
@@ -141,7 +141,7 @@ pub(crate) struct Found<'a> {
 pub(crate) fn poll_scope<R>(
     ctx: &Ctx,
     waker: &Waker,
-    kind: Kind,
+    kind: FrameKind,
     Found { end, covered, ended, seen, asked }: Found<'_>,
     kept: &mut Kept,
     f: impl FnOnce() -> R,
@@ -196,7 +196,7 @@ pub(crate) fn poll_branch<R>(
     f: impl FnOnce() -> R,
 ) -> R {
     let here = here();
-    let (kind, above) = (Kind::Branch(join), here.frame.get());
+    let (kind, above) = (FrameKind::Branch(join), here.frame.get());
     let frame = Frame { kind, above, holds: Cell::from_mut(holds) };
     let (scope, end, asked) = (here.scope.get(), here.end.get(), here.asked.get());
     let _outer = Outer::enter(here, scope, end, &frame, here.news.get(), asked);

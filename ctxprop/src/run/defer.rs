@@ -15,7 +15,7 @@ use tracing::Span;
 
 use crate::ctx::Ctx;
 use crate::needs_ctx::Awaitable;
-use crate::run::watch::{Kind, Watch};
+use crate::run::watch::{ObservedKind, Watch};
 
 /// Work that is done when this is dropped: see [`Ctx::defer`].
 #[must_use = "what is not held is done at once"]
@@ -40,7 +40,7 @@ impl<F: Future<Output: Send + 'static> + Send + 'static> Drop for Deferred<F> {
     fn drop(&mut self) {
         if let Some(work) = self.work.take() {
             let ctx = self.ctx.detach("deferred").with_timeout(self.limit);
-            let watch = self.watch.like(Kind::Task, type_name::<F>, Some(&ctx));
+            let watch = self.watch.like(ObservedKind::Task, type_name::<F>, Some(&ctx));
             let (runtime, at) = (&self.runtime, self.deferred_at);
             self.span.in_scope(|| drop(ctx.spawn_on(work, runtime, at, watch)));
         }
@@ -106,7 +106,7 @@ impl Ctx {
     {
         let (ctx, runtime, span) = (self.clone(), Handle::current(), Span::current());
         let (deferred_at, work) = (Location::caller(), Some(work.into_awaited()));
-        let watch = Watch::new(Kind::Deferred, type_name::<F::Future>, Some(self));
+        let watch = Watch::new(ObservedKind::Deferred, type_name::<F::Future>, Some(self));
         Deferred { ctx, limit, runtime, span, deferred_at, work, watch }
     }
 }

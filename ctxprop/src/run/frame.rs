@@ -22,7 +22,7 @@ use crate::run::current::{ended, go_up};
 
 /// What a frame is, for those who look up from inside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum FrameKind {
     Scope,
     /// A branch that others run beside.
     Branch(JoinId),
@@ -167,10 +167,10 @@ pub(crate) fn may_go_on(join: JoinId, holds: Option<&Arc<Holds>>, waker: Option<
             active = holds.is_active(join, now, waker);
             frame.holds().set(Some(holds));
         }
-        if let Kind::Branch(of) = frame.kind {
+        if let FrameKind::Branch(of) = frame.kind {
             join = of;
         }
-        !active && frame.kind != Kind::Shield
+        !active && frame.kind != FrameKind::Shield
     });
     active
 }
@@ -181,7 +181,7 @@ pub(crate) fn hold(holding: &mut Holding, held: impl Fn() -> Held) {
     let mut join = None;
     go_up(|frame| {
         holding.add(made(frame.holds()), &held, join);
-        if let Kind::Branch(of) = frame.kind {
+        if let FrameKind::Branch(of) = frame.kind {
             join = of;
         }
         true
@@ -198,7 +198,7 @@ pub(crate) fn branch_is_over(join: JoinId, holds: &Holds) {
                 holds.take_over(held, join);
                 frame.holds().set(Some(holds));
             }
-            !matches!(frame.kind, Kind::Branch(_))
+            !matches!(frame.kind, FrameKind::Branch(_))
         });
     }
 }

@@ -13,7 +13,7 @@ use crate::body::How;
 use crate::run::current;
 use crate::run::leaf::Why;
 use crate::run::race::{Order, Polled, Race};
-use crate::run::watch::{Kind, Outcome, Watch};
+use crate::run::watch::{ObservedKind, Outcome, Watch};
 
 const JOIN: &str = "join!";
 const TRY_JOIN: &str = "try_join!";
@@ -157,7 +157,7 @@ pub(crate) fn over(polled: &Poll<()>, is_given_up: bool) -> Outcome {
 /// For a join, which is a leaf or not as awaits are.
 #[cfg_attr(feature = "observe", track_caller)]
 pub(crate) fn watch<H: How>(name: fn() -> &'static str) -> Watch {
-    Watch::new(if H::UNWINDS { Kind::Leaf } else { Kind::Await }, name, None)
+    Watch::new(if H::UNWINDS { ObservedKind::Leaf } else { ObservedKind::Await }, name, None)
 }
 
 /// A `join!`.

@@ -21,7 +21,7 @@ use std::task::{Context, Poll, Waker};
 use pin_project_lite::pin_project;
 
 use crate::cause::{Cancelled, Cause};
-use crate::run::watch::{Kind, Outcome, Watch};
+use crate::run::watch::{ObservedKind, Outcome, Watch};
 use crate::run::{current, frame};
 
 pin_project! {
@@ -40,7 +40,7 @@ impl<F> Leaf<F> {
     #[inline]
     #[cfg_attr(feature = "observe", track_caller)]
     pub(crate) fn new(future: F, exempt: bool) -> Self {
-        let watch = Watch::new(Kind::Leaf, type_name::<F>, None);
+        let watch = Watch::new(ObservedKind::Leaf, type_name::<F>, None);
         if !exempt && frame::refuses() {
             current::refuse();
         }
@@ -50,7 +50,7 @@ impl<F> Leaf<F> {
     /// Made where it is polled under another context. It looks at no end.
     #[cfg_attr(feature = "observe", track_caller)]
     pub(crate) fn later(future: F) -> Self {
-        Leaf { future, watch: Watch::later(Kind::Leaf) }
+        Leaf { future, watch: Watch::later(ObservedKind::Leaf) }
     }
 
     /// Tells observers of it, if it was [made for later](Leaf::later).

@@ -27,7 +27,7 @@ use tokio::time::Instant;
 use crate::cause::Cause;
 use crate::context::observed::{self, TELL, Told};
 use crate::ctx::Ctx;
-pub use crate::run::watch::{Kind, Outcome};
+pub use crate::run::watch::{ObservedKind, Outcome};
 
 /// Tells a leaf, a scope or a task from all others of this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -110,7 +110,7 @@ pub fn current() -> Option<Id> {
 #[non_exhaustive]
 pub struct Made<'a> {
     pub id: Id,
-    pub kind: Kind,
+    pub kind: ObservedKind,
     /// Of an await, that; of all else, where it is called for.
     pub place: &'static Location<'static>,
     /// What was being polled. Of a task: what spawned it.
@@ -134,7 +134,7 @@ pub enum Event<'a> {
         id: Id,
         within: Option<Id>,
         /// As it was [made](Made): who keeps nothing of what was made finds it here.
-        kind: Kind,
+        kind: ObservedKind,
         place: &'static Location<'static>,
         awaits: fn() -> &'static str,
         /// Of a scope, its context.
@@ -147,7 +147,7 @@ pub enum Event<'a> {
     /// It was dropped: ready or not.
     Gone {
         id: Id,
-        kind: Kind,
+        kind: ObservedKind,
     },
     CtxMade {
         ctx: &'a Ctx,

@@ -22,10 +22,10 @@ use crate::ctx::Ctx;
 use crate::end::record::ends;
 use crate::needs_ctx::Awaitable;
 use crate::run::current::{self, Found, Kept};
-use crate::run::frame::Kind;
+use crate::run::frame::FrameKind;
 use crate::run::leaf::Backstop;
 use crate::run::wait;
-use crate::run::watch::{Kind as Watched, Outcome, Watch};
+use crate::run::watch::{ObservedKind, Outcome, Watch};
 
 pin_project! {
     /// A future that runs with a context current: see [`Ctx::scope`].
@@ -94,7 +94,7 @@ impl<D: FnOnce(&Ctx) -> Ctx> Begin for Derived<D> {
 
 impl<F> Scope<F> {
     #[cfg_attr(feature = "observe", track_caller)]
-    pub(crate) fn new(ctx: Ctx, future: F, kind: Watched) -> Self {
+    pub(crate) fn new(ctx: Ctx, future: F, kind: ObservedKind) -> Self {
         let watch = Watch::new(kind, type_name::<F>, Some(&ctx));
         Scope::watched(ctx, future, watch)
     }
@@ -115,7 +115,7 @@ impl<F, D: FnOnce(&Ctx) -> Ctx> Scope<F, Derived<D>> {
     #[inline]
     #[cfg_attr(feature = "observe", track_caller)]
     pub(crate) fn derived(parent: Option<Ctx>, derive: D, future: F) -> Self {
-        Scope::beginning(parent, Derived::by(derive), future, Watch::later(Watched::Body))
+        Scope::beginning(parent, Derived::by(derive), future, Watch::later(ObservedKind::Body))
     }
 }
 
@@ -136,7 +136,7 @@ impl<F: Future, B: Begin> Scope<F, B> {
     #[inline]
     pub(crate) fn poll_as(
         self: Pin<&mut Self>,
-        kind: Kind,
+        kind: FrameKind,
         cx: &mut Context<'_>,
         outcome: impl FnOnce(&F::Output) -> Outcome,
     ) -> Poll<F::Output> {
@@ -156,7 +156,7 @@ fn poll_under<F: Future>(
     begin: &mut impl Begin,
     kept: &mut Kept,
     mut held: Pin<&mut Option<F>>,
-    kind: Kind,
+    kind: FrameKind,
     cx: &mut Context<'_>,
 ) -> Poll<F::Output> {
     // Once: where it is depends on the kind of the context.
@@ -213,7 +213,7 @@ impl<F: Future, B: Begin> Future for Scope<F, B> {
     ///
     /// When polled after it was ready, as an `async` block does.
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        self.poll_as(Kind::Scope, cx, |_| Outcome::Ready)
+        self.poll_as(FrameKind::Scope, cx, |_| Outcome::Ready)
     }
 }
 
@@ -236,7 +236,7 @@ pin_project! {
 impl<F: Future> Run<F> {
     pub(crate) fn poll_as(
         self: Pin<&mut Self>,
-        kind: Kind,
+        kind: FrameKind,
         cx: &mut Context<'_>,
     ) -> Poll<Result<F::Output, Cancelled>> {
         let mut scope = self.project().scope;
@@ -257,7 +257,7 @@ impl<F: Future> Future for Run<F> {
     type Output = Result<F::Output, Cancelled>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.poll_as(Kind::Scope, cx)
+        self.poll_as(FrameKind::Scope, cx)
     }
 }
 
@@ -286,7 +286,7 @@ impl Ctx {
     /// ```
     #[cfg_attr(feature = "observe", track_caller)]
     pub fn scope<F: Awaitable>(&self, future: F) -> Scope<F::Future> {
-        Scope::new(self.clone(), future.into_awaited(), Watched::Scope)
+        Scope::new(self.clone(), future.into_awaited(), ObservedKind::Scope)
     }
 
     /// Runs `future` with this context current, until it is done or the context has ended.
@@ -320,7 +320,7 @@ impl Ctx {
     /// ```
     #[cfg_attr(feature = "observe", track_caller)]
     pub fn run<F: Awaitable>(&self, future: F) -> Run<F::Future> {
-        let watch = Watch::new(Watched::Run, type_name::<F::Future>, Some(self));
+        let watch = Watch::new(ObservedKind::Run, type_name::<F::Future>, Some(self));
         self.run_watched(future.into_awaited(), watch)
     }
 

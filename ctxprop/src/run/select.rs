@@ -18,7 +18,7 @@ use crate::run::current;
 use crate::run::join::{Nil, over, watch};
 use crate::run::leaf::{Ended, Why};
 use crate::run::race::{MOST, Order, Polled, Race};
-use crate::run::watch::{Kind, Outcome, Watch, outcome};
+use crate::run::watch::{ObservedKind, Outcome, Watch, outcome};
 
 const SELECT: &str = "select!";
 
@@ -326,7 +326,7 @@ pin_project! {
 #[inline]
 #[cfg_attr(feature = "observe", track_caller)]
 pub fn fused<F: FusedFuture>(future: F) -> Fused<F> {
-    Fused { future, watch: Watch::new(Kind::Part, type_name::<F>, None) }
+    Fused { future, watch: Watch::new(ObservedKind::Part, type_name::<F>, None) }
 }
 
 impl<F: FusedFuture> Future for Fused<F> {

@@ -20,7 +20,7 @@ use crate::needs_ctx::Awaitable;
 use crate::run::current;
 use crate::run::scope::Run;
 use crate::run::task::Task;
-use crate::run::watch::{Kind, Watch};
+use crate::run::watch::{ObservedKind, Watch};
 
 /// Work that others may wait for too: see [`Ctx::shared`]. It begins when it is awaited.
 #[must_use = "shared work does nothing unless awaited"]
@@ -147,7 +147,7 @@ impl Ctx {
         F::Output: Send + 'static,
     {
         let ctx = self.detach_shared(reason).with_timeout(limit);
-        let watch = Watch::new(Kind::Task, type_name::<F::Future>, Some(&ctx));
+        let watch = Watch::new(ObservedKind::Task, type_name::<F::Future>, Some(&ctx));
         let work = Box::pin(ctx.in_task(work, watch));
         let work = Work::New { ctx, spawned_at: Location::caller(), work };
         Shared { waiting: self.run(work) }

@@ -21,9 +21,9 @@ use crate::context::deadline::Deadline;
 use crate::context::header::Additions;
 use crate::ctx::Ctx;
 use crate::needs_ctx::Awaitable;
-use crate::run::frame::{self, Held, Holding, Kind};
+use crate::run::frame::{self, FrameKind, Held, Holding};
 use crate::run::scope::Run;
-use crate::run::watch::{Kind as Watched, Watch, outcome};
+use crate::run::watch::{ObservedKind, Watch, outcome};
 
 /// Work that runs to completion although its context has ended: see [`Ctx::shield`]. It starts when it is
 /// awaited.
@@ -88,7 +88,7 @@ impl<F: Future> Future for Shielding<F> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let polling = this.watch.polls(type_name::<F>, Some(this.ctx));
-        let polled = this.work.poll_as(Kind::Shield, cx);
+        let polled = this.work.poll_as(FrameKind::Shield, cx);
         match &polled {
             Poll::Ready(_) => over(this.ctx, this.holding),
             Poll::Pending => frame::hold(this.holding, held(this.ctx)),
@@ -141,7 +141,7 @@ impl Ctx {
     /// ```
     #[cfg_attr(feature = "observe", track_caller)]
     pub fn shield<F: Awaitable>(&self, limit: Duration, work: F) -> Shield<F::Future> {
-        let watch = Watch::new(Watched::Shield, type_name::<F::Future>, Some(self));
+        let watch = Watch::new(ObservedKind::Shield, type_name::<F::Future>, Some(self));
         Shield { parent: self.clone(), limit, future: work.into_awaited(), watch }
     }
 }

@@ -23,7 +23,7 @@ use crate::needs_ctx::Awaitable;
 use crate::run::carry::{Carried, WithCarried};
 use crate::run::listed::{OnTheList, Tracked};
 use crate::run::scope::Run;
-use crate::run::watch::{Kind as Watched, Watch};
+use crate::run::watch::{ObservedKind, Watch};
 
 /// What a task runs.
 pub(crate) type InTask<F> = Instrumented<WithCarried<Run<F>>>;
@@ -107,7 +107,7 @@ impl Ctx {
         F::Future: Send + 'static,
         F::Output: Send + 'static,
     {
-        let watch = Watch::new(Watched::Task, type_name::<F::Future>, Some(self));
+        let watch = Watch::new(ObservedKind::Task, type_name::<F::Future>, Some(self));
         self.spawn_made(self.in_task(future, watch), Location::caller())
     }
 
@@ -139,7 +139,7 @@ impl Ctx {
         F::Future: 'static,
         F::Output: 'static,
     {
-        let watch = Watch::new(Watched::Task, type_name::<F::Future>, Some(self));
+        let watch = Watch::new(ObservedKind::Task, type_name::<F::Future>, Some(self));
         let task = Tracked::new(self, Location::caller(), self.in_task(future, watch));
         Task { handle: tokio::task::spawn_local(task) }
     }
@@ -183,7 +183,7 @@ impl Ctx {
         future: F,
         spawned_at: &'static Location<'static>,
     ) -> impl Future<Output = Result<F::Output, Cancelled>> + use<F> {
-        let watch = Watch::new(Watched::Task, type_name::<F>, Some(self));
+        let watch = Watch::new(ObservedKind::Task, type_name::<F>, Some(self));
         Tracked::new(self, spawned_at, self.in_task(future, watch))
     }
 
@@ -222,7 +222,7 @@ impl Ctx {
         let ctx = self.clone();
         let (span, carried) = (Span::current(), Carried::of(self));
         let listed = OnTheList::new(self, Location::caller());
-        let watch = Watch::new(Watched::Blocking, type_name::<F>, Some(self));
+        let watch = Watch::new(ObservedKind::Blocking, type_name::<F>, Some(self));
         let run = move || {
             let _until_it_is_done = (listed, watch);
             ctx.check()?;

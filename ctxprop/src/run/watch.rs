@@ -33,7 +33,7 @@ pub enum Outcome {
 /// What is observed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Kind {
+pub enum ObservedKind {
     /// An `.await`, `join!` or `select!` of a function that can say `Cancelled`.
     Leaf,
     /// One of a function that cannot say it, or of a block.

@@ -12,7 +12,7 @@ use http::HeaderValue;
 
 use grammar::{Member, is_key, members, scan};
 
-use crate::line::Line;
+use crate::field_value::FieldValue;
 
 /// The most list-members a `tracestate` may have (section "tracestate Header Field Values").
 pub const MAX_TRACE_STATE_MEMBERS: usize = 32;
@@ -114,7 +114,7 @@ impl TraceState {
     /// Reads the only line of a message, and says how many members are not kept. One that is within
     /// limits is kept as it is, without a copy.
     #[inline]
-    pub(crate) fn from_line(line: Line<'_>) -> Result<(Self, LeftOut), TraceStateError> {
+    pub(crate) fn from_line(line: FieldValue<'_>) -> Result<(Self, LeftOut), TraceStateError> {
         let list = line.as_bytes();
         if check(list)? == Members::Compact && list.len() <= MAX_TRACE_STATE_BYTES {
             return Ok((Self(line.to_header()), LeftOut::default()));
@@ -125,10 +125,10 @@ impl TraceState {
     /// Combines the lines of one message in order. What is copied is bounded by what a valid list may
     /// hold, however long the lines are.
     pub(crate) fn from_lines<'a>(
-        lines: impl Iterator<Item = Line<'a>>,
+        lines: impl Iterator<Item = FieldValue<'a>>,
     ) -> Result<(Self, LeftOut), TraceStateError> {
         let (mut list, mut count) = (Vec::new(), 0);
-        for line in lines.map(Line::as_bytes) {
+        for line in lines.map(FieldValue::as_bytes) {
             let mut at = 0;
             while at <= line.len() {
                 let scanned = scan(line, at)?;
@@ -177,7 +177,7 @@ impl FromStr for TraceState {
     /// Reads a whole list, as the header has it. As when received, what is too long is shortened, and
     /// of members with the same key the first counts.
     fn from_str(text: &str) -> Result<Self, TraceStateError> {
-        Self::from_line(Line::from(text)).map(|(state, _)| state)
+        Self::from_line(FieldValue::from(text)).map(|(state, _)| state)
     }
 }
 

@@ -14,7 +14,7 @@ use super::Phase;
 use crate::context::canceller::Canceller;
 use crate::ctx::Ctx;
 use crate::end::cause::Cause;
-use crate::run::observe::{self, CtxId, Event, Id, Kind, Made, Observer, Outcome};
+use crate::run::observe::{self, CtxId, Event, Id, Made, ObservedKind, Observer, Outcome};
 
 type Place = &'static Location<'static>;
 
@@ -30,7 +30,7 @@ pub(super) struct Plan {
 /// An await, or anything else that is polled.
 #[derive(Clone, Debug)]
 pub(super) struct Record {
-    pub(super) kind: Kind,
+    pub(super) kind: ObservedKind,
     pub(super) place: Place,
     pub(super) awaits: &'static str,
     /// The context that it runs under.
@@ -142,7 +142,7 @@ impl Ledger {
     /// How many tasks of the run live.
     pub(super) fn left_tasks(&self) -> usize {
         let state = self.lock();
-        let tasks = state.alive.values().filter(|record| record.kind == Kind::Task);
+        let tasks = state.alive.values().filter(|record| record.kind == ObservedKind::Task);
         tasks.filter(|record| state.is_ours(record)).count()
     }
 
@@ -154,9 +154,9 @@ impl Ledger {
         for (id, record) in state.alive.iter().filter(|(_, record)| state.is_ours(record)) {
             state.explain(&mut explained, record.ctx);
             let counts = match record.kind {
-                Kind::Shield => record.last == Some(Outcome::Pending),
-                Kind::Task | Kind::Blocking | Kind::Deferred => true,
-                Kind::Leaf | Kind::Await | Kind::Part => false,
+                ObservedKind::Shield => record.last == Some(Outcome::Pending),
+                ObservedKind::Task | ObservedKind::Blocking | ObservedKind::Deferred => true,
+                ObservedKind::Leaf | ObservedKind::Await | ObservedKind::Part => false,
                 // The outermost of scopes in scopes.
                 _ => state.above(record).next().is_none(),
             };
@@ -214,7 +214,7 @@ impl State {
         let (kind, place, awaits, parent) = (made.kind, made.place, made.awaits, made.parent);
         let record = Record { kind, place, awaits, ctx, parent, last: None };
         self.alive.insert(made.id, record);
-        if !matches!(kind, Kind::Leaf | Kind::Await) {
+        if !matches!(kind, ObservedKind::Leaf | ObservedKind::Await) {
             return None;
         }
         let number = self.leaves;
@@ -252,8 +252,8 @@ impl State {
         let Some(record) = self.alive.get(&id).filter(|_| self.fired.is_some()).cloned() else {
             return;
         };
-        let is_await = matches!(record.kind, Kind::Leaf | Kind::Await);
-        if !(is_await || record.kind == Kind::Run) || !self.is_ours(&record) {
+        let is_await = matches!(record.kind, ObservedKind::Leaf | ObservedKind::Await);
+        if !(is_await || record.kind == ObservedKind::Run) || !self.is_ours(&record) {
             return;
         }
         let mut skipped = false;
@@ -266,10 +266,11 @@ impl State {
         let find = |id: &Id| self.alive.get(id).or_else(|| self.gone.get(id));
         let mut above =
             std::iter::successors(record.parent, |id| find(id)?.parent).filter_map(|id| find(&id));
-        let own = !above.any(|above| above.kind == Kind::Task);
+        let own = !above.any(|above| above.kind == ObservedKind::Task);
         // What another crate runs under the context is told at the await of it.
         let around = record.parent.and_then(|id| self.alive.get(&id));
-        let is_leaf = |around: &&Record| matches!(around.kind, Kind::Leaf | Kind::Await);
+        let is_leaf =
+            |around: &&Record| matches!(around.kind, ObservedKind::Leaf | ObservedKind::Await);
         let shown = around.filter(|_| !is_await).filter(is_leaf).unwrap_or(&record);
         let (place, name) = (shown.place, shown.name());
         self.gave.push(Gave { place, name, outcome, skipped, own });

@@ -4,7 +4,7 @@ use std::fmt::{self, Write as _};
 
 use super::ledger::{Alive, Gave};
 use super::world::End;
-use crate::run::observe::{Kind, Outcome};
+use crate::run::observe::{ObservedKind, Outcome};
 
 /// What is looked for in each run without being asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -53,10 +53,12 @@ impl Found {
             Alive::Polled(record, at) => (record, at),
         };
         let (finding, what) = match record.kind {
-            Kind::Task => (Finding::Task, "a task is still running, spawned"),
-            Kind::Blocking => (Finding::Task, "blocking code is still running, spawned"),
-            Kind::Shield => (Finding::Shield, "a shield is still active, made"),
-            Kind::Deferred => (Finding::Context, "the guard of deferred work is still held, made"),
+            ObservedKind::Task => (Finding::Task, "a task is still running, spawned"),
+            ObservedKind::Blocking => (Finding::Task, "blocking code is still running, spawned"),
+            ObservedKind::Shield => (Finding::Shield, "a shield is still active, made"),
+            ObservedKind::Deferred => {
+                (Finding::Context, "the guard of deferred work is still held, made")
+            }
             _ => (Finding::Context, "a future under the context is still held, made"),
         };
         let mut text = format!("{what} at {}: `{}`", record.place, record.name());

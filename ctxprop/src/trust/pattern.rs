@@ -30,10 +30,10 @@ use super::host::{Host, below};
 /// # Ok::<(), ctxprop::trust::HostPatternError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HostPattern(Rule);
+pub struct HostPattern(Hosts);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Rule {
+enum Hosts {
     /// In lower case.
     Name(Box<str>),
     /// In lower case, with a dot before it.
@@ -54,9 +54,9 @@ impl HostPattern {
 
     pub(super) fn covers(&self, host: &Host<'_>) -> bool {
         match (&self.0, host) {
-            (Rule::Name(own), Host::Name(name)) => own.eq_ignore_ascii_case(name),
-            (Rule::Below(zone), Host::Name(name)) => below(name, zone),
-            (Rule::Network { address, prefix }, Host::Address(other)) => {
+            (Hosts::Name(own), Host::Name(name)) => own.eq_ignore_ascii_case(name),
+            (Hosts::Below(zone), Host::Name(name)) => below(name, zone),
+            (Hosts::Network { address, prefix }, Host::Address(other)) => {
                 same_network(*address, *other, *prefix)
             }
             _ => false,
@@ -84,7 +84,7 @@ impl FromStr for HostPattern {
         } else if let Some(zone) = text.strip_prefix("*.") {
             match Host::parse(zone) {
                 Some(Host::Name(zone)) => {
-                    Ok(Rule::Below(format!(".{}", zone.to_ascii_lowercase()).into()))
+                    Ok(Hosts::Below(format!(".{}", zone.to_ascii_lowercase()).into()))
                 }
                 // `*.*.example`, `*.0.0.1`, `*.`
                 Some(Host::Address(_)) | None => Err(Wildcard),
@@ -93,9 +93,9 @@ impl FromStr for HostPattern {
             Err(Wildcard)
         } else {
             match Host::parse(text) {
-                Some(Host::Name(name)) => Ok(Rule::Name(name.to_ascii_lowercase().into())),
+                Some(Host::Name(name)) => Ok(Hosts::Name(name.to_ascii_lowercase().into())),
                 Some(Host::Address(address)) => {
-                    Ok(Rule::Network { address, prefix: bits(address) })
+                    Ok(Hosts::Network { address, prefix: bits(address) })
                 }
                 None => Err(NotAHost),
             }
@@ -104,7 +104,7 @@ impl FromStr for HostPattern {
     }
 }
 
-fn network(address: &str, prefix: &str) -> Option<Rule> {
+fn network(address: &str, prefix: &str) -> Option<Hosts> {
     let Host::Address(address) = Host::parse(address)? else {
         return None;
     };
@@ -114,7 +114,7 @@ fn network(address: &str, prefix: &str) -> Option<Rule> {
         .all(|byte| byte.is_ascii_digit())
         .then(|| prefix.parse().ok())?
         .filter(|prefix| (1..=bits(address)).contains(prefix))?;
-    Some(Rule::Network { address, prefix })
+    Some(Hosts::Network { address, prefix })
 }
 
 fn bits(address: IpAddr) -> u8 {
@@ -128,12 +128,12 @@ fn bits(address: IpAddr) -> u8 {
 impl fmt::Display for HostPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Rule::Name(name) => f.write_str(name),
-            Rule::Below(zone) => write!(f, "*{zone}"),
-            Rule::Network { address, prefix } if *prefix == bits(*address) => {
+            Hosts::Name(name) => f.write_str(name),
+            Hosts::Below(zone) => write!(f, "*{zone}"),
+            Hosts::Network { address, prefix } if *prefix == bits(*address) => {
                 write!(f, "{address}")
             }
-            Rule::Network { address, prefix } => write!(f, "{address}/{prefix}"),
+            Hosts::Network { address, prefix } => write!(f, "{address}/{prefix}"),
         }
     }
 }

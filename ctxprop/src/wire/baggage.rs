@@ -10,7 +10,7 @@ use super::carrier::{Extract, Inject};
 use super::fields::Fields;
 use super::headers::Field;
 use crate::baggage::{BaggageMap, LeftOut, Lines, is_fit, may_have_key, rebuild};
-use crate::line::Line;
+use crate::field_value::FieldValue;
 
 /// What the caller wants to travel on; empty if the caller sent nothing, or nothing valid.
 ///
@@ -60,7 +60,7 @@ pub(super) fn read_when_asked(fields: &Fields<'_>, dropped: &mut Dropped) -> Bag
     if fields.lacks(Field::Baggage) {
         return BaggageMap::empty();
     }
-    match fields.only(Field::Baggage).and_then(Line::header) {
+    match fields.only(Field::Baggage).and_then(FieldValue::header) {
         Some(line) if LevelFilter::current() < LevelFilter::DEBUG => {
             BaggageMap::unchecked(line.clone())
         }

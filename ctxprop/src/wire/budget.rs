@@ -16,9 +16,9 @@ use std::time::{Duration, SystemTime};
 use http::HeaderValue;
 
 use super::Dropped;
-use super::block::{Block, Place, Shared};
 use super::carrier::{Extract, Inject};
 use super::fields::Fields;
+use super::header_values::{HeaderValues, Place, Shared};
 use super::headers::{Field, FieldSet, Group};
 
 pub use grpc::{InvalidTimeout, extract_grpc_timeout, format_grpc_timeout, parse_grpc_timeout};
@@ -151,28 +151,28 @@ fn parse_digits(text: &[u8]) -> Option<u64> {
     })
 }
 
-/// Where in a block the headers are that nearly everybody is told.
+/// Where among the values those are that nearly everybody is told.
 #[derive(Default)]
 pub(super) struct Composed {
     millis: Option<Place>,
     moment: Option<Place>,
 }
 
-/// Puts what remains, which is at least [`MIN_BUDGET`], into a block, as far as it is asked for.
+/// Puts what remains, which is at least [`MIN_BUDGET`], among the values, as far as it is asked for.
 #[inline]
 pub(super) fn compose(
     remaining: Duration,
     now: impl FnOnce() -> SystemTime,
     written: FieldSet,
-    block: &mut Block,
+    values: &mut HeaderValues,
 ) -> Composed {
     let remaining = remaining.min(MAX_BUDGET);
     let mut composed = Composed::default();
     if written.has(Field::TimeoutMs) {
-        composed.millis = decimal(remaining.as_millis() as u64, |text| block.push(text));
+        composed.millis = decimal(remaining.as_millis() as u64, |text| values.push(text));
     }
     if written.has(Field::Deadline) {
-        composed.moment = deadline::format(now(), remaining).and_then(|line| block.push(&line));
+        composed.moment = deadline::format(now(), remaining).and_then(|line| values.push(&line));
     }
     composed
 }

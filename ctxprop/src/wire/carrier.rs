@@ -15,7 +15,7 @@ use ::http::header::HeaderName;
 use ::http::{HeaderMap, HeaderValue};
 
 use super::headers::{Field, FieldSet};
-use crate::line::Line;
+use crate::field_value::FieldValue;
 
 /// Something that a context can be read from.
 ///
@@ -24,15 +24,15 @@ use crate::line::Line;
 /// The headers of a Kafka record, which are bytes:
 ///
 /// ```
-/// use ctxprop::wire::{Extract, Formats, Line};
+/// use ctxprop::wire::{Extract, Formats, FieldValue};
 ///
 /// struct Record {
 ///     headers: Vec<(String, Vec<u8>)>,
 /// }
 ///
 /// impl Extract for Record {
-///     fn lines(&self) -> impl Iterator<Item = (&str, Line<'_>)> {
-///         self.headers.iter().map(|(key, value)| (key.as_str(), Line::from(value.as_slice())))
+///     fn lines(&self) -> impl Iterator<Item = (&str, FieldValue<'_>)> {
+///         self.headers.iter().map(|(key, value)| (key.as_str(), FieldValue::from(value.as_slice())))
 ///     }
 /// }
 ///
@@ -45,7 +45,7 @@ pub trait Extract {
     ///
     /// Names may be in any case. Lines of other names may be among them or not: those that mean
     /// something are in [`FIELDS`](super::FIELDS).
-    fn lines(&self) -> impl Iterator<Item = (&str, Line<'_>)>;
+    fn lines(&self) -> impl Iterator<Item = (&str, FieldValue<'_>)>;
 }
 
 /// Something that a context can be written into.
@@ -107,8 +107,8 @@ pub trait Inject {
 }
 
 impl Extract for HeaderMap {
-    fn lines(&self) -> impl Iterator<Item = (&str, Line<'_>)> {
-        self.iter().map(|(name, value)| (name.as_str(), Line::from(value)))
+    fn lines(&self) -> impl Iterator<Item = (&str, FieldValue<'_>)> {
+        self.iter().map(|(name, value)| (name.as_str(), FieldValue::from(value)))
     }
 }
 
@@ -141,15 +141,15 @@ impl Inject for HeaderMap {
 
 /// A message that may have no headers at all.
 impl<E: Extract> Extract for Option<E> {
-    fn lines(&self) -> impl Iterator<Item = (&str, Line<'_>)> {
+    fn lines(&self) -> impl Iterator<Item = (&str, FieldValue<'_>)> {
         self.iter().flat_map(Extract::lines)
     }
 }
 
 /// Names that differ only in case are one field; their order is the map's.
 impl<S: BuildHasher> Extract for HashMap<String, String, S> {
-    fn lines(&self) -> impl Iterator<Item = (&str, Line<'_>)> {
-        self.iter().map(|(name, value)| (name.as_str(), Line::from(value.as_str())))
+    fn lines(&self) -> impl Iterator<Item = (&str, FieldValue<'_>)> {
+        self.iter().map(|(name, value)| (name.as_str(), FieldValue::from(value.as_str())))
     }
 }
 
@@ -168,8 +168,8 @@ impl<S: BuildHasher> Inject for HashMap<String, String, S> {
 }
 
 impl Extract for Vec<(String, String)> {
-    fn lines(&self) -> impl Iterator<Item = (&str, Line<'_>)> {
-        self.iter().map(|(name, value)| (name.as_str(), Line::from(value.as_str())))
+    fn lines(&self) -> impl Iterator<Item = (&str, FieldValue<'_>)> {
+        self.iter().map(|(name, value)| (name.as_str(), FieldValue::from(value.as_str())))
     }
 }
 

@@ -19,7 +19,7 @@ use ::http::header::HeaderName;
 
 use super::carrier::{Extract, Inject, text};
 use super::headers::HEADERS;
-use crate::line::Line;
+use crate::field_value::FieldValue;
 
 /// What this process was started with: `TRACEPARENT`, `TRACESTATE`, `BAGGAGE`, `X_DEADLINE` and
 /// `X_TRACE_ID`.
@@ -71,8 +71,8 @@ impl Environment {
 }
 
 impl Extract for Environment {
-    fn lines(&self) -> impl Iterator<Item = (&str, Line<'_>)> {
-        self.0.iter().map(|(field, value)| (*field, Line::from(value.as_encoded_bytes())))
+    fn lines(&self) -> impl Iterator<Item = (&str, FieldValue<'_>)> {
+        self.0.iter().map(|(field, value)| (*field, FieldValue::from(value.as_encoded_bytes())))
     }
 }
 

@@ -5,15 +5,15 @@
 
 use super::carrier::Extract;
 use super::headers::{FIELDS, Field, FieldSet};
-use crate::line::Line;
+use crate::field_value::FieldValue;
 
 /// The lines of one message, by field.
 #[derive(Debug, Default)]
 pub(super) struct Fields<'a> {
     present: FieldSet,
     /// The first line of each, and the only one in most messages.
-    first: [Option<Line<'a>>; FIELDS.len()],
-    more: Vec<(Field, Line<'a>)>,
+    first: [Option<FieldValue<'a>>; FIELDS.len()],
+    more: Vec<(Field, FieldValue<'a>)>,
 }
 
 impl<'a> Fields<'a> {
@@ -51,17 +51,17 @@ impl<'a> Fields<'a> {
 
     /// The line of the field, where there is exactly one.
     #[inline]
-    pub(super) fn only(&self, field: Field) -> Option<Line<'a>> {
+    pub(super) fn only(&self, field: Field) -> Option<FieldValue<'a>> {
         self.first[field as usize].filter(|_| self.more_of(field).next().is_none())
     }
 
     /// All lines of the field, in order.
-    pub(super) fn all(&self, field: Field) -> impl Iterator<Item = Line<'a>> + Clone {
+    pub(super) fn all(&self, field: Field) -> impl Iterator<Item = FieldValue<'a>> + Clone {
         self.first[field as usize].into_iter().chain(self.more_of(field))
     }
 
     #[inline]
-    fn more_of(&self, field: Field) -> impl Iterator<Item = Line<'a>> + Clone {
+    fn more_of(&self, field: Field) -> impl Iterator<Item = FieldValue<'a>> + Clone {
         self.more.iter().filter(move |(of, _)| *of == field).map(|(_, line)| *line)
     }
 }

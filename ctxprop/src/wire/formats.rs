@@ -2,10 +2,10 @@
 
 use std::time::SystemTime;
 
-use super::block::Block;
 use super::carrier::{Extract, Inject};
 use super::fields::Fields;
 use super::foreign::{self, Foreign, Format, Found};
+use super::header_values::HeaderValues;
 use super::headers::{Field, FieldSet, Group};
 use super::{Dropped, Expired, Incoming, Outgoing, baggage, budget, trace_context};
 use crate::baggage::BaggageMap;
@@ -268,16 +268,16 @@ impl Formats {
         if let Some(format) = self.foreign {
             self.write_foreign(format, outgoing, carrier);
         }
-        let mut block = Block::new();
+        let mut values = HeaderValues::new();
         let budget = outgoing.remaining.filter(|_| self.budget).map(|remaining| {
-            let composed = budget::compose(remaining, SystemTime::now, self.written, &mut block);
+            let composed = budget::compose(remaining, SystemTime::now, self.written, &mut values);
             (remaining, composed)
         });
         let parent = match self.trace {
-            true => trace_context::compose(outgoing.span, &mut block),
+            true => trace_context::compose(outgoing.span, &mut values),
             false => None,
         };
-        let shared = block.share();
+        let shared = values.share();
         if let Some((remaining, composed)) = budget {
             budget::append(composed, &shared, remaining, self.written, carrier);
         }

@@ -5,9 +5,9 @@
 //! is [`TraceState`]'s business.
 
 use super::Dropped;
-use super::block::{Block, Place, Shared};
 use super::carrier::{Extract, Inject};
 use super::fields::Fields;
+use super::header_values::{HeaderValues, Place, Shared};
 use super::headers::Field;
 use crate::span::{SpanContext, SpanId, TraceFlags, TraceId, TraceState, decode_hex, encode_hex};
 
@@ -124,9 +124,9 @@ fn read_trace_id(fields: &Fields<'_>, dropped: &mut Dropped) -> Option<SpanConte
     Some(SpanContext::remote(id, SpanId::random(), TraceFlags::SAMPLED, TraceState::empty()))
 }
 
-/// Puts the `traceparent` into a block; nothing of what is no span.
+/// Puts the `traceparent` among the values; nothing of what is no span.
 #[inline]
-pub(super) fn compose(span: &SpanContext, block: &mut Block) -> Option<Place> {
+pub(super) fn compose(span: &SpanContext, values: &mut HeaderValues) -> Option<Place> {
     if !span.is_valid() {
         return None;
     }
@@ -134,7 +134,7 @@ pub(super) fn compose(span: &SpanContext, block: &mut Block) -> Option<Place> {
     encode_hex(&span.trace_id().to_bytes(), &mut line[3..35]);
     encode_hex(&span.span_id().to_bytes(), &mut line[36..52]);
     encode_hex(&[span.flags().known().bits()], &mut line[53..]);
-    block.push(&line)
+    values.push(&line)
 }
 
 /// Adds the `traceparent` that was composed of `span`, its `tracestate`, and `x-trace-id` where it is asked for.

@@ -24,6 +24,7 @@ mod join_all;
 mod local_key;
 mod once_cell;
 mod plain;
+mod rebound;
 mod retry;
 mod shields;
 mod then;

@@ -194,7 +194,7 @@ all_complete! {
         let _ = all.next().await;
         async { drain(&mut all).await }.await
     }
-    threaded {
+    carried {
         let mut all = three(&Ctx::current(), &done);
         let _ = all.next().await;
         assert!(drain_all(&mut all).await <= 2);

@@ -152,7 +152,7 @@ async fn blocks_and_closures(log: Log) -> Result<(), Cancelled> {
     async {
         let inner = waits(log.clone(), "in the block").await;
         log.note(format!("the block saw {}", inner.is_err()));
-        // No leaf: the awaits of a block are threaded, and the await of the block is one.
+        // No leaf: the awaits of a block are carried, and the await of the block is one.
         sleep(Duration::from_secs(5)).await;
         log.note("never");
     }

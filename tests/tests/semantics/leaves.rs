@@ -143,9 +143,9 @@ async fn rule_3_2_8_inner_code_unwinds_before_outer_code() {
 
 #[propagate]
 async fn cannot_say(log: Log) -> u32 {
-    let _guard = log.at_drop("threaded code dropped");
+    let _guard = log.at_drop("carried code dropped");
     let inner = innermost(log.clone()).await;
-    log.note(format!("threaded code saw {}", inner.is_err()));
+    log.note(format!("carried code saw {}", inner.is_err()));
     pending::<()>().await;
     log.note("never");
     7
@@ -180,7 +180,7 @@ async fn rule_3_2_16_code_that_cannot_say_cancelled_is_dropped_at_the_leaf_above
     assert!(matches!(task.await, Ok(Err(AppError::Cancelled(_)))));
     assert_eq!(
         log.taken(),
-        ["innermost dropped", "threaded code saw true", "threaded code dropped", "above saw true"]
+        ["innermost dropped", "carried code saw true", "carried code dropped", "above saw true"]
     );
 }
 
@@ -193,7 +193,7 @@ async fn rule_3_2_16_code_that_cannot_say_cancelled_is_dropped_by_the_scope_wher
     tokio::task::yield_now().await;
     canceller.cancel();
     assert_eq!(task.await.unwrap_err().cause(), &Cause::Cancelled);
-    assert_eq!(log.taken().last().unwrap(), "threaded code dropped");
+    assert_eq!(log.taken().last().unwrap(), "carried code dropped");
 }
 
 #[propagate]

@@ -1,4 +1,4 @@
-//! What is threaded is what the name means (rule 3.2.50): a function that binds the name of its context anew, and closures that
+//! What is carried is what the name means (rule 3.2.50): a function that binds the name of its context anew, and closures that
 //! are called later.
 
 use std::time::Duration;

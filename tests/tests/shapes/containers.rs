@@ -12,14 +12,14 @@ struct Shop {
 impl Shop {
     const LIMIT: usize = 9;
 
-    async fn threaded(&self) -> usize {
+    async fn carried(&self) -> usize {
         assert!(Ctx::current().remaining().is_some());
         marked().await.len() + self.name.len()
     }
 
     async fn named(&self, ctx: Ctx) -> usize {
         assert!(ctx.remaining().is_some());
-        self.threaded().await
+        self.carried().await
     }
 
     /// Its own attribute says something else.
@@ -46,7 +46,7 @@ impl Shop {
 #[tokio::test]
 async fn an_impl_block() {
     let (shop, ctx) = (Shop { name: "books" }, ctx());
-    assert_eq!(shop.threaded().with(&ctx).await, 13);
+    assert_eq!(shop.carried().with(&ctx).await, 13);
     assert_eq!(shop.named(ctx.clone()).await, 13);
     assert!(shop.own().with(&ctx).await.unwrap());
     assert_eq!(shop.skipped().await, 9);

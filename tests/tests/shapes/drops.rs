@@ -93,7 +93,7 @@ macro_rules! forms {
 forms! {
     plain();
     #[propagate]
-    threaded();
+    carried();
     #[propagate(budget = "1h")]
     budgeted();
     #[propagate(span, fields(kind = "a span"))]
@@ -143,7 +143,7 @@ macro_rules! call {
 async fn arguments_drop_as_those_of_an_async_fn() {
     let ctx = &ctx();
     let expected = drops(|log| call!(plain(log))).await;
-    assert_eq!(drops(|log| call!(threaded(log)).with(ctx)).await, expected);
+    assert_eq!(drops(|log| call!(carried(log)).with(ctx)).await, expected);
     assert_eq!(drops(|log| call!(budgeted(log)).with(ctx)).await, expected);
     assert_eq!(drops(|log| call!(boxed(log)).with(ctx)).await, expected);
     assert_eq!(drops(|log| call!(given(log, ctx))).await, expected);

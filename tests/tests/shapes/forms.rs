@@ -1,4 +1,4 @@
-//! Both forms: the context is named, or it is threaded.
+//! Both forms: the context is named, or it is carried.
 
 use std::io;
 use std::time::Duration;
@@ -10,13 +10,13 @@ use super::{AppResult, Marker, add_one, ctx, marked};
 
 #[propagate]
 async fn given(ctx: Ctx, n: u32) -> AppResult<u32> {
-    assert_eq!(ctx.value(), Some(&Marker("threaded")));
+    assert_eq!(ctx.value(), Some(&Marker("carried")));
     add_one(n).await
 }
 
 #[propagate]
 async fn given_by_reference(ctx: &Ctx, n: u32) -> AppResult<u32> {
-    assert_eq!(ctx.value(), Some(&Marker("threaded")));
+    assert_eq!(ctx.value(), Some(&Marker("carried")));
     add_one(n).await
 }
 
@@ -157,10 +157,10 @@ async fn the_rest() {
 #[tokio::test]
 async fn never_ends_with_its_context() {
     let (ctx, canceller) = ctx().with_cancel();
-    let (threaded, given) = (ctx.spawn(never()), ctx.clone());
+    let (carried, given) = (ctx.spawn(never()), ctx.clone());
     let given = ctx.spawn(async move { never_given(&given).await });
     canceller.cancel();
-    assert!(threaded.await.is_err() && given.await.is_err());
+    assert!(carried.await.is_err() && given.await.is_err());
     assert!(ctx.spawn(never_selected()).await.is_err());
 }
 

@@ -1,4 +1,4 @@
-//! Macros in a body: their arguments are threaded, and `?`, `return`, `break` in them are the function's.
+//! Macros in a body: their arguments are carried, and `?`, `return`, `break` in them are the function's.
 
 use std::io;
 use std::pin::pin;
@@ -179,7 +179,7 @@ async fn macros() {
     assert_eq!(pins().with(&ctx()).await, 1 + 2 + 3 + 8);
     assert_eq!(
         json().with(&ctx()).await.unwrap().to_string(),
-        r#"{"computed":3,"list":[2,null,{"nested":"threaded"},[]],"none":null,"one":1,"plain":{"a":"b"}}"#
+        r#"{"computed":3,"list":[2,null,{"nested":"carried"},[]],"none":null,"one":1,"plain":{"a":"b"}}"#
     );
 }
 

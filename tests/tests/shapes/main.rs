@@ -31,7 +31,7 @@ type AppResult<T, E = io::Error> = Result<T, E>;
 
 /// A root with a value that shows whether it got somewhere.
 fn ctx() -> Ctx {
-    Ctx::background().with_value(Marker("threaded"))
+    Ctx::background().with_value(Marker("carried"))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -50,7 +50,7 @@ async fn marked() -> &'static str {
 
 #[propagate]
 async fn add_one(n: u32) -> AppResult<u32> {
-    assert_eq!(marked().await, "threaded");
+    assert_eq!(marked().await, "carried");
     Ok(n + 1)
 }
 

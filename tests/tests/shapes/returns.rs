@@ -11,7 +11,7 @@ use ctxprop::{Background, Cancelled, Ctx, NeedsCtx, propagate};
 use futures::FutureExt;
 
 /// What the function gives under a context that has ended: a function that unwinds returns at its first await, and one
-/// that is threaded waits for what it awaits.
+/// that is carried waits for what it awaits.
 fn under_an_ended_context<T>(call: NeedsCtx<impl Future<Output = T>>) -> Option<T> {
     let (ctx, canceller) = Ctx::background().with_cancel();
     canceller.cancel();
@@ -213,7 +213,7 @@ fn the_cause_is_kept() {
     assert_eq!(status, cancelled().http_status());
 }
 
-/// A function that is threaded is dropped where its caller unwinds.
+/// A function that is carried is dropped where its caller unwinds.
 #[tokio::test]
 async fn a_foreign_error_is_dropped_at_the_leaf_above() {
     #[propagate]

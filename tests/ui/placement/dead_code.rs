@@ -5,7 +5,7 @@
 use ctxprop::{Ctx, propagate};
 
 #[propagate]
-async fn threaded(id: u64) -> u64 {
+async fn carried(id: u64) -> u64 {
     id
 }
 

@@ -18,7 +18,7 @@ async fn named(ctx: Ctx) -> Result<u64, Cancelled> {
 }
 
 #[propagate]
-async fn threaded() -> Result<u64, Cancelled> {
+async fn carried() -> Result<u64, Cancelled> {
     let ctx = Ctx::current().with_value("de");
     load(1).await
 }

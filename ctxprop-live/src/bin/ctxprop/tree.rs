@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt::Write;
 
-use ctxprop_live::model::{Await, Kind, Recent, Snapshot, State, Work};
+use ctxprop_live::model::{Await, Recent, Snapshot, State, Work, WorkKind};
 
 use crate::args::Ps;
 use crate::paint::{Ink, Terminal};
@@ -131,7 +131,8 @@ fn work(
     now: u64,
 ) {
     let age = duration(now.saturating_sub(work_.began));
-    let name = if work_.kind == Kind::Request { work_.name.clone() } else { short(&work_.name) };
+    let name =
+        if work_.kind == WorkKind::Request { work_.name.clone() } else { short(&work_.name) };
     let mut rest = Vec::new();
     let ink = match (&work_.end, work_.running_since) {
         (Some(end), _) => {
@@ -148,9 +149,9 @@ fn work(
     };
     let at = work_.place.as_ref().map(|at| format!(" at {}", place(at))).unwrap_or_default();
     match work_.kind {
-        Kind::Request => {}
-        Kind::Blocking => rest.push(format!("blocking code{at}")),
-        Kind::Task => rest.push(format!("task{at}")),
+        WorkKind::Request => {}
+        WorkKind::Blocking => rest.push(format!("blocking code{at}")),
+        WorkKind::Task => rest.push(format!("task{at}")),
         _ => rest.push(format!("scope{at}")),
     }
     if work_.state == State::Running && rest.is_empty() {
@@ -162,7 +163,7 @@ fn work(
         true => format!("budget {}", duration(budget.granted_ms)),
         false => left(budget, now),
     }));
-    if work_.kind == Kind::Request {
+    if work_.kind == WorkKind::Request {
         rest.extend(work_.trace.as_ref().map(|trace| format!("trace {}", trace.trace_id)));
     }
     lines.push(Line {

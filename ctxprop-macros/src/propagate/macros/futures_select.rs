@@ -9,7 +9,7 @@ use syn::{Expr, Macro, Pat, Token};
 
 use super::select::{Race, chosen, diverges, handler, ok};
 use super::{in_block, invocation, place};
-use crate::propagate::rewrite::{self, Kind, Rewriter, called, strip_parens};
+use crate::propagate::rewrite::{self, BodyKind, Rewriter, called, strip_parens};
 
 syn::custom_keyword!(complete);
 
@@ -54,17 +54,17 @@ pub(super) fn rewrite(rewriter: &mut Rewriter<'_>, mac: &mut Macro) -> Option<Ex
         if let On::Future(pat, future) = &mut branch.on {
             rewriter.visit_pat_mut(pat);
             rewriter.visit_expr_mut(future);
-            if rewriter.kind() == Kind::Function {
+            if rewriter.kind() == BodyKind::Function {
                 strip_parens(future);
             }
         }
         rewriter.visit_expr_mut(&mut branch.handler);
     }
-    if rewriter.kind() != Kind::Function {
+    if rewriter.kind() != BodyKind::Function {
         let branches = branches.iter().map(Branch::as_written);
         return Some(invocation(mac, quote_spanned!(site=> #(#branches)*)));
     }
-    rewriter.threads();
+    rewriter.passes_on();
     let (private, how) = (rewriter.private(site), rewrite::how());
     // Nothing waits here.
     if branches.iter().any(|branch| matches!(branch.on, On::Default(_))) {

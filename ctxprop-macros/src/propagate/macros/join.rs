@@ -1,4 +1,4 @@
-//! `join!` and `try_join!`: the arguments are threaded, the join as a whole is a leaf, exempt where all arguments are.
+//! `join!` and `try_join!`: the context is passed on to the arguments, the join as a whole is a leaf, exempt where all arguments are.
 //!
 //! It becomes a struct of the core that holds the arguments, made and awaited in place, so that `?` and `return` in them stay
 //! the function's, and nothing is held twice.
@@ -11,7 +11,7 @@ use syn::spanned::Spanned;
 use syn::{Expr, Macro, Token};
 
 use super::{biased, place};
-use crate::propagate::rewrite::{Kind, Rewriter, called, how, match_at, spanned, strip_parens};
+use crate::propagate::rewrite::{BodyKind, Rewriter, called, how, match_at, spanned, strip_parens};
 
 pub(super) fn rewrite(rewriter: &mut Rewriter<'_>, mac: &mut Macro) -> Option<Expr> {
     let parser = |input: ParseStream<'_>| {
@@ -31,7 +31,7 @@ pub(super) fn rewrite(rewriter: &mut Rewriter<'_>, mac: &mut Macro) -> Option<Ex
         rewriter.visit_awaited(arg);
         strip_parens(arg);
     }
-    rewriter.threads();
+    rewriter.passes_on();
     let join = Join { biased, args: args.into_iter().collect() };
     let (start, end) = (mac.path.span(), mac.delimiter.span().close());
     let joined = match mac.path.segments.last() {
@@ -52,7 +52,7 @@ impl Join {
         let site = Span::mixed_site().located_at(at);
         let private = rewriter.private(site);
         let biased = self.biased;
-        let is_leaf = rewriter.kind() == Kind::Function;
+        let is_leaf = rewriter.kind() == BodyKind::Function;
         let part = |arg: &Expr| {
             let at = place(arg);
             let private = rewriter.private(at);
@@ -128,7 +128,7 @@ impl Join {
 
 /// What a part gives: in a block there is no end.
 fn value(rewriter: &mut Rewriter<'_>, part: &TokenStream, site: Span) -> Expr {
-    if rewriter.kind() == Kind::Function {
+    if rewriter.kind() == BodyKind::Function {
         return rewriter.given(part, site);
     }
     let private = rewriter.private(site);

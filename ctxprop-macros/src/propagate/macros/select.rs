@@ -1,4 +1,4 @@
-//! `tokio::select!`: the futures are threaded, the handlers are code of the function, and in a function that
+//! `tokio::select!`: the context is passed on to the futures, the handlers are code of the function, and in a function that
 //! unwinds one more branch takes the end of the context.
 
 use proc_macro2::{Ident, Span, TokenStream};
@@ -11,7 +11,9 @@ use syn::{Expr, Macro, Pat, PatIdent, Stmt, Token};
 
 use super::{biased, place};
 use crate::krate::PrivateAt;
-use crate::propagate::rewrite::{self, Kind, Rewriter, called, match_at, spanned, strip_parens};
+use crate::propagate::rewrite::{
+    self, BodyKind, Rewriter, called, match_at, spanned, strip_parens,
+};
 
 /// What stands in a `tokio::select!`.
 pub(super) struct Select {
@@ -102,7 +104,7 @@ pub(super) fn rewrite(rewriter: &mut Rewriter<'_>, mac: &Macro, mut select: Sele
         rewriter.visit_expr_mut(&mut branch.handler);
     }
     select.otherwise.iter_mut().for_each(|otherwise| rewriter.visit_expr_mut(otherwise));
-    rewriter.threads();
+    rewriter.passes_on();
     raced(rewriter, mac, &select)
 }
 
@@ -192,7 +194,7 @@ impl Race {
         let site = Span::mixed_site().located_at(start);
         let (private, how) = (rewriter.private(site), rewrite::how());
         let Race { biased, disabled, branches, chosen, none, goes_on } = self;
-        let is_leaf = rewriter.kind() == Kind::Function;
+        let is_leaf = rewriter.kind() == BodyKind::Function;
         let how = match is_leaf {
             true => quote_spanned!(site=> #how),
             false => quote_spanned!(site=> #private::InBlock),

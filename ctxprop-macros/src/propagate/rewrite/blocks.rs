@@ -6,7 +6,7 @@ use syn::spanned::Spanned;
 use syn::visit_mut::VisitMut;
 use syn::{Expr, ExprAsync, ExprAwait, parse_quote};
 
-use super::{Frame, Kind, Rewriter, called, closures, ctx, how, strip_parens};
+use super::{BodyKind, Frame, Rewriter, called, closures, ctx, how, strip_parens};
 use crate::propagate::neighbours;
 
 impl Rewriter<'_> {
@@ -32,7 +32,8 @@ impl Rewriter<'_> {
     /// Rewrites what is inside an async block, as a frame of its own. Says whether it is the function's body, or
     /// holds it.
     pub(super) fn visit_async_body(&mut self, block: &mut ExprAsync) -> bool {
-        let kind = if neighbours::is_whole_body(block) { Kind::Function } else { Kind::Block };
+        let kind =
+            if neighbours::is_whole_body(block) { BodyKind::Function } else { BodyKind::Block };
         let outer = self.enter(Frame { kind, ..Frame::default() });
         self.look_for_names(&block.block);
         self.visit_block_mut(&mut block.block);
@@ -50,10 +51,10 @@ impl Rewriter<'_> {
         self.frame.branches |= frame.branches;
         self.frame.carries |= frame.carries;
         if frame.uses_ctx {
-            let local = self.local_ctx(block.async_token.span);
+            let local = self.local_ctx(&frame, block.async_token.span);
             block.block.stmts.insert(0, local);
         }
-        kind == Kind::Function
+        kind == BodyKind::Function
     }
 
     /// Wraps an async block, where it is made, in a scope of the context there.
@@ -76,7 +77,7 @@ impl Rewriter<'_> {
             self.frame.uses_ctx = true;
             quote_spanned!(site=> #private::block_called(&#ctx, #future))
         } else if self.frame.renames {
-            quote_spanned!(site=> #private::block_under(#private::Clone::clone(&#ctx), #future))
+            quote_spanned!(site=> #private::block_under(#private::Ctx::clone(&#ctx), #future))
         } else {
             quote_spanned!(site=> #private::block_here(#future))
         })

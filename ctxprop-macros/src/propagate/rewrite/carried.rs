@@ -17,10 +17,10 @@ use syn::parse::Parser;
 use syn::punctuated::Punctuated;
 use syn::{Attribute, Expr, ExprCall, ExprMethodCall, Local, Pat, ReturnType, Token, parse_quote};
 
-use super::combinators::{self, Known, Takes};
+use super::combinators::{self, Combinator, Takes};
 use super::names::gives_a_context;
 use super::shapes::{borrows, each_tail, is_constructor, is_self, is_source};
-use super::{Kind, Rewriter, ctx};
+use super::{BodyKind, Rewriter, ctx};
 use crate::propagate::macros::Said;
 
 /// Marks a call, or a closure that may borrow the context.
@@ -65,7 +65,7 @@ struct Position {
 impl Rewriter<'_> {
     /// Marks what `expr` awaits or hands to what does.
     pub(super) fn mark_in(&mut self, expr: &mut Expr) {
-        if self.frame.kind == Kind::Plain {
+        if self.frame.kind == BodyKind::Plain {
             return;
         }
         match expr {
@@ -96,12 +96,17 @@ impl Rewriter<'_> {
 
     /// What is pinned is a future, or a stream.
     pub(crate) fn mark_pinned(&mut self, expr: &mut Expr) {
-        if self.frame.kind != Kind::Plain {
+        if self.frame.kind != BodyKind::Plain {
             self.mark_future(expr, Position { sure: true, stays: true });
         }
     }
 
-    fn mark_arguments(&self, known: Known, stays: bool, args: &mut Punctuated<Expr, Token![,]>) {
+    fn mark_arguments(
+        &self,
+        known: Combinator,
+        stays: bool,
+        args: &mut Punctuated<Expr, Token![,]>,
+    ) {
         let position = Position { sure: known.sure, stays };
         for (takes, arg) in known.takes.iter().zip(args) {
             match takes {

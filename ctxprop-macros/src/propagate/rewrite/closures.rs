@@ -6,7 +6,7 @@ use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
 use syn::visit_mut::{self, VisitMut};
 use syn::{
-    Block, Expr, ExprAsync, ExprClosure, ReturnType, StmtMacro, Type, parse_quote,
+    Block, Expr, ExprAsync, ExprClosure, Pat, ReturnType, StmtMacro, Type, parse_quote,
     parse_quote_spanned,
 };
 
@@ -35,6 +35,11 @@ impl Rewriter<'_> {
             self.rewrite_async_closure(closure);
         } else {
             self.visit_expr_mut(&mut closure.body);
+        }
+        // One without its type may not be known yet.
+        let typed = closure.inputs.iter().filter(|pat| matches!(pat, Pat::Type(_)));
+        if let Some(name) = typed.filter_map(|pat| self.named_in(pat)).last() {
+            self.rename_before(&mut closure.body, &name);
         }
         let uses_ctx = std::mem::replace(&mut self.frame.uses_ctx, used_before);
         self.here = outer;

@@ -21,23 +21,23 @@ use Takes::{Future, Futures, Later, Maker, Other};
 
 /// What is known of one function or method.
 #[derive(Clone, Copy)]
-pub(super) struct Known {
+pub(super) struct Combinator {
     pub(super) takes: &'static [Takes],
     /// Whether all else of that name is rare: also the value of a method is then marked, whose type may be told by what
     /// comes later (`row.get("id")`).
     pub(super) sure: bool,
 }
 
-const fn sure(takes: &'static [Takes]) -> Known {
-    Known { takes, sure: true }
+const fn sure(takes: &'static [Takes]) -> Combinator {
+    Combinator { takes, sure: true }
 }
 
-const fn unsure(takes: &'static [Takes]) -> Known {
-    Known { takes, sure: false }
+const fn unsure(takes: &'static [Takes]) -> Combinator {
+    Combinator { takes, sure: false }
 }
 
 /// Functions, by their name or the type that they belong to and their name.
-const FUNCTIONS: &[(&[&str], Known)] = &[
+const FUNCTIONS: &[(&[&str], Combinator)] = &[
     (&["timeout", "timeout_at"], sure(&[Other, Future])),
     (&["join_all", "try_join_all", "select_all", "select_ok"], sure(&[Futures])),
     (
@@ -58,7 +58,7 @@ const FUNCTIONS: &[(&[&str], Known)] = &[
 ];
 
 /// Methods, by their name and how many arguments they have.
-const METHODS: &[(&[&str], Known)] = &[
+const METHODS: &[(&[&str], Combinator)] = &[
     (&["then"], sure(&[Maker(1)])),
     (&["for_each_concurrent", "try_for_each_concurrent"], sure(&[Other, Maker(1)])),
     // `LocalKey::scope`; that of a context takes one
@@ -69,7 +69,7 @@ const METHODS: &[(&[&str], Known)] = &[
 ];
 
 /// Methods that are meant where their value is awaited: those of the same name of `OnceLock` or `HashMap` give values.
-const AWAITED: &[(&[&str], Known)] = &[
+const AWAITED: &[(&[&str], Combinator)] = &[
     (&["get_or_init", "get_or_try_init"], sure(&[Maker(0)])),
     (
         &[
@@ -240,7 +240,7 @@ const FOREIGN: &[&str] = &[
     "hex",
 ];
 
-pub(super) fn function(call: &ExprCall) -> Option<Known> {
+pub(super) fn function(call: &ExprCall) -> Option<Combinator> {
     let Expr::Path(func) = &*call.func else { return None };
     let mut names = func.path.segments.iter().rev().map(|segment| segment.ident.to_string());
     let last = names.next()?;
@@ -252,19 +252,19 @@ pub(super) fn function(call: &ExprCall) -> Option<Known> {
     fits(known, call.args.len())
 }
 
-pub(super) fn method(call: &ExprMethodCall, awaited: bool) -> Option<Known> {
+pub(super) fn method(call: &ExprMethodCall, awaited: bool) -> Option<Combinator> {
     let name = call.method.to_string();
     let known = find(METHODS, |known| known == name)
         .or_else(|| find(AWAITED, |known| known == name).filter(|_| awaited))?;
     fits(known, call.args.len())
 }
 
-fn find(table: &[(&[&str], Known)], is: impl Fn(&str) -> bool) -> Option<Known> {
+fn find(table: &[(&[&str], Combinator)], is: impl Fn(&str) -> bool) -> Option<Combinator> {
     table.iter().find(|(names, _)| names.iter().any(|name| is(name))).map(|(_, known)| *known)
 }
 
 /// As many arguments as it takes; of futures, as many as there are.
-fn fits(known: Known, arguments: usize) -> Option<Known> {
+fn fits(known: Combinator, arguments: usize) -> Option<Combinator> {
     let several = known.takes.iter().all(|takes| *takes == Future);
     (arguments == known.takes.len() || several && arguments <= known.takes.len()).then_some(known)
 }

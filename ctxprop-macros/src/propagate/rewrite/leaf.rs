@@ -1,4 +1,4 @@
-//! What an await becomes: a leaf in the function, threaded in a block inside it.
+//! What an await becomes: a leaf in the function, a plain await in a block inside it.
 //!
 //! The user's code is put in as tokens: what was parsed and rewritten once is not parsed again at each await around it.
 
@@ -7,7 +7,7 @@ use quote::quote_spanned;
 use syn::token::Brace;
 use syn::{Arm, Expr, ExprMatch, Pat, Token};
 
-use super::{Kind, Rewriter, called, how, spanned};
+use super::{BodyKind, Rewriter, called, how, spanned};
 
 impl Rewriter<'_> {
     /// A place of the function that gives up when `end` says so.
@@ -23,12 +23,12 @@ impl Rewriter<'_> {
         quote_spanned!(Span::mixed_site()=> return #bail)
     }
 
-    /// What awaits `awaited`: as a leaf in the function, threaded in a block. It was written from `start` to `end`, and
+    /// What awaits `awaited`: as a leaf in the function, plainly in a block. It was written from `start` to `end`, and
     /// errors about what it gives are shown at `end`. `asked` tells whether a `?` follows.
     pub(super) fn awaited(&mut self, awaited: &Expr, start: Span, end: Span, asked: bool) -> Expr {
         self.changed();
         self.frame.awaits = true;
-        if self.frame.kind != Kind::Function {
+        if self.frame.kind != BodyKind::Function {
             self.frame.branches = true;
             let private = self.private(start);
             let branch = quote_spanned!(end=> #private::Awaited(#awaited).branch());
@@ -40,7 +40,7 @@ impl Rewriter<'_> {
         let call = called(end);
         let (private, how) = (self.private(call), Ident::new("how", site));
         let kind = quote_spanned!(site=> (#awaited).propagated_kind());
-        let leaf = match self.threaded(end) {
+        let leaf = match self.rebound(end) {
             None => quote_spanned!(call=> #private::leaf(#kind, &#how)),
             Some(ctx) => quote_spanned!(call=> #private::leaf_under(&#ctx, #kind, &#how)),
         };
@@ -56,7 +56,7 @@ impl Rewriter<'_> {
 
     /// What is awaited under the context that its name means.
     pub(crate) fn under(&self, future: TokenStream, at: Span) -> TokenStream {
-        match self.threaded(at) {
+        match self.rebound(at) {
             None => future,
             Some(ctx) => {
                 let site = Span::mixed_site().located_at(at);
@@ -68,7 +68,7 @@ impl Rewriter<'_> {
 
     /// What tells the end of that context.
     fn at_its_end(&self, value: TokenStream, at: Span) -> TokenStream {
-        match self.threaded(at) {
+        match self.rebound(at) {
             None => value,
             Some(ctx) => {
                 let site = Span::mixed_site().located_at(at);

@@ -1,4 +1,4 @@
-//! The name of the context, where a function binds it anew: `let ctx = ctx.with_timeout(limit);`. What is threaded is what the
+//! The name of the context, where a function binds it anew: `let ctx = ctx.with_timeout(limit);`. What is passed on is what the
 //! name means, so the local `propagated_ctx` follows it: after each such binding stands one of that, in the same block.
 //!
 //! Only functions that name their context have such a name, and only those that bind it again pay for it.
@@ -15,6 +15,14 @@ struct Binds<'a> {
     name: &'a Ident,
     found: Option<Ident>,
     assigned: bool,
+    /// Whether closures are made beside.
+    closures: bool,
+}
+
+impl<'a> Binds<'a> {
+    fn of(name: &'a Ident) -> Self {
+        Binds { name, found: None, assigned: false, closures: false }
+    }
 }
 
 impl<'a> Visit<'a> for Binds<'_> {
@@ -37,7 +45,9 @@ impl<'a> Visit<'a> for Binds<'_> {
 
     // They are frames of their own.
     fn visit_expr_async(&mut self, _: &'a ExprAsync) {}
-    fn visit_expr_closure(&mut self, _: &'a ExprClosure) {}
+    fn visit_expr_closure(&mut self, _: &'a ExprClosure) {
+        self.closures = true;
+    }
     fn visit_item(&mut self, _: &'a Item) {}
 }
 
@@ -45,22 +55,23 @@ impl Rewriter<'_> {
     /// Notes whether the frame that begins with `body` binds the name anew.
     pub(super) fn look_for_names(&mut self, body: &Block) {
         let Some(name) = self.name.clone() else { return };
-        let mut binds = Binds { name: &name, found: None, assigned: false };
+        let mut binds = Binds::of(&name);
         binds.visit_block(body);
         self.frame.renames = binds.found.is_some();
         self.frame.assigns = binds.assigned;
+        self.frame.captures_both = binds.found.is_some() && binds.closures;
         self.frame.uses_ctx |= self.frame.renames;
     }
 
     /// The context that the awaits at hand run under, where that need not be the one of the function.
-    pub(crate) fn threaded(&self, at: Span) -> Option<Ident> {
+    pub(crate) fn rebound(&self, at: Span) -> Option<Ident> {
         // Its place, and the names that the user's own code sees.
         self.frame.renames.then(|| ctx(at.resolved_at(Span::call_site())))
     }
 
     fn named_by_visit(&self, visit: impl FnOnce(&mut Binds<'_>)) -> Option<Ident> {
-        let name = self.name.as_ref().filter(|_| self.frame.renames && !self.here.in_closure)?;
-        let mut binds = Binds { name, found: None, assigned: false };
+        let name = self.name.as_ref().filter(|_| self.here.in_closure || self.frame.renames)?;
+        let mut binds = Binds::of(name);
         visit(&mut binds);
         binds.found
     }
@@ -93,14 +104,28 @@ impl Rewriter<'_> {
     fn renamed(&self, name: &Ident) -> (Ident, TokenStream) {
         let site = Span::mixed_site();
         let (private, ctx) = (self.private(site), ctx(name.span()));
+        // What a closure binds itself counts wherever it is called.
+        let meant = if self.here.in_closure { "bound_or" } else { "context_or" };
+        let meant = Ident::new(meant, site);
+        // Used as a value it moves into the closure.
+        let before = if self.here.once {
+            quote_spanned!(site=> { #ctx })
+        } else {
+            quote_spanned!(site=> #ctx)
+        };
         let value = quote_spanned! {site=>
             {
                 #[allow(unused_imports)]
                 use #private::OtherName as _;
-                #private::Name(&#name).threaded(&#ctx)
+                #private::Name(&#name).#meant(&#before)
             }
         };
         (ctx, value)
+    }
+
+    /// Whether a binding of the name is followed. A closure in which nothing needs it captures nothing for it.
+    fn follows(&self) -> bool {
+        !self.here.in_closure || self.frame.uses_ctx
     }
 
     fn rename(&self, name: &Ident) -> Stmt {
@@ -113,7 +138,7 @@ impl Rewriter<'_> {
 
     /// Puts a binding behind each statement that binds the name.
     pub(super) fn rename_in(&self, block: &mut Block, named: Vec<Option<Ident>>) {
-        if named.iter().all(Option::is_none) {
+        if named.iter().all(Option::is_none) || !self.follows() {
             return;
         }
         let stmts = std::mem::take(&mut block.stmts);
@@ -126,12 +151,17 @@ impl Rewriter<'_> {
     }
 
     pub(super) fn rename_at_start(&self, block: &mut Block, named: Option<Ident>) {
-        if let Some(name) = named {
+        if let Some(name) = named
+            && self.follows()
+        {
             block.stmts.insert(0, self.rename(&name));
         }
     }
 
     pub(super) fn rename_before(&self, body: &mut Expr, name: &Ident) {
+        if !self.follows() {
+            return;
+        }
         let rename = self.rename(name);
         *body = parse_quote_spanned!(Span::mixed_site()=> { #rename #body });
     }
@@ -139,6 +169,10 @@ impl Rewriter<'_> {
     /// `ctx = value` binds it anew too.
     pub(super) fn rename_assigned(&mut self, expr: &mut Expr) {
         let Expr::Assign(assign) = &*expr else { return };
+        // What a closure assigns outlives the call of it.
+        if self.here.in_closure {
+            return;
+        }
         let Some(name) = self.named_by_visit(|binds| {
             if let Expr::Path(path) = &*assign.left
                 && path.path.is_ident(binds.name)

@@ -26,7 +26,7 @@ pub(crate) enum Use {
 
 /// A function that this rule is about.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Known {
+struct KnownFunction {
     name: &'static str,
     /// As the core's module `known` has it.
     path: &'static str,
@@ -37,22 +37,22 @@ struct Known {
 
 /// A call of what may be a known function.
 pub(crate) struct Suspect {
-    known: Vec<Known>,
+    known: Vec<KnownFunction>,
     /// Whether its argument is a closure or an async block.
     takes_code: bool,
 }
 
-const fn spawns(name: &'static str, path: &'static str, asked: &'static str) -> Known {
-    Known { name, path, rule: Rule::DetachedTask, asked }
+const fn spawns(name: &'static str, path: &'static str, asked: &'static str) -> KnownFunction {
+    KnownFunction { name, path, rule: Rule::DetachedTask, asked }
 }
 
-const SPAWN: Known = spawns("spawn", "spawn", "spawn");
-const SPAWN_LOCAL: Known = spawns("spawn_local", "spawn_local", "spawn");
-const SPAWN_BLOCKING: Known = spawns("spawn_blocking", "spawn_blocking", "spawn_blocking");
-const SPAWN_THREAD: Known = spawns("spawn", "spawn_thread", "spawn_blocking");
-const SLEEP: Known =
-    Known { name: "sleep", path: "sleep", rule: Rule::BlockingCall, asked: "sleep" };
-const ALL: [Known; 5] = [SPAWN, SPAWN_LOCAL, SPAWN_BLOCKING, SPAWN_THREAD, SLEEP];
+const SPAWN: KnownFunction = spawns("spawn", "spawn", "spawn");
+const SPAWN_LOCAL: KnownFunction = spawns("spawn_local", "spawn_local", "spawn");
+const SPAWN_BLOCKING: KnownFunction = spawns("spawn_blocking", "spawn_blocking", "spawn_blocking");
+const SPAWN_THREAD: KnownFunction = spawns("spawn", "spawn_thread", "spawn_blocking");
+const SLEEP: KnownFunction =
+    KnownFunction { name: "sleep", path: "sleep", rule: Rule::BlockingCall, asked: "sleep" };
+const ALL: [KnownFunction; 5] = [SPAWN, SPAWN_LOCAL, SPAWN_BLOCKING, SPAWN_THREAD, SLEEP];
 
 /// Crates whose functions are known by path.
 const BY_PATH: &[&str] = &["std", "core", "alloc", "tokio", "futures"];
@@ -126,7 +126,7 @@ impl Rules<'_> {
     }
 
     /// What gives `function` once it is asked, all at one place, so that the message is about that.
-    fn question(&self, function: &TokenStream, site: Span, known: Known) -> TokenStream {
+    fn question(&self, function: &TokenStream, site: Span, known: KnownFunction) -> TokenStream {
         let private = self.private.at(site);
         let (path, asked) = (Ident::new(known.path, site), Ident::new(known.asked, site));
         quote_spanned!(site=> #private::Function::beside(#function, #private::known::#path).#asked())
@@ -137,8 +137,8 @@ impl Rules<'_> {
 ///
 /// Another name is looked behind only where the argument speaks for it: most functions that are called with a variable
 /// are none of these.
-fn candidates(function: &Ident, argument: &Expr, used: Use) -> Vec<Known> {
-    let by_argument: &[Known] = match argument {
+fn candidates(function: &Ident, argument: &Expr, used: Use) -> Vec<KnownFunction> {
+    let by_argument: &[KnownFunction] = match argument {
         Expr::Closure(closure) if closure.inputs.is_empty() && closure.asyncness.is_none() => {
             &[SPAWN_BLOCKING, SPAWN_THREAD]
         }
@@ -147,7 +147,7 @@ fn candidates(function: &Ident, argument: &Expr, used: Use) -> Vec<Known> {
         Expr::Call(_) | Expr::MethodCall(_) if used != Use::Awaited => &[SPAWN, SPAWN_LOCAL],
         _ => &[],
     };
-    let by_name: &[Known] = match argument {
+    let by_name: &[KnownFunction] = match argument {
         Expr::Path(_) | Expr::Field(_) | Expr::Call(_) | Expr::MethodCall(_) | Expr::Binary(_) => {
             &ALL
         }

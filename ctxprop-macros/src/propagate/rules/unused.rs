@@ -2,7 +2,7 @@
 //!
 //! Syntax tells where it may be one: a `let` whose value is made by a method that derives contexts, and whose name does not
 //! occur in the rest of its block, in no macro and no format string. Its type is asked then (`ctxprop::questions`). A binding of
-//! the function's own context is always used: awaits are threaded with it.
+//! the function's own context is always used: awaits pass it on.
 
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote_spanned};

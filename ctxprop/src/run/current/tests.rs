@@ -2,7 +2,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::Waker;
 
 use super::{Found, HERE, Kept, NEVER, QUIET, ended, is_refused, is_set, poll_scope, refuse, seen};
-use crate::run::frame::{Kind, refuses};
+use crate::run::frame::{FrameKind, refuses};
 use crate::{Background, Ctx};
 
 fn has_news() -> bool {
@@ -12,7 +12,7 @@ fn has_news() -> bool {
 fn polled<R>(ctx: &Ctx, seen: bool, f: impl FnOnce() -> R) -> R {
     let found =
         Found { end: ctx.header().nearest_end(), covered: false, ended: seen, seen, asked: NEVER };
-    poll_scope(ctx, Waker::noop(), Kind::Scope, found, &mut Kept::default(), f)
+    poll_scope(ctx, Waker::noop(), FrameKind::Scope, found, &mut Kept::default(), f)
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::task::Poll;
 
-use super::{Kind, Outcome};
+use super::{ObservedKind, Outcome};
 use crate::ctx::Ctx;
 
 #[derive(Debug)]
@@ -10,12 +10,12 @@ pub(crate) struct Watch;
 
 impl Watch {
     #[inline(always)]
-    pub(crate) fn new(_: Kind, _: fn() -> &'static str, _: Option<&Ctx>) -> Watch {
+    pub(crate) fn new(_: ObservedKind, _: fn() -> &'static str, _: Option<&Ctx>) -> Watch {
         Watch
     }
 
     #[inline(always)]
-    pub(crate) fn like(&self, _: Kind, _: fn() -> &'static str, _: Option<&Ctx>) -> Watch {
+    pub(crate) fn like(&self, _: ObservedKind, _: fn() -> &'static str, _: Option<&Ctx>) -> Watch {
         Watch
     }
 
@@ -25,7 +25,7 @@ impl Watch {
     }
 
     #[inline(always)]
-    pub(crate) fn later(_: Kind) -> Watch {
+    pub(crate) fn later(_: ObservedKind) -> Watch {
         Watch
     }
 
@@ -58,7 +58,7 @@ impl Watch {
 pub type Observed<F> = F;
 
 #[inline(always)]
-pub(crate) fn observed<F>(future: F, _: Kind) -> F {
+pub(crate) fn observed<F>(future: F, _: ObservedKind) -> F {
     future
 }
 

@@ -13,7 +13,7 @@ use std::task::{Context, Poll};
 use futures_core::future::FusedFuture;
 use pin_project_lite::pin_project;
 
-use super::{Kind, Outcome};
+use super::{ObservedKind, Outcome};
 use crate::context::observed::is_on;
 use crate::ctx::Ctx;
 use crate::run::observe::{Event, Id, Made, tell};
@@ -52,7 +52,7 @@ pub(crate) fn current() -> Option<Id> {
 /// Dropped behind what it watches.
 pub(crate) struct Watch {
     id: Option<Id>,
-    kind: Option<Kind>,
+    kind: Option<ObservedKind>,
     place: &'static Location<'static>,
 }
 
@@ -60,14 +60,18 @@ impl Watch {
     /// For what is written at the caller's, and awaits something of a type of this name.
     #[inline]
     #[track_caller]
-    pub(crate) fn new(kind: Kind, awaits: fn() -> &'static str, ctx: Option<&Ctx>) -> Watch {
+    pub(crate) fn new(
+        kind: ObservedKind,
+        awaits: fn() -> &'static str,
+        ctx: Option<&Ctx>,
+    ) -> Watch {
         Watch::at(Location::caller(), kind, awaits, ctx)
     }
 
     /// The same, at the place of another.
     pub(crate) fn like(
         &self,
-        kind: Kind,
+        kind: ObservedKind,
         awaits: fn() -> &'static str,
         ctx: Option<&Ctx>,
     ) -> Watch {
@@ -77,7 +81,7 @@ impl Watch {
     #[inline]
     fn at(
         place: &'static Location<'static>,
-        kind: Kind,
+        kind: ObservedKind,
         awaits: fn() -> &'static str,
         ctx: Option<&Ctx>,
     ) -> Watch {
@@ -92,7 +96,7 @@ impl Watch {
     #[inline]
     #[track_caller]
     pub(crate) fn request(ctx: &Ctx, name: impl FnOnce() -> String) -> Watch {
-        let mut watch = Watch::later(Kind::Request);
+        let mut watch = Watch::later(ObservedKind::Request);
         if is_on() {
             watch.tell_request(ctx, &name());
         }
@@ -104,14 +108,14 @@ impl Watch {
         let (id, place, parent) = (new_id(), self.place, current());
         self.id = Some(id);
         let (ctx, name) = (Some(ctx), Some(name));
-        let (kind, awaits) = (Kind::Request, "");
+        let (kind, awaits) = (ObservedKind::Request, "");
         tell(&Event::Made(&Made { id, kind, place, parent, awaits, ctx, name }));
     }
 
     /// For what is told at its first poll, or by [`announce`](Watch::announce).
     #[inline]
     #[track_caller]
-    pub(crate) fn later(kind: Kind) -> Watch {
+    pub(crate) fn later(kind: ObservedKind) -> Watch {
         Watch { id: None, kind: Some(kind), place: Location::caller() }
     }
 
@@ -133,7 +137,12 @@ impl Watch {
     }
 
     #[cold]
-    fn tell_made(&mut self, kind: Kind, awaits: fn() -> &'static str, ctx: Option<&Ctx>) -> Id {
+    fn tell_made(
+        &mut self,
+        kind: ObservedKind,
+        awaits: fn() -> &'static str,
+        ctx: Option<&Ctx>,
+    ) -> Id {
         let (id, place, parent) = (new_id(), self.place, current());
         self.id = Some(id);
         let made = |ctx: Option<&Ctx>| {
@@ -177,7 +186,7 @@ impl Watch {
     #[cold]
     fn tell_begins(
         &mut self,
-        kind: Kind,
+        kind: ObservedKind,
         awaits: fn() -> &'static str,
         ctx: Option<&Ctx>,
     ) -> Polling {
@@ -222,7 +231,7 @@ pin_project! {
 }
 
 #[track_caller]
-pub(crate) fn observed<F>(future: F, kind: Kind) -> Observed<F> {
+pub(crate) fn observed<F>(future: F, kind: ObservedKind) -> Observed<F> {
     Observed { future, watch: Watch::new(kind, type_name::<F>, None) }
 }
 

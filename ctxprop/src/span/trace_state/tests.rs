@@ -8,8 +8,8 @@ use super::*;
 
 fn received(lines: &[&str]) -> Result<(TraceState, LeftOut), TraceStateError> {
     match *lines {
-        [line] => TraceState::from_line(Line::from(line)),
-        _ => TraceState::from_lines(lines.iter().map(|line| Line::from(*line))),
+        [line] => TraceState::from_line(FieldValue::from(line)),
+        _ => TraceState::from_lines(lines.iter().map(|line| FieldValue::from(*line))),
     }
 }
 
@@ -249,7 +249,7 @@ proptest! {
     fn no_bytes_make_it_panic(
         lines in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..600), 0..4),
     ) {
-        let lines = lines.iter().map(|line| Line::from(line.as_slice()));
+        let lines = lines.iter().map(|line| FieldValue::from(line.as_slice()));
         if let Ok((state, _)) = TraceState::from_lines(lines) {
             prop_assert!(state.iter().count() <= MAX_TRACE_STATE_MEMBERS);
         }

@@ -11,9 +11,9 @@ fn write(
     written: FieldSet,
     carrier: &mut impl Inject,
 ) {
-    let mut block = Block::new();
-    let composed = compose(remaining, now, written, &mut block);
-    append(composed, &block.share(), remaining, written, carrier);
+    let mut values = HeaderValues::new();
+    let composed = compose(remaining, now, written, &mut values);
+    append(composed, &values.share(), remaining, written, carrier);
 }
 
 const MS: fn(u64) -> Duration = Duration::from_millis;

@@ -10,9 +10,9 @@ use proptest::prelude::*;
 use super::*;
 
 fn write(span: &SpanContext, with_id: bool, carrier: &mut impl Inject) {
-    let mut block = Block::new();
-    let parent = compose(span, &mut block);
-    append(parent, block.share(), span, with_id, carrier);
+    let mut values = HeaderValues::new();
+    let parent = compose(span, &mut values);
+    append(parent, values.share(), span, with_id, carrier);
 }
 
 const TRACE: &str = "12345678901234567890123456789012";

@@ -49,10 +49,10 @@ impl<T: Default> HasDefault for T {}
 
 /// Where a field travels, and how its value becomes text and back.
 ///
-/// The functions are values here, so that a type which has none is one error, at [`member`], and not one at
+/// The functions are values here, so that a type which has none is one error, at [`field`], and not one at
 /// each method.
 #[derive(Debug)]
-pub struct Member<T> {
+pub struct Field<T> {
     key: &'static str,
     expected: &'static str,
     max_len: usize,
@@ -62,10 +62,10 @@ pub struct Member<T> {
     print: fn(&T, &mut String) -> fmt::Result,
 }
 
-/// The member under `key`, whose value is a valid `expected`.
+/// The field under `key`, whose value is a valid `expected`.
 #[inline]
-pub const fn member<T: Text>(key: &'static str, expected: &'static str) -> Member<T> {
-    Member {
+pub const fn field<T: Text>(key: &'static str, expected: &'static str) -> Field<T> {
+    Field {
         key,
         expected,
         max_len: usize::MAX,
@@ -76,7 +76,7 @@ pub const fn member<T: Text>(key: &'static str, expected: &'static str) -> Membe
     }
 }
 
-impl<T> Member<T> {
+impl<T> Field<T> {
     /// No value is of more bytes, decoded.
     #[inline]
     #[must_use]
@@ -99,7 +99,7 @@ impl<T> Member<T> {
         self
     }
 
-    /// The most bytes of the member on the wire: `key=value`, and `;private` where it is.
+    /// The most bytes of the field on the wire: `key=value`, and `;private` where it is.
     pub const fn max_encoded_len(&self) -> Option<usize> {
         let mark = if self.private { 1 + PRIVATE.len() } else { 0 };
         match self.max_value {

@@ -1,4 +1,4 @@
-//! [`Block`]: the values that are made anew for each hop, in one piece of memory that their headers share.
+//! [`HeaderValues`]: the values that are made anew for each hop, in one piece of memory that their headers share.
 
 use bytes::{Buf as _, Bytes};
 use http::HeaderValue;
@@ -7,17 +7,17 @@ use http::HeaderValue;
 const ROOM: usize = 55 + 11 + 30;
 
 /// Values of ASCII, one after the other. A clone of one of them costs a count, and no memory.
-pub(super) struct Block {
+pub(super) struct HeaderValues {
     bytes: [u8; ROOM],
     len: usize,
 }
 
-/// Where in the block a value is.
+/// Where among them a value is.
 pub(super) type Place = std::ops::Range<usize>;
 
-impl Block {
+impl HeaderValues {
     pub(super) fn new() -> Self {
-        Block { bytes: [0; ROOM], len: 0 }
+        HeaderValues { bytes: [0; ROOM], len: 0 }
     }
 
     /// Adds a value. `None` where there is no room for it.
@@ -59,14 +59,14 @@ mod tests {
 
     #[test]
     fn each_value_is_at_its_place_and_what_has_no_room_is_told() {
-        let mut block = Block::new();
-        let (one, other) = (block.push(b"one"), block.push(b"another"));
-        assert_eq!(block.push(&[b'x'; ROOM]), None);
-        let shared = block.share();
+        let mut values = HeaderValues::new();
+        let (one, other) = (values.push(b"one"), values.push(b"another"));
+        assert_eq!(values.push(&[b'x'; ROOM]), None);
+        let shared = values.share();
         let header = |place: Option<Place>| place.and_then(|place| shared.header(place));
         assert_eq!(header(one), Some(HeaderValue::from_static("one")));
         assert_eq!(header(other), Some(HeaderValue::from_static("another")));
         assert_eq!(shared.last(3..10), Some(HeaderValue::from_static("another")));
-        assert!(Block::new().share().0.is_empty());
+        assert!(HeaderValues::new().share().0.is_empty());
     }
 }

@@ -16,7 +16,7 @@ fn load(
             #[allow(unused_imports)]
             use DeriveFromTheCurrentContext as _;
             #[allow(unused_imports)]
-            use Kind as _;
+            use AwaitedKind as _;
             #[allow(unused_imports)]
             use {CannotBeSaid as _, CannotSayCancelled as _};
             let how = Returns::<Result<String, AppError>>::new().how();

@@ -9,13 +9,14 @@
 use std::any::type_name;
 use std::future::Future;
 
+use crate::body::Captured;
 use crate::ctx::Ctx;
 use crate::run::current;
 use crate::run::scope::{Begin, Scope};
-use crate::run::watch::{Kind, Watch};
+use crate::run::watch::{ObservedKind, Watch};
 
 /// An async block with its context.
-pub type Block<F> = Scope<F, Narrows>;
+pub type AsyncBlock<F> = Scope<F, Narrows>;
 
 /// Under the current context where that descends from its own (invariant 1).
 #[derive(Debug)]
@@ -38,22 +39,22 @@ impl Begin for Narrows {
 /// An async block that carries the context of the body that makes it.
 #[inline]
 #[cfg_attr(feature = "observe", track_caller)]
-pub fn block_here<F: Future>(block: F) -> Block<F> {
+pub fn block_here<F: Future>(block: F) -> AsyncBlock<F> {
     block_under(Ctx::current(), block)
 }
 
-/// An async block in a closure that was made under `made`. It carries the context that is current where the closure is
-/// called: a handler runs under that of its request, not under what built the router. Where none is, that of the closure.
+/// An async block in a closure that captured `made`. It carries the context that is current where the closure is called: a
+/// handler runs under that of its request, not under what built the router. Where none is, that of the closure.
 #[inline]
 #[cfg_attr(feature = "observe", track_caller)]
-pub fn block_called<F: Future>(made: &Ctx, block: F) -> Block<F> {
-    block_under(Ctx::try_current().unwrap_or_else(|| made.clone()), block)
+pub fn block_called<F: Future>(made: &impl Captured, block: F) -> AsyncBlock<F> {
+    block_under(made.where_called(), block)
 }
 
 /// An async block that carries `ctx`.
 #[inline]
 #[cfg_attr(feature = "observe", track_caller)]
-pub fn block_under<F: Future>(ctx: Ctx, block: F) -> Block<F> {
-    let watch = Watch::new(Kind::Block, type_name::<F>, Some(&ctx));
+pub fn block_under<F: Future>(ctx: Ctx, block: F) -> AsyncBlock<F> {
+    let watch = Watch::new(ObservedKind::Block, type_name::<F>, Some(&ctx));
     Scope::beginning(Some(ctx), Narrows { begun: false }, block, watch)
 }

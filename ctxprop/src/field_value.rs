@@ -8,12 +8,12 @@ use http::HeaderValue;
 /// From a [`HeaderValue`] it is kept without a copy, and re-sent as it is; from text and bytes it
 /// is copied where it is to be kept.
 #[derive(Debug, Clone, Copy)]
-pub struct Line<'a> {
+pub struct FieldValue<'a> {
     bytes: &'a [u8],
     header: Option<&'a HeaderValue>,
 }
 
-impl<'a> Line<'a> {
+impl<'a> FieldValue<'a> {
     /// The value without the white space around it, which is not part of it (RFC 9110, section
     /// 5.5). Transports leave it out; carriers that were filled by hand may not.
     #[inline]
@@ -48,20 +48,20 @@ impl<'a> Line<'a> {
     }
 }
 
-impl<'a> From<&'a HeaderValue> for Line<'a> {
+impl<'a> From<&'a HeaderValue> for FieldValue<'a> {
     #[inline]
     fn from(header: &'a HeaderValue) -> Self {
         Self { bytes: header.as_bytes(), header: Some(header) }
     }
 }
 
-impl<'a> From<&'a [u8]> for Line<'a> {
+impl<'a> From<&'a [u8]> for FieldValue<'a> {
     fn from(bytes: &'a [u8]) -> Self {
         Self { bytes, header: None }
     }
 }
 
-impl<'a> From<&'a str> for Line<'a> {
+impl<'a> From<&'a str> for FieldValue<'a> {
     fn from(text: &'a str) -> Self {
         Self::from(text.as_bytes())
     }
@@ -76,7 +76,7 @@ mod tests {
         for (value, trimmed) in
             [(" \ta b\t ", "a b"), ("", ""), (" ", ""), ("a", "a"), ("\t\t", "")]
         {
-            assert_eq!(Line::from(value).trimmed(), trimmed.as_bytes());
+            assert_eq!(FieldValue::from(value).trimmed(), trimmed.as_bytes());
         }
     }
 
@@ -84,9 +84,9 @@ mod tests {
     fn a_header_is_shared_and_text_is_checked() {
         let mut header = HeaderValue::from_static("a");
         header.set_sensitive(true);
-        let line = Line::from(&header);
+        let line = FieldValue::from(&header);
         assert!(line.is_sensitive() && line.to_header().is_some_and(|it| it.is_sensitive()));
-        assert_eq!(Line::from("a").to_header(), Some(HeaderValue::from_static("a")));
-        assert_eq!(Line::from("a\r\nb: c").to_header(), None);
+        assert_eq!(FieldValue::from("a").to_header(), Some(HeaderValue::from_static("a")));
+        assert_eq!(FieldValue::from("a\r\nb: c").to_header(), None);
     }
 }
