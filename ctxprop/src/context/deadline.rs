@@ -119,7 +119,7 @@ impl Ctx {
 
     /// When this context ends at the latest, by tokio's clock; `None` where there is no deadline.
     pub fn deadline(&self) -> Option<Instant> {
-        self.node().header.deadline
+        self.node().deadline
     }
 
     /// The budget: the time until the deadline, zero once it has passed, `None` where there is none.

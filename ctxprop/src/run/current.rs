@@ -1,6 +1,6 @@
 //! The scope that is being polled on this thread, and the frames around what is polled.
 //!
-//! The one file with `unsafe`: a leaf looks at what is current through a pointer of this thread, and nothing that the
+//! The one file of this floor with `unsafe`: a leaf looks at what is current through a pointer of this thread, and nothing that the
 //! borrow checker can follow costs as little (`benches/src/bin/call-cost.rs`).
 //!
 //! # Invariants

@@ -54,5 +54,5 @@ fn a_deep_child_inherits_through_all_that_are_above() {
     }
     canceller.cancel_with(crate::Cause::Shutdown);
     assert_eq!(all[3_000].cause(), Some(crate::Cause::Shutdown));
-    assert!(all.iter().all(|ctx| ctx.node().header.end.is_set()), "each has it by now");
+    assert!(all.iter().all(|ctx| ctx.node().end.is_set()), "each has it by now");
 }
