@@ -113,14 +113,17 @@ impl Header {
         let links = Links::below(parent, add.ends_with);
         let above = links.ender().map(|above| &**above);
         let (outer, outer_budget) = above.map_or((None, 0), |above| (above.deadline, above.budget));
-        let own = add.deadline.filter(|own| outer.is_none_or(|outer| own.at < outer));
+        let own = match (add.deadline, outer) {
+            (Some(own), Some(outer)) if outer <= own.at => None,
+            (own, _) => own,
+        };
         let marks = Marks::default()
             .and(Marks::VALUE, value_type.is_some())
             .and(Marks::ENDS, add.cancellable || own.is_some())
             .and(Marks::TIMED, own.is_some())
             .and(Marks::REQUEST, add.request);
         let (deadline, budget) = match own {
-            Some(own) => (Some(own.at), own.nanos()),
+            Some(own) => (Some(own.at), own.budget),
             None => (outer, outer_budget),
         };
         if marks.has(Marks::ENDS)
@@ -130,7 +133,7 @@ impl Header {
             above.members.fetch_add(1, Ordering::SeqCst);
         }
         let end = match own {
-            Some(own) if own.budget.is_zero() || above.is_some_and(Header::ended) => born(above, own),
+            Some(own) if own.budget == 0 || above.is_some_and(Header::ended) => born(above, own),
             _ => End::new(),
         };
         Header {
@@ -210,7 +213,7 @@ impl Header {
 fn born(above: Option<&Header>, own: Deadline) -> End<Arc<Callbacks>> {
     match above.and_then(Header::settle) {
         Some(moment) => End::ended(moment.inherited()),
-        None if own.budget.is_zero() => End::ended(Moment::of_deadline(own.at)),
+        None if own.budget == 0 => End::ended(Moment::of_deadline(own.at)),
         None => End::new(),
     }
 }
