@@ -73,7 +73,6 @@ pub(super) struct Links {
     /// Counted, and let go in [`free`].
     parent: Option<ManuallyDrop<Node>>,
     ender: Option<Alias>,
-    value: Option<Alias>,
     span: Option<NonNull<SpanContext>>,
     baggage: Option<NonNull<BaggageMap>>,
 }
@@ -112,7 +111,6 @@ impl Links {
             kind: Inner::<()>::KIND,
             parent: None,
             ender: None,
-            value: None,
             span: None,
             baggage: None,
         }
@@ -128,7 +126,6 @@ impl Links {
         };
         Links {
             ender: ender.map(Node::alias),
-            value: parent.nearest_value().map(Node::alias),
             span: parent.links.span,
             baggage: parent.links.baggage,
             parent: Some(ManuallyDrop::new(parent.clone())),
@@ -145,12 +142,6 @@ impl Links {
     #[inline]
     pub(super) fn ender(&self) -> Option<&Node> {
         self.ender.as_deref()
-    }
-
-    /// The nearest above that has a value.
-    #[inline]
-    pub(super) fn value(&self) -> Option<&Node> {
-        self.value.as_deref()
     }
 
     /// Its own span, or the nearest above.

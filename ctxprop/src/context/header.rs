@@ -15,7 +15,7 @@ use crate::sync::{AtomicU32, Ordering};
 /// What every kind of node has.
 pub(crate) struct Header {
     pub(super) links: Links,
-    /// Of a value, the number of its type.
+    /// Of a value, the number of its type; else 0.
     pub(super) value_type: u8,
     /// The earlier of its own and that of what ends it from above (3.1.1).
     pub(super) deadline: Option<Instant>,
@@ -47,8 +47,6 @@ impl Marks {
     const TIMED: u8 = 2;
     /// It is the context of a request that came in.
     pub(super) const REQUEST: u8 = 4;
-    /// Its part is a value.
-    pub(super) const VALUE: u8 = 8;
 
     /// These, and `mark` where it `holds`.
     #[inline]
@@ -105,11 +103,11 @@ impl Header {
     }
 
     /// That of a child of `parent`. If that has ended it is born ended (3.1.4). `value_type` is the number of the type of the
-    /// value that its part is, if it is one. Inlined, since most of it depends on what is added, which is known where it is
+    /// value that its part is, or 0. Inlined, since most of it depends on what is added, which is known where it is
     /// called.
     #[inline(always)]
     #[cfg_attr(feature = "observe", track_caller)]
-    pub(super) fn below(parent: &Node, add: Additions, value_type: Option<u8>) -> Header {
+    pub(super) fn below(parent: &Node, add: Additions, value_type: u8) -> Header {
         let links = Links::below(parent, add.ends_with);
         let above = links.ender().map(|above| &**above);
         let (outer, outer_budget) = above.map_or((None, 0), |above| (above.deadline, above.budget));
@@ -118,7 +116,6 @@ impl Header {
             (own, _) => own,
         };
         let marks = Marks::default()
-            .and(Marks::VALUE, value_type.is_some())
             .and(Marks::ENDS, add.cancellable || own.is_some())
             .and(Marks::TIMED, own.is_some())
             .and(Marks::REQUEST, add.request);
@@ -137,7 +134,7 @@ impl Header {
             _ => End::new(),
         };
         Header {
-            value_type: value_type.unwrap_or_default(),
+            value_type,
             deadline,
             budget,
             end,

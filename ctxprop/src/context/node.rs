@@ -26,28 +26,23 @@ impl Node {
     /// Of a child with `part`, as [`Header::below`] says.
     #[inline(always)]
     #[cfg_attr(feature = "observe", track_caller)]
-    pub(super) fn below<P: Part>(&self, add: Additions, part: P, value_type: Option<u8>) -> Node {
+    pub(super) fn below<P: Part>(&self, add: Additions, part: P, value_type: u8) -> Node {
         let place = Box::new_uninit();
         Node::new(place, Header::below(self, add, value_type), part)
     }
 
-    /// This node if it has a value, or the nearest above that has one.
-    #[inline]
-    pub(super) fn nearest_value(&self) -> Option<&Node> {
-        if self.marks.has(Marks::VALUE) { Some(self) } else { self.links.value() }
-    }
-
-    /// The value of the nearest node that has one of this type, the number of which is `value_type`.
+    /// The value of the nearest node that has one of this type, the number of which is `value_type`. It goes up by the
+    /// parents, five instructions each: a pointer to the nearest value would make each context a word larger.
     #[inline]
     pub(super) fn find_value<T: Send + Sync + 'static>(&self, value_type: u8) -> Option<&T> {
-        let mut next = self.nearest_value();
+        let mut next = Some(self);
         while let Some(node) = next {
             if node.value_type == value_type
                 && let Some(Value(found)) = node.part_as()
             {
                 return Some(found);
             }
-            next = node.links.value();
+            next = node.links.parent();
         }
         None
     }

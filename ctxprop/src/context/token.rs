@@ -65,7 +65,7 @@ impl Ctx {
     #[cfg_attr(feature = "observe", track_caller)]
     pub fn with_token(&self, token: &CancellationToken) -> Ctx {
         let add = Additions { cancellable: true, ..Additions::default() };
-        let node = self.node().below(add, Waits(Mutex::new(None)), None);
+        let node = self.node().below(add, Waits(Mutex::new(None)), 0);
         let callbacks = Arc::clone(Callbacks::of(&node));
         let waker = Waker::from(Arc::new(EndNode { token: token.clone(), callbacks }));
         let mut wait = Box::pin(token.clone().cancelled_owned());
