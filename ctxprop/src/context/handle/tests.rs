@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use crate::{Background, Cause, Ctx};
+use crate::{Background, Ctx};
 
 /// Notes that it was dropped.
 struct Noted(u8, Arc<Mutex<Vec<u8>>>);
@@ -67,7 +67,7 @@ fn many_threads_may_hold_a_node_and_one_frees_it() {
     let dropped: Arc<Mutex<Vec<u8>>> = Arc::default();
     let (ctx, canceller) =
         Ctx::background().with_value(Noted(1, Arc::clone(&dropped))).with_cancel();
-    ctx.on_done(|_| {});
+    let token = ctx.cancellation_token();
     let threads: Vec<_> = (0..4)
         .map(|_| {
             let ctx = ctx.clone();
@@ -79,8 +79,9 @@ fn many_threads_may_hold_a_node_and_one_frees_it() {
         })
         .collect();
     drop(ctx);
-    canceller.cancel_with(Cause::Shutdown);
+    canceller.cancel();
     drop(canceller);
+    assert!(token.is_cancelled());
     threads.into_iter().for_each(|thread| {
         thread.join().unwrap();
     });
