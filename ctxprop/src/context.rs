@@ -9,8 +9,9 @@ mod debug;
 mod detach;
 mod dispatch;
 mod ended;
+mod handle;
 pub(crate) mod header;
-mod lineage;
+
 mod node;
 pub(crate) mod observed;
 pub(crate) mod on_done;

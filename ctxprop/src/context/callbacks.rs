@@ -6,15 +6,14 @@
 //!    is added first, then the waker is registered, then the end is looked for.
 //! 2. Under a deadline a task waits for it as long as there is one, since they are nobody's future: one task for all of a
 //!    node, where one of them was added in a runtime.
-//! 3. Nothing here keeps the node: it keeps this. Whoever drops what may be the last handle of the node first has it
-//!    forgotten here.
+//! 3. Nothing here keeps the node: it keeps this. Once its last handle is gone the link to it is taken out, under the lock.
 //! 4. The lock is held while the waker, which is ours, is registered and taken back. No foreign code runs under it.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::pin::{Pin, pin};
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 
 use pin_project_lite::pin_project;
@@ -25,8 +24,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::deadline::timer;
 use super::dispatch::Callback;
+use super::handle::{Link, Node};
 use super::header::Header;
-use super::node::Node;
 use crate::end::Keys;
 use crate::fault::{Fault, planted};
 use crate::sync::{Mutex, lock};
@@ -41,7 +40,7 @@ pub(super) struct Callbacks {
 #[derive(Default)]
 struct State {
     /// `None` once it is being dropped (invariant 3).
-    node: Option<Weak<Node>>,
+    node: Option<Link>,
     waiting: Waiting,
     next: Key,
     /// Cancelled at the end, with all that were made of it.
@@ -67,20 +66,20 @@ type Waiting = BTreeMap<Key, Callback>;
 
 impl Callbacks {
     /// Those of `node`.
-    pub(super) fn of(node: &Arc<Node>) -> &Arc<Callbacks> {
-        node.header.end.keep(|| {
-            let node = Some(Arc::downgrade(node));
+    pub(super) fn of(node: &Node) -> &Arc<Callbacks> {
+        node.end.keep(|| {
+            let node = Some(Link::to(node));
             Arc::new(Callbacks { state: Mutex::new(State { node, ..State::default() }) })
         })
     }
 
     /// The node, unless it is being dropped.
-    pub(super) fn node(&self) -> Option<Arc<Node>> {
-        lock(&self.state).node.as_ref().and_then(Weak::upgrade)
+    pub(super) fn node(&self) -> Option<Node> {
+        lock(&self.state).node.as_ref().and_then(Link::node)
     }
 
     /// Adds a callback of `node`; it is called at once where the end has come meanwhile.
-    pub(super) fn add(self: &Arc<Self>, node: &Arc<Node>, callback: Callback) -> Key {
+    pub(super) fn add(self: &Arc<Self>, node: &Node, callback: Callback) -> Key {
         self.change(node, |state| {
             let key = state.next;
             state.next += 1;
@@ -92,7 +91,7 @@ impl Callbacks {
     /// The token of `node`: `new`, unless there is one. It is cancelled where the end has come.
     pub(super) fn token(
         self: &Arc<Self>,
-        node: &Arc<Node>,
+        node: &Node,
         new: CancellationToken,
     ) -> CancellationToken {
         let token =
@@ -103,13 +102,13 @@ impl Callbacks {
     }
 
     /// Adds something, and sees to it that the end finds it.
-    fn change<R>(self: &Arc<Self>, node: &Arc<Node>, add: impl FnOnce(&mut State) -> R) -> R {
-        let runtime = node.header.deadline.and_then(|_| Handle::try_current().ok());
+    fn change<R>(self: &Arc<Self>, node: &Node, add: impl FnOnce(&mut State) -> R) -> R {
+        let runtime = node.deadline.and_then(|_| Handle::try_current().ok());
         let mut state = lock(&self.state);
         let added = add(&mut state);
         if state.keys.is_none() {
             let mut keys = Keys::new();
-            if node.header.register(&Waker::from(Arc::clone(self)), &mut keys) {
+            if node.register(&Waker::from(Arc::clone(self)), &mut keys) {
                 state.keys = Some(keys);
             }
         }
@@ -119,11 +118,11 @@ impl Callbacks {
         }
         drop(state);
         // Invariant 1.
-        if node.header.ended() && !planted(Fault::AddsAndLooksNoMore) {
+        if node.ended() && !planted(Fault::AddsAndLooksNoMore) {
             self.call_all();
         }
         if let Some(runtime) = drives {
-            drop(runtime.spawn(Drive { node: Arc::clone(node), timer: None, over: false }));
+            drop(runtime.spawn(Drive { node: node.clone(), timer: None, over: false }));
         }
         added
     }
@@ -149,11 +148,11 @@ impl Callbacks {
     /// Calls those that wait, and cancels the token, if the node has ended.
     fn call_all(&self) {
         let Some(node) = self.node() else { return };
-        let Some(cause) = node.header.recorded_cause() else { return };
+        let Some(cause) = node.recorded_cause() else { return };
         let mut state = lock(&self.state);
         let waiting = std::mem::take(&mut state.waiting);
         let token = state.token.take();
-        node.header.unregister(&mut state.keys.take().unwrap_or_default());
+        node.unregister(&mut state.keys.take().unwrap_or_default());
         let idle = state.driver.waits();
         drop(state);
         idle.into_iter().for_each(Waker::wake);
@@ -162,13 +161,7 @@ impl Callbacks {
         token.iter().for_each(CancellationToken::cancel);
     }
 
-    /// Forgets the node, whose only handle is about to be dropped (invariant 3).
-    pub(super) fn forget_node(&self) {
-        let node = lock(&self.state).node.take();
-        drop(node);
-    }
-
-    /// Takes the waker back, as the node with this header is dropped.
+    /// Forgets the node with this header, which is being dropped, and takes the waker back (invariant 3).
     pub(super) fn leave(&self, node: &Header) {
         let mut state = lock(&self.state);
         node.unregister(&mut state.keys.take().unwrap_or_default());
@@ -231,7 +224,7 @@ impl fmt::Debug for Callbacks {
 pin_project! {
     /// The task of invariant 2.
     struct Drive {
-        node: Arc<Node>,
+        node: Node,
         #[pin]
         timer: Option<Sleep>,
         over: bool,
@@ -253,7 +246,7 @@ impl Future for Drive {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let mut this = self.project();
         *this.over = !Callbacks::of(this.node).drives(cx.waker())
-            || poll_deadline(&this.node.header, this.timer.as_mut(), cx).is_ready();
+            || poll_deadline(this.node, this.timer.as_mut(), cx).is_ready();
         if *this.over { Poll::Ready(()) } else { Poll::Pending }
     }
 }

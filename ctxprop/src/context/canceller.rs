@@ -1,11 +1,10 @@
 //! [`Canceller`]: what ends a context, from outside. How the end counts below is `ended.rs`.
 
 use std::fmt;
-use std::sync::Arc;
 
 use super::ctx::Ctx;
+use super::handle::Node;
 use super::header::Additions;
-use super::node::Node;
 use crate::end::cause::Cause;
 
 /// Ends a context: the other half of [`Ctx::with_cancel`]. Clones end the same context.
@@ -25,14 +24,14 @@ use crate::end::cause::Cause;
 /// ```
 #[derive(Clone)]
 pub struct Canceller {
-    node: Arc<Node>,
+    node: Node,
 }
 
 /// Says that it is one, and whether the end has come: the context it ends may be deep, and hold what is private.
 impl fmt::Debug for Canceller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Canceller")
-            .field("cause", &self.node.header.recorded_cause())
+            .field("cause", &self.node.recorded_cause())
             .finish_non_exhaustive()
     }
 }
@@ -42,16 +41,16 @@ impl Canceller {
     /// [`is_done`](Ctx::is_done). A second call does nothing.
     #[cfg_attr(feature = "observe", track_caller)]
     pub fn cancel(&self) {
-        self.node.header.tell_cancelled();
-        self.node.header.end_with(&Cause::Cancelled);
+        self.node.tell_cancelled();
+        self.node.end_with(&Cause::Cancelled);
     }
 
     /// Ends the context with `cause`: a [`Cause`], or any error, which becomes [`Cause::Custom`]. Else as
     /// [`cancel`](Canceller::cancel).
     #[cfg_attr(feature = "observe", track_caller)]
     pub fn cancel_with(&self, cause: impl Into<Cause>) {
-        self.node.header.tell_cancelled();
-        self.node.header.end_with(&cause.into());
+        self.node.tell_cancelled();
+        self.node.end_with(&cause.into());
     }
 
     /// Whether the context has ended, by this or by whatever else ends it: see [`Ctx::is_done`].
@@ -68,17 +67,17 @@ impl Canceller {
     /// assert!(canceller.is_cancelled());
     /// ```
     pub fn is_cancelled(&self) -> bool {
-        self.node.header.is_done()
+        self.node.is_done()
     }
 
     /// Whether anybody could see this end: not where all that is left of the context is this canceller and one `Ctx`, which
     /// the caller has. For those who end each request's context, of which nothing is left but that in most.
     ///
-    /// Whoever waits, calls back or has a child has another handle, or a weak one; so no other can be made meanwhile.
+    /// Whoever waits or has a child has another handle, and callbacks are kept; so no other can be made meanwhile.
     #[doc(hidden)]
     #[inline]
     pub fn is_seen(&self) -> bool {
-        Arc::strong_count(&self.node) > 2 || Arc::weak_count(&self.node) > 0
+        self.node.count() > 2 || self.node.end.kept().is_some()
     }
 
     /// A guard that cancels when it is dropped.
@@ -149,6 +148,6 @@ impl Ctx {
 
     /// What ends this context, which was made cancellable.
     pub(crate) fn canceller(&self) -> Canceller {
-        Canceller { node: Arc::clone(self.node()) }
+        Canceller { node: self.node().clone() }
     }
 }

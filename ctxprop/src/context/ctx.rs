@@ -1,10 +1,9 @@
 //! [`Ctx`]: the handle that code holds. Making one and looking at it; each other ability has its own file.
 
-use std::sync::Arc;
 use std::task::Waker;
 
+use super::handle::Node;
 use super::header::{Additions, Header};
-use super::node::Node;
 use super::part::Part;
 use super::tasks::Tasks;
 use crate::baggage::{Baggage, BaggageError};
@@ -14,7 +13,7 @@ use crate::end::cause::{Cancelled, Cause};
 /// A request context: how long the caller will wait, whether they are still there, who they are and where
 /// in the trace we stand.
 ///
-/// It is immutable and behind one `Arc`: cloning costs an increment, and every `with_…` method gives a
+/// It is immutable and shared: cloning costs an increment, and every `with_…` method gives a
 /// child. A child ends with its parent and never affects it. The rules are those of Go's `context` package: the
 /// earlier deadline counts, and so does the first cause.
 ///
@@ -38,7 +37,7 @@ use crate::end::cause::{Cancelled, Cause};
 /// ```
 #[derive(Clone)]
 pub struct Ctx {
-    node: Arc<Node>,
+    node: Node,
 }
 
 /// Makes contexts without a parent.
@@ -80,12 +79,12 @@ impl Ctx {
         Ctx::of(Node::root()).told()
     }
 
-    pub(super) fn of(node: Arc<Node>) -> Ctx {
+    pub(super) fn of(node: Node) -> Ctx {
         Ctx { node }
     }
 
     #[inline]
-    pub(super) fn node(&self) -> &Arc<Node> {
+    pub(super) fn node(&self) -> &Node {
         &self.node
     }
 
@@ -93,7 +92,7 @@ impl Ctx {
     #[inline]
     #[cfg_attr(feature = "observe", track_caller)]
     pub(crate) fn child<P: Part>(&self, add: Additions, part: P) -> Ctx {
-        Ctx::of(Node::below(&self.node, add, part, 0)).told()
+        Ctx::of(self.node.below(add, part, 0)).told()
     }
 
     // Here, and not beside the span: rustc names a method by its file where that is not the type's, and the bounds of
@@ -142,14 +141,14 @@ impl Ctx {
     /// Whether this context has ended. Once true it stays true. It looks at the clock, so a deadline that nobody
     /// waits for has passed all the same.
     pub fn is_done(&self) -> bool {
-        self.node.header.is_done()
+        self.node.is_done()
     }
 
     /// Why this context ended, if it has. Where this is `Some`, [`is_done`](Ctx::is_done) is true and
     /// [`done`](Ctx::done) is ready.
     #[doc(alias = "Cause")]
     pub fn cause(&self) -> Option<Cause> {
-        if self.is_done() { self.node.header.recorded_cause() } else { None }
+        if self.is_done() { self.node.recorded_cause() } else { None }
     }
 
     /// `Ok` while this context lasts: for loops and blocking code, `ctx.check()?`.
@@ -190,36 +189,36 @@ impl Ctx {
     ///
     /// For metrics and tests: a count that is kept anyway.
     pub fn live_children(&self) -> usize {
-        self.node.header.nearest_ender().map_or(0, Header::members)
+        self.node.nearest_ender().map_or(0, Header::members)
     }
 
     /// What a leaf looks at.
     #[inline]
     pub(crate) fn header(&self) -> &Header {
-        &self.node.header
+        &self.node
     }
 
     /// Whether the end has been recorded, here or anywhere above: words, not the clock.
     #[inline]
     pub(crate) fn ended(&self) -> bool {
-        self.node.header.ended()
+        self.node.ended()
     }
 
     /// Whether the deadline has passed, looking at the clock; if so, the end is recorded by now.
     #[inline]
     pub(crate) fn expire_if_due(&self) -> bool {
-        self.node.header.expire_if_due()
+        self.node.expire_if_due()
     }
 
     /// Whether anything can end it.
     pub(crate) fn can_end(&self) -> bool {
-        self.node.header.nearest_ender().is_some()
+        self.node.nearest_ender().is_some()
     }
 
     /// Ends this context, which can end by itself, with `cause`, unless it has ended. When this returns, whoever waited
     /// for its end was told.
     pub(crate) fn end_with(&self, cause: &Cause) {
-        self.node.header.end_with(cause);
+        self.node.end_with(cause);
     }
 
     /// If this context has ended, has all that wait for its end woken: when this returns, all were, also those that
@@ -230,25 +229,25 @@ impl Ctx {
     ///
     /// Where a waker panics, once all were woken.
     pub(crate) fn tell(&self) -> bool {
-        self.node.header.tell()
+        self.node.tell()
     }
 
     /// Has `waker` woken at the end, whatever brings it but the clock. `keys`, which are empty, say where it is left;
     /// [`unregister`](Ctx::unregister) takes it back. False, and nothing is registered, where the end was recorded.
     pub(crate) fn register(&self, waker: &Waker, keys: &mut Keys) -> bool {
-        self.node.header.register(waker, keys)
+        self.node.register(waker, keys)
     }
 
     /// Takes back what [`register`](Ctx::register) did for this context, and leaves `keys` empty.
     pub(crate) fn unregister(&self, keys: &mut Keys) {
-        self.node.header.unregister(keys);
+        self.node.unregister(keys);
     }
 
     /// Whether whatever ends this context ends `other`, and the other way round: one registration, and one timer, serve
     /// both.
     #[inline]
     pub(crate) fn same_end(&self, other: &Ctx) -> bool {
-        let end = |ctx: &Ctx| ctx.node.header.nearest_ender().map(std::ptr::from_ref);
+        let end = |ctx: &Ctx| ctx.node.nearest_ender().map(std::ptr::from_ref);
         end(self) == end(other)
     }
 
@@ -259,17 +258,16 @@ impl Ctx {
 
     /// Whether this is a child of `other`, or a child's child, by whatever step: also one that was detached.
     pub(crate) fn descends_from(&self, other: &Ctx) -> bool {
-        let other = &*other.node;
         self.node
             .chain()
             .skip(1)
-            .take_while(|above| above.header.depth() >= other.header.depth())
-            .any(|above| std::ptr::addr_eq(above, other))
+            .take_while(|above| above.depth() >= other.node.depth())
+            .any(|above| above.is(&other.node))
     }
 
     /// The error that tells the end of this context, if it was recorded.
     pub(crate) fn recorded_end(&self) -> Option<Cancelled> {
-        self.node.header.recorded_cause().map(|cause| self.cancelled_by(cause))
+        self.node.recorded_cause().map(|cause| self.cancelled_by(cause))
     }
 
     /// The error that tells the end of this context, which has come, with what its deadline had granted.
@@ -279,7 +277,7 @@ impl Ctx {
 
     /// What the deadline had granted when it was set.
     pub(crate) fn budget(&self) -> Option<std::time::Duration> {
-        self.node.header.budget()
+        self.node.budget()
     }
 
     fn cancelled_by(&self, cause: Cause) -> Cancelled {
@@ -311,10 +309,11 @@ mod tests {
         use std::mem::size_of;
 
         use super::*;
+        use crate::context::handle::Inner;
         use crate::{BaggageMap, SpanContext};
 
-        assert_eq!(size_of::<Ctx>(), 16, "two words");
-        assert_eq!(size_of::<Node<()>>(), 112);
-        assert_eq!(size_of::<Node<(SpanContext, BaggageMap)>>(), 256);
+        assert_eq!(size_of::<Ctx>(), 8, "one word");
+        assert_eq!(size_of::<Inner<()>>(), 104);
+        assert_eq!(size_of::<Inner<(SpanContext, BaggageMap)>>(), 248);
     }
 }

@@ -14,24 +14,29 @@ use super::header::Additions;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Deadline {
     pub(crate) at: Instant,
-    /// What was granted when it was set, for the message of [`Cancelled`](crate::Cancelled).
-    pub(crate) budget: Duration,
+    /// What was granted when it was set, for the message of [`Cancelled`](crate::Cancelled): nanoseconds, of which 584 years
+    /// fit.
+    pub(crate) budget: u64,
 }
 
 impl Deadline {
     /// `budget` from now; `None` where that is beyond what the clock can tell, which is as good as never.
+    #[inline]
     pub(crate) fn after(budget: Duration) -> Option<Deadline> {
-        Instant::now().checked_add(budget).map(|at| Deadline { at, budget })
+        Instant::now().checked_add(budget).map(|at| Deadline { at, budget: nanos(budget) })
     }
 
+    #[inline]
     pub(crate) fn until(at: Instant) -> Deadline {
-        Deadline { at, budget: at.saturating_duration_since(Instant::now()) }
+        Deadline { at, budget: nanos(at.saturating_duration_since(Instant::now())) }
     }
+}
 
-    /// The budget in nanoseconds; what fits lasts for 584 years.
-    pub(super) fn nanos(self) -> u64 {
-        u64::try_from(self.budget.as_nanos()).unwrap_or(u64::MAX)
-    }
+/// All that is longer than fits counts as the longest that does.
+#[inline]
+fn nanos(budget: Duration) -> u64 {
+    let secs = budget.as_secs().saturating_mul(1_000_000_000);
+    secs.saturating_add(budget.subsec_nanos().into())
 }
 
 /// No timer runs longer: what the clock of tokio can tell ends somewhere, and a timer that fires before the deadline
@@ -119,7 +124,7 @@ impl Ctx {
 
     /// When this context ends at the latest, by tokio's clock; `None` where there is no deadline.
     pub fn deadline(&self) -> Option<Instant> {
-        self.node().header.deadline
+        self.node().deadline
     }
 
     /// The budget: the time until the deadline, zero once it has passed, `None` where there is none.
@@ -127,6 +132,7 @@ impl Ctx {
         self.deadline().map(|at| at.saturating_duration_since(Instant::now()))
     }
 
+    #[inline(always)]
     #[cfg_attr(feature = "observe", track_caller)]
     fn with_own_deadline(&self, deadline: Option<Deadline>) -> Ctx {
         self.child(Additions { deadline, ..Additions::default() }, ())

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::ctx::Ctx;
-use super::node::Node;
+use super::handle::Node;
 
 /// The chain of contexts from this one to its root, each with what it added. Values are told by their
 /// type, private baggage by its key.
@@ -34,8 +34,8 @@ struct Added<'a>(&'a Node);
 
 impl fmt::Debug for Added<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Node { header, part } = self.0;
-        if self.0.parent().is_none() {
+        let part = self.0.part();
+        if self.0.links.parent().is_none() {
             return f.write_str("root");
         }
         if let Some(value) = part.value_type() {
@@ -45,7 +45,7 @@ impl fmt::Debug for Added<'_> {
         if let Some(reason) = part.detached() {
             words.push(format!("detached {reason:?}"));
         }
-        if let Some(budget) = header.own_budget() {
+        if let Some(budget) = self.0.own_budget() {
             words.push(format!("timeout {budget:?}"));
         }
         if let Some(span) = part.span() {

@@ -1,8 +1,7 @@
 //! Leaving the request behind: [`Ctx::detach`] and [`Ctx::detach_until_shutdown`].
 
 use super::ctx::Ctx;
-use super::header::Additions;
-use super::lineage::EndsWith;
+use super::header::{Additions, EndsWith};
 use super::part::Detached;
 
 impl Ctx {

@@ -7,16 +7,15 @@ use tokio::time::Instant;
 
 use super::callbacks::Callbacks;
 use super::deadline::Deadline;
-use super::lineage::{EndsWith, Lineage};
-use super::node::Node;
+use super::handle::{Links, Node};
 use super::observed::{EndedBy, Origin};
 use crate::end::record::{End, Moment};
 use crate::sync::{AtomicU32, Ordering};
 
 /// What every kind of node has.
 pub(crate) struct Header {
-    pub(super) lineage: Lineage,
-    /// Of a value, the number of its type.
+    pub(super) links: Links,
+    /// Of a value, the number of its type; else 0.
     pub(super) value_type: u8,
     /// The earlier of its own and that of what ends it from above (3.1.1).
     pub(super) deadline: Option<Instant>,
@@ -48,12 +47,6 @@ impl Marks {
     const TIMED: u8 = 2;
     /// It is the context of a request that came in.
     pub(super) const REQUEST: u8 = 4;
-    /// Its part has a span.
-    pub(super) const SPAN: u8 = 8;
-    /// Its part has baggage.
-    pub(super) const BAGGAGE: u8 = 16;
-    /// Its part has a value.
-    pub(super) const VALUE: u8 = 32;
 
     /// These, and `mark` where it `holds`.
     #[inline]
@@ -65,6 +58,18 @@ impl Marks {
     pub(super) const fn has(self, mark: u8) -> bool {
         self.0 & mark != 0
     }
+}
+
+/// What ends a context from above.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum EndsWith {
+    /// What ends its parent.
+    #[default]
+    Parent,
+    /// Nothing: it was detached.
+    Nothing,
+    /// What ends the outermost context above, unless that is a request: the server, which shuts down.
+    Server,
 }
 
 /// What a new context adds to when and how its parent ends.
@@ -80,10 +85,11 @@ pub(crate) struct Additions {
 
 impl Header {
     /// That of a root, which nothing can end.
+    #[inline]
     #[cfg_attr(feature = "observe", track_caller)]
     pub(super) fn root() -> Header {
         Header {
-            lineage: Lineage::default(),
+            links: Links::root(),
             value_type: 0,
             deadline: None,
             budget: 0,
@@ -96,20 +102,25 @@ impl Header {
         }
     }
 
-    /// That of a child of `parent` with a part that has these marks. Inlined, since most of it depends on what is added, which is known where it is called.
+    /// That of a child of `parent`. If that has ended it is born ended (3.1.4). `value_type` is the number of the type of the
+    /// value that its part is, or 0. Inlined, since most of it depends on what is added, which is known where it is
+    /// called.
     #[inline(always)]
     #[cfg_attr(feature = "observe", track_caller)]
-    pub(super) fn below(parent: &Arc<Node>, add: Additions, part: Marks, value_type: u8) -> Header {
-        let lineage = Lineage::below(parent, add.ends_with);
-        let above = lineage.ender();
+    pub(super) fn below(parent: &Node, add: Additions, value_type: u8) -> Header {
+        let links = Links::below(parent, add.ends_with);
+        let above = links.ender().map(|above| &**above);
         let (outer, outer_budget) = above.map_or((None, 0), |above| (above.deadline, above.budget));
-        let own = add.deadline.filter(|own| outer.is_none_or(|outer| own.at < outer));
-        let marks = part
+        let own = match (add.deadline, outer) {
+            (Some(own), Some(outer)) if outer <= own.at => None,
+            (own, _) => own,
+        };
+        let marks = Marks::default()
             .and(Marks::ENDS, add.cancellable || own.is_some())
             .and(Marks::TIMED, own.is_some())
             .and(Marks::REQUEST, add.request);
         let (deadline, budget) = match own {
-            Some(own) => (Some(own.at), own.nanos()),
+            Some(own) => (Some(own.at), own.budget),
             None => (outer, outer_budget),
         };
         if marks.has(Marks::ENDS)
@@ -119,9 +130,7 @@ impl Header {
             above.members.fetch_add(1, Ordering::SeqCst);
         }
         let end = match own {
-            Some(own) if own.budget.is_zero() || above.is_some_and(Header::ended) => {
-                born(above, own)
-            }
+            Some(own) if own.budget == 0 || above.is_some_and(Header::ended) => born(above, own),
             _ => End::new(),
         };
         Header {
@@ -130,11 +139,11 @@ impl Header {
             budget,
             end,
             members: AtomicU32::new(0),
-            depth: parent.header.depth.saturating_add(1),
+            depth: parent.depth.saturating_add(1),
             marks,
             origin: Origin::here(),
             ended_by: EndedBy::default(),
-            lineage,
+            links,
         }
     }
 
@@ -147,13 +156,13 @@ impl Header {
     /// The nearest that can end by itself, of those above whose end counts here.
     #[inline]
     pub(super) fn ender_above(&self) -> Option<&Header> {
-        self.lineage.ender()
+        self.links.ender().map(|above| &**above)
     }
 
     /// The nearest that can end by itself: this one, or one above whose end counts here.
     #[inline]
     pub(crate) fn nearest_ender(&self) -> Option<&Header> {
-        if self.ends() { Some(self) } else { self.lineage.ender() }
+        if self.ends() { Some(self) } else { self.ender_above() }
     }
 
     /// The earlier of its own and that of what ends it from above.
@@ -180,18 +189,18 @@ impl Header {
         if self.marks.has(Marks::TIMED) { self.budget() } else { None }
     }
 
-    /// Leaves those above, as it is dropped, and gives its parent up.
+    /// Leaves those above, as its last handle is gone. What its callbacks keep is dropped.
     #[inline]
-    pub(super) fn leave(&mut self) -> Option<Arc<Node>> {
+    pub(super) fn leave(&self) {
+        self.tell_gone();
         if self.ends()
-            && let Some(above) = self.lineage.ender()
+            && let Some(above) = self.ender_above()
         {
             above.members.fetch_sub(1, Ordering::Relaxed);
-            if let Some(callbacks) = self.end.kept() {
-                callbacks.leave(self);
-            }
         }
-        self.lineage.take()
+        if let Some(callbacks) = self.end.kept() {
+            callbacks.leave(self);
+        }
     }
 }
 
@@ -201,7 +210,7 @@ impl Header {
 fn born(above: Option<&Header>, own: Deadline) -> End<Arc<Callbacks>> {
     match above.and_then(Header::settle) {
         Some(moment) => End::ended(moment.inherited()),
-        None if own.budget.is_zero() => End::ended(Moment::of_deadline(own.at)),
+        None if own.budget == 0 => End::ended(Moment::of_deadline(own.at)),
         None => End::new(),
     }
 }

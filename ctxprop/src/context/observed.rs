@@ -122,11 +122,11 @@ mod on {
     }
 
     pub(crate) fn parent(ctx: &Ctx) -> Option<Ctx> {
-        ctx.node().parent().cloned().map(Ctx::of)
+        ctx.node().links.parent().cloned().map(Ctx::of)
     }
 
     pub(crate) fn detached(ctx: &Ctx) -> Option<&'static str> {
-        ctx.node().chain().find_map(|node| node.part.detached())
+        ctx.node().detached_for()
     }
 
     /// Why, when and where it was ended, if that was recorded: what the end began with, not what inherited it.

@@ -2,13 +2,12 @@
 //! `dispatch.rs`.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::callbacks::{Callbacks, Key};
 use super::ctx::Ctx;
 use super::dispatch::Callback;
-use super::node::Node;
+use super::handle::Node;
 use crate::end::cause::Cause;
 
 /// A callback's place in its context: see [`Ctx::on_done`]. Dropping it leaves the callback in place.
@@ -23,7 +22,7 @@ enum Place {
     /// The end cannot come.
     Never,
     /// It waits with the callbacks of this node.
-    Waits(Arc<Node>, Key),
+    Waits(Node, Key),
 }
 
 impl fmt::Debug for Registration {
@@ -47,7 +46,7 @@ impl Registration {
         match &self.place {
             Place::Called => false,
             Place::Never => true,
-            Place::Waits(node, key) => Callbacks::of(node).remove(&node.header, *key).is_some(),
+            Place::Waits(node, key) => Callbacks::of(node).remove(node, *key).is_some(),
         }
     }
 }
@@ -92,6 +91,6 @@ impl Ctx {
             return placed(Place::Called);
         }
         let key = Callbacks::of(node).add(node, callback);
-        placed(Place::Waits(Arc::clone(node), key))
+        placed(Place::Waits(node.clone(), key))
     }
 }

@@ -1,27 +1,20 @@
 //! What a context adds to its parent, each in the same allocation as its node. What it adds to the *end* is in the node
 //! itself: `Additions`.
 
-use std::any::Any as Anything;
+use std::any::Any;
 use std::sync::OnceLock;
 
 use super::tasks::Tasks;
 use crate::baggage::BaggageMap;
 use crate::span::SpanContext;
 
-/// Any part.
-pub(crate) type Any = dyn Part;
-
 /// What one node adds. Each kind of node answers for what it has.
-pub(crate) trait Part: Send + Sync + 'static {
+pub(crate) trait Part: Any + Send + Sync {
     fn span(&self) -> Option<&SpanContext> {
         None
     }
 
     fn baggage(&self) -> Option<&BaggageMap> {
-        None
-    }
-
-    fn value(&self) -> Option<&dyn Anything> {
         None
     }
 
@@ -89,10 +82,6 @@ impl Part for Detached {
 pub(crate) struct Value<T>(pub(crate) T);
 
 impl<T: Send + Sync + 'static> Part for Value<T> {
-    fn value(&self) -> Option<&dyn Anything> {
-        Some(&self.0)
-    }
-
     fn value_type(&self) -> Option<&'static str> {
         Some(std::any::type_name::<T>())
     }

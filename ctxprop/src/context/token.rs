@@ -16,7 +16,6 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use super::callbacks::Callbacks;
 use super::ctx::Ctx;
 use super::header::Additions;
-use super::node::Node;
 use super::part::Part;
 use crate::end::cause::Cause;
 use crate::sync::{Mutex, lock};
@@ -41,7 +40,7 @@ impl Wake for EndNode {
         if self.token.is_cancelled()
             && let Some(node) = self.callbacks.node()
         {
-            node.header.end_with(&Cause::Cancelled);
+            node.end_with(&Cause::Cancelled);
         }
     }
 }
@@ -66,15 +65,18 @@ impl Ctx {
     #[cfg_attr(feature = "observe", track_caller)]
     pub fn with_token(&self, token: &CancellationToken) -> Ctx {
         let add = Additions { cancellable: true, ..Additions::default() };
-        let waits = Node::below(self.node(), add, Waits(Mutex::new(None)), 0);
-        let node: Arc<Node> = Arc::clone(&waits) as _;
+        let node = self.node().below(add, Waits(Mutex::new(None)), 0);
         let callbacks = Arc::clone(Callbacks::of(&node));
         let waker = Waker::from(Arc::new(EndNode { token: token.clone(), callbacks }));
         let mut wait = Box::pin(token.clone().cancelled_owned());
         // Outside tokio's cooperative budget: a poll refused for lack of it would register nothing.
         match pin!(unconstrained(wait.as_mut())).poll(&mut Context::from_waker(&waker)) {
-            Poll::Ready(()) => node.header.end_with(&Cause::Cancelled),
-            Poll::Pending => *lock(&waits.part.0) = Some(wait),
+            Poll::Ready(()) => node.end_with(&Cause::Cancelled),
+            Poll::Pending => {
+                if let Some(Waits(place)) = node.part_as() {
+                    *lock(place) = Some(wait);
+                }
+            }
         }
         Ctx::of(node).told()
     }
@@ -102,11 +104,8 @@ impl Ctx {
         self.is_done();
         // Those of all enders form a tree as the enders do: a token outlives the context that it was asked of, and is then
         // cancelled with the ones above.
-        let enders: Vec<_> = std::iter::successors(self.node().ending(), |node| {
-            let above = node.header.ender_above()?;
-            node.handle_of(above)
-        })
-        .collect();
+        let enders: Vec<_> =
+            std::iter::successors(self.node().ending(), |node| node.links.ender()).collect();
         let token =
             enders.into_iter().rev().fold(None, |above: Option<CancellationToken>, node| {
                 let new = above.map_or_else(CancellationToken::new, |above| above.child_token());

@@ -26,7 +26,7 @@ impl Ctx {
     /// The span this context is in; an invalid one where no trace has begun.
     pub fn span(&self) -> &SpanContext {
         static NONE: SpanContext = SpanContext::invalid();
-        self.node().span().unwrap_or(&NONE)
+        self.node().links.span().unwrap_or(&NONE)
     }
 
     /// A child in a new span of the same trace. Without a trace a new one begins, sampled and with the random
@@ -53,6 +53,6 @@ impl Ctx {
     /// All baggage, untyped; empty where there is none.
     pub fn baggage_map(&self) -> &BaggageMap {
         static NONE: BaggageMap = BaggageMap::empty();
-        self.node().baggage().unwrap_or(&NONE)
+        self.node().links.baggage().unwrap_or(&NONE)
     }
 }

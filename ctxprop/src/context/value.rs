@@ -7,10 +7,9 @@ use std::hash::{Hash, Hasher};
 
 use super::ctx::Ctx;
 use super::header::Additions;
-use super::node::Node;
 use super::part::Value;
 
-/// A number for the type `T`, which only helps to pass others by: one in 256 has the same. More would make each context a
+/// A number for the type `T`, which only helps to pass others by: one in 255 has the same, and 0 is none. More would make each context a
 /// word larger.
 #[inline]
 fn number<T: 'static>() -> u8 {
@@ -37,7 +36,7 @@ fn number<T: 'static>() -> u8 {
     let mut hasher = Same(0);
     TypeId::of::<T>().hash(&mut hasher);
     let [number, ..] = hasher.finish().to_le_bytes();
-    number
+    number.max(1)
 }
 
 impl Ctx {
@@ -61,12 +60,12 @@ impl Ctx {
     #[cfg_attr(feature = "observe", track_caller)]
     pub fn with_value<T: Send + Sync + 'static>(&self, value: T) -> Ctx {
         let add = Additions::default();
-        Ctx::of(Node::below(self.node(), add, Value(value), number::<T>())).told()
+        Ctx::of(self.node().below(add, Value(value), number::<T>())).told()
     }
 
     /// The value of type `T` that was added last, here or further up.
     #[doc(alias = "Value")]
     pub fn value<T: Send + Sync + 'static>(&self) -> Option<&T> {
-        self.node().find_value(number::<T>(), |part| part.value()?.downcast_ref())
+        self.node().find_value(number::<T>())
     }
 }

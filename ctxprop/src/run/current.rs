@@ -1,6 +1,6 @@
 //! The scope that is being polled on this thread, and the frames around what is polled.
 //!
-//! The one file with `unsafe`: a leaf looks at what is current through a pointer of this thread, and nothing that the
+//! The one file of this floor with `unsafe`: a leaf looks at what is current through a pointer of this thread, and nothing that the
 //! borrow checker can follow costs as little (`benches/src/bin/call-cost.rs`).
 //!
 //! # Invariants
@@ -76,20 +76,11 @@ const SEEN: u8 = 1;
 /// The leaf that is polled next was made after the end, and does not begin.
 const REFUSED: u8 = 2;
 
-/// What [`Waker::will_wake`] compares. Only compared, never used as pointers.
-type WakerId = (usize, usize);
-
-const NO_WAKER: WakerId = (0, 0);
-
-fn id(waker: &Waker) -> WakerId {
-    (waker.data().addr(), ptr::from_ref(waker.vtable()).addr())
-}
-
 /// A scope, while it polls or drops what it holds.
 struct Running {
     ctx: *const Ctx,
-    /// The one that it is polled with; none where it drops, and in blocking code.
-    waker: WakerId,
+    /// The one that it is polled with; null where it drops, and in blocking code.
+    waker: *const Waker,
     /// How it waits for the end, which scopes inside may share: a part of the scope.
     registration: *const Cell<Option<Arc<Registration>>>,
     /// The scope around.
@@ -149,7 +140,7 @@ pub(crate) fn poll_scope<R>(
     let here = here();
     let running = Running {
         ctx,
-        waker: id(waker),
+        waker,
         registration: Cell::from_mut(&mut kept.registration),
         above: here.scope.get(),
         covered,
@@ -169,7 +160,7 @@ pub(crate) fn borrow<R>(ctx: &Ctx, f: impl FnOnce() -> R) -> R {
     let registration = Cell::new(None);
     let running = Running {
         ctx,
-        waker: NO_WAKER,
+        waker: ptr::null(),
         registration: &raw const registration,
         above: here.scope.get(),
         covered: false,
@@ -306,9 +297,14 @@ fn look_at_the_clock() {
 /// Whether the scope that is being polled is polled with `waker`, and ends with `ctx`: then one inside can wait as it
 /// does.
 #[inline]
+#[expect(unsafe_code, reason = "invariant 3")]
 pub(crate) fn covers(ctx: &Ctx, waker: &Waker) -> bool {
-    with_scope(|running| running.waker) == Some(id(waker))
-        && with(|outer| outer.same_end(ctx)).unwrap_or(false)
+    with_scope(|running| {
+        // SAFETY: null, or what the call that `running` lives in borrows as long; that borrows the context too.
+        unsafe { running.waker.as_ref() }.is_some_and(|outer| outer.will_wake(waker))
+            && unsafe { &*running.ctx }.same_end(ctx)
+    })
+    .unwrap_or(false)
 }
 
 /// The registration of the scope that is being polled, or of the outermost one that waits as that does; made by `make` if

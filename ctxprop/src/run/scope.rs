@@ -159,7 +159,6 @@ fn poll_under<F: Future>(
     kind: FrameKind,
     cx: &mut Context<'_>,
 ) -> Poll<F::Output> {
-    // Once: where it is depends on the kind of the context.
     let header = ctx.header();
     let end = header.nearest_end();
     wait::keep_for(&mut kept.registration, cx.waker());
