@@ -9,7 +9,7 @@ use syn::visit::{self, Visit};
 use syn::{GenericArgument, PathArguments, Type};
 
 use crate::project::{Project, Source};
-use crate::report::{Kind, Mark, Report};
+use crate::report::{Mark, MendKind, Report};
 
 /// Lists it.
 pub(crate) fn list(project: &Project, report: &mut Report) {
