@@ -10,8 +10,8 @@ use super::deadline::Deadline;
 use super::lineage::{EndsWith, Lineage};
 use super::node::Node;
 use super::observed::{EndedBy, Origin};
+use crate::end::count::Below;
 use crate::end::record::{End, Moment};
-use crate::sync::{AtomicU32, Ordering};
 
 /// What every kind of node has.
 pub(crate) struct Header {
@@ -23,8 +23,7 @@ pub(crate) struct Header {
     /// What was granted as that deadline was set, in nanoseconds.
     budget: u64,
     pub(super) end: End<Arc<Callbacks>>,
-    /// How many live nodes that can end by themselves have this one as the nearest of its kind above.
-    members: AtomicU32,
+    pub(super) below: Below,
     /// How many nodes are above, up to what fits.
     depth: u16,
     pub(super) marks: Marks,
@@ -88,7 +87,7 @@ impl Header {
             deadline: None,
             budget: 0,
             end: End::new(),
-            members: AtomicU32::new(0),
+            below: Below::new(),
             depth: 0,
             marks: Marks::default(),
             origin: Origin::here(),
@@ -115,8 +114,7 @@ impl Header {
         if marks.has(Marks::ENDS)
             && let Some(above) = above
         {
-            // `Header::announce` says why.
-            above.members.fetch_add(1, Ordering::SeqCst);
+            above.below.join();
         }
         let end = match own {
             Some(own) if own.budget.is_zero() || above.is_some_and(Header::ended) => {
@@ -129,7 +127,7 @@ impl Header {
             deadline,
             budget,
             end,
-            members: AtomicU32::new(0),
+            below: Below::new(),
             depth: parent.header.depth.saturating_add(1),
             marks,
             origin: Origin::here(),
@@ -167,17 +165,23 @@ impl Header {
         self.deadline.map(|_| Duration::from_nanos(self.budget))
     }
 
+    /// How many live nodes that can end by themselves have this one as the nearest of its kind above.
     pub(super) fn members(&self) -> usize {
-        self.members.load(Ordering::Relaxed) as usize
+        self.below.len() as usize
     }
 
     pub(super) fn depth(&self) -> u16 {
         self.depth
     }
 
+    /// Whether it has a deadline of its own.
+    pub(super) fn is_timed(&self) -> bool {
+        self.marks.has(Marks::TIMED)
+    }
+
     /// What its own deadline had granted, if it has one of its own.
     pub(super) fn own_budget(&self) -> Option<Duration> {
-        if self.marks.has(Marks::TIMED) { self.budget() } else { None }
+        if self.is_timed() { self.budget() } else { None }
     }
 
     /// Leaves those above, as it is dropped, and gives its parent up.
@@ -186,7 +190,7 @@ impl Header {
         if self.ends()
             && let Some(above) = self.lineage.ender()
         {
-            above.members.fetch_sub(1, Ordering::Relaxed);
+            above.below.leave();
             if let Some(callbacks) = self.end.kept() {
                 callbacks.leave(self);
             }
