@@ -90,7 +90,7 @@ mod tests {
     use super::*;
     use crate::end::record::{End, Moment};
 
-    /// Invariant 2: fails under miri where the word is read by `Acquire`, or the fence is left out.
+    /// Invariant 2.
     #[test]
     fn weak_memory_hides_no_end_from_who_is_made_in_that_moment() {
         for _ in 0..300 {
