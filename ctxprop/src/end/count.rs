@@ -90,21 +90,22 @@ mod tests {
     use super::*;
     use crate::end::record::{End, Moment};
 
-    /// Invariant 2.
+    /// Invariant 2: fails under miri where the word is read by `Acquire`, or the fence is left out.
     #[test]
     fn weak_memory_hides_no_end_from_who_is_made_in_that_moment() {
-        for _ in 0..300 {
+        for _ in 0..100 {
             let shared = Arc::new((End::<()>::new(), Below::new()));
-            let ends_it = Arc::clone(&shared);
+            let (ends_it, joins) = (Arc::clone(&shared), Arc::clone(&shared));
             let ending = thread::spawn(move || {
-                let (end, below) = &*ends_it;
-                end.set(Moment::of_deadline(Instant::now()));
-                below.ended();
+                ends_it.0.set(Moment::of_deadline(Instant::now()));
+                ends_it.1.ended();
             });
-            let (end, below) = &*shared;
-            below.join();
-            let asked = ends();
-            let seen = end.is_set();
+            let making = thread::spawn(move || {
+                joins.1.join();
+                let asked = ends();
+                (asked, joins.0.is_set())
+            });
+            let (asked, seen) = making.join().unwrap();
             ending.join().unwrap();
             assert!(seen || asked != ends(), "neither of the two saw the other");
         }
