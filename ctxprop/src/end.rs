@@ -2,6 +2,7 @@
 //! count for a context is `context/ended.rs`.
 
 pub(crate) mod cause;
+pub(crate) mod count;
 mod keys;
 pub(crate) mod record;
 mod slab;

@@ -22,6 +22,34 @@ pub(crate) enum Fault {
     InheritsPastOthers,
     /// `Callbacks::change`: nobody looks for the end once a callback is added.
     AddsAndLooksNoMore,
+    /// `Header::end_with`: the end is counted, and then the word is set.
+    CountsFirst,
+    /// `Below::told` and `Header::inherit`: who is told of an end does not count it.
+    LeavesTheCountToOthers,
+    /// A scope's poll: it looks at the words, and then at the count.
+    LooksFirst,
+    /// A scope's poll: it gives up what is pending while others are inside the calls of wakers.
+    GivesUpBeforeAllAreTold,
+    /// `Header::tell`: who ends what had ended with what is above is not asked for.
+    ForgetsWhoTellsAgain,
+    /// `current::unsettle`: what is around a scope that is not given up for that reason gives it up.
+    GivesUpWhatIsUnsettled,
+    /// `wait::poll_end`: a scope registers after its poll, and does not look again.
+    RegistersAndLooksNoMore,
+    /// `wait::keep_for`: a scope that is polled with another waker waits with the old one.
+    KeepsTheOldWaker,
+    /// `frame::hold`: a shield is not counted in the frame right around it.
+    HoldsOneFrameLess,
+    /// `Holds::remove`: who waits for a shield that is polled elsewhere is not woken.
+    ReleasesWithoutWaking,
+    /// `frame::branch_is_over`: a shield that a branch leaves behind is nobody's.
+    LeavesNothingBehind,
+    /// `Race::poll`: what stays pending is given up after a poll that did not know of the end.
+    UnwindsOnePollEarly,
+    /// `Race::poll`: what decides after the end cuts the others short.
+    CutsTheOthersShort,
+    /// `Tasks::remove`: a task is taken off the list of the thread on which it ends.
+    TakesOffHere,
 }
 
 /// Whether `fault` is planted.

@@ -1,5 +1,6 @@
-//! What threads share: atomics, locks and fences, reached through this one module, so that the model in `tests/model`
-//! can put those of `shuttle` in their place and try the *shipped* source in other orders (`--cfg ctxprop_model`).
+//! What threads share, and what is current on each: atomics, locks, fences and a thread-local, reached through this one
+//! module, so that the model (`model.rs`) can put those of `shuttle` in their place and try the *shipped* source in other
+//! orders (`--cfg ctxprop_model`).
 
 #[cfg(not(ctxprop_model))]
 pub(crate) use std::sync::atomic::{
@@ -7,6 +8,8 @@ pub(crate) use std::sync::atomic::{
 };
 #[cfg(not(ctxprop_model))]
 pub(crate) use std::sync::{Mutex, MutexGuard};
+#[cfg(not(ctxprop_model))]
+pub(crate) use std::thread_local;
 
 #[cfg(ctxprop_model)]
 pub(crate) use shuttle::sync::atomic::{
@@ -14,6 +17,8 @@ pub(crate) use shuttle::sync::atomic::{
 };
 #[cfg(ctxprop_model)]
 pub(crate) use shuttle::sync::{Mutex, MutexGuard};
+#[cfg(ctxprop_model)]
+pub(crate) use shuttle::thread_local;
 
 use std::sync::{PoisonError, TryLockError};
 

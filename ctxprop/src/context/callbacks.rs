@@ -2,28 +2,22 @@
 //! waits.
 //!
 //! # Invariants
-//! 1. While there is a callback or a token, a waker that leads here is registered with the node's enders, or the end was found: a callback
+//! 1. While there is a callback, a waker that leads here is registered with the node's enders, or the end was found: a callback
 //!    is added first, then the waker is registered, then the end is looked for.
-//! 2. Under a deadline a task waits for it as long as there is one, since they are nobody's future: one task for all of a
-//!    node, where one of them was added in a runtime.
+//! 2. The same holds for a token, with the node's own end: what ends above cancels the token there, of which this one was made
+//!    (`token.rs`). With all enders a token would cost as much as there are above, and so those of a chain its square.
 //! 3. Nothing here keeps the node: it keeps this. Once its last handle is gone the link to it is taken out, under the lock.
 //! 4. The lock is held while the waker, which is ours, is registered and taken back. No foreign code runs under it.
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::future::Future;
-use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Wake, Waker};
 
-use pin_project_lite::pin_project;
-use tokio::runtime::Handle;
-use tokio::task::coop::unconstrained;
-use tokio::time::Sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::deadline::timer;
 use super::dispatch::Callback;
+use super::drive::{Clock, Driver};
 use super::handle::{Link, Node};
 use super::header::Header;
 use crate::end::Keys;
@@ -45,20 +39,20 @@ struct State {
     next: Key,
     /// Cancelled at the end, with all that were made of it.
     token: Option<CancellationToken>,
-    /// Where the waker is registered, if it is.
+    /// Where the waker is registered, if it is: with all enders, and with the node's own end.
     keys: Option<Keys>,
-    driver: Driver,
+    own_key: Option<Keys>,
+    /// Who sees to the deadline, by several clocks.
+    drivers: Vec<Driver>,
 }
 
-/// The task that waits for the deadline.
-#[derive(Default)]
-enum Driver {
-    #[default]
-    None,
-    /// It was spawned and has not been polled.
-    Starts,
-    /// It waits, and is woken when nobody is left.
-    Waits(Waker),
+/// Of what the waker is to be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tells {
+    /// The end of any ender.
+    All,
+    /// The end of the node itself (invariant 2).
+    Own,
 }
 
 /// What comes out of a state is dropped and called after its lock is released.
@@ -80,7 +74,7 @@ impl Callbacks {
 
     /// Adds a callback of `node`; it is called at once where the end has come meanwhile.
     pub(super) fn add(self: &Arc<Self>, node: &Node, callback: Callback) -> Key {
-        self.change(node, |state| {
+        self.change(node, Tells::All, |state| {
             let key = state.next;
             state.next += 1;
             state.waiting.insert(key, callback);
@@ -94,35 +88,36 @@ impl Callbacks {
         node: &Node,
         new: CancellationToken,
     ) -> CancellationToken {
-        let token =
-            self.change(node, |state| state.token.get_or_insert_with(|| new.clone()).clone());
+        let token = self.change(node, Tells::Own, |state| {
+            state.token.get_or_insert_with(|| new.clone()).clone()
+        });
         // Not before: it may be the last handle, whose drop locks others.
         drop(new);
         token
     }
 
     /// Adds something, and sees to it that the end finds it.
-    fn change<R>(self: &Arc<Self>, node: &Node, add: impl FnOnce(&mut State) -> R) -> R {
-        let runtime = node.deadline.and_then(|_| Handle::try_current().ok());
+    fn change<R>(
+        self: &Arc<Self>,
+        node: &Node,
+        tells: Tells,
+        add: impl FnOnce(&mut State) -> R,
+    ) -> R {
+        // A deadline from above is seen to there, if that is told (invariant 2).
+        let drives = node.deadline.filter(|_| tells == Tells::All || node.is_timed());
+        let drives = drives.map(|deadline| (Clock::here(), deadline));
         let mut state = lock(&self.state);
         let added = add(&mut state);
-        if state.keys.is_none() {
-            let mut keys = Keys::new();
-            if node.register(&Waker::from(Arc::clone(self)), &mut keys) {
-                state.keys = Some(keys);
-            }
-        }
-        let drives = runtime.filter(|_| matches!(state.driver, Driver::None));
-        if drives.is_some() {
-            state.driver = Driver::Starts;
-        }
+        state.register(self, node, tells);
+        let drives = drives.filter(|(clock, _)| state.starts(*clock));
         drop(state);
-        // Invariant 1.
-        if node.ended() && !planted(Fault::AddsAndLooksNoMore) {
+        // Invariants 1 and 2.
+        let ended = if tells == Tells::All { node.ended() } else { node.end.is_set() };
+        if ended && !planted(Fault::AddsAndLooksNoMore) {
             self.call_all();
         }
-        if let Some(runtime) = drives {
-            drop(runtime.spawn(Drive { node: node.clone(), timer: None, over: false }));
+        if let Some((clock, deadline)) = drives {
+            clock.drive(node, deadline);
         }
         added
     }
@@ -131,14 +126,14 @@ impl Callbacks {
     pub(super) fn remove(&self, node: &Header, key: Key) -> Option<Callback> {
         let mut state = lock(&self.state);
         let callback = state.waiting.remove(&key);
-        let mut idle = None;
+        let mut idle = Vec::new();
         if callback.is_some() && state.waiting.is_empty() {
             // A map that is empty still has memory.
             state.waiting = Waiting::new();
         }
         if callback.is_some() && state.is_idle() {
-            node.unregister(&mut state.keys.take().unwrap_or_default());
-            idle = state.driver.waits();
+            state.unregister(node);
+            idle = state.driver_wakers();
         }
         drop(state);
         idle.into_iter().for_each(Waker::wake);
@@ -152,8 +147,8 @@ impl Callbacks {
         let mut state = lock(&self.state);
         let waiting = std::mem::take(&mut state.waiting);
         let token = state.token.take();
-        node.unregister(&mut state.keys.take().unwrap_or_default());
-        let idle = state.driver.waits();
+        state.unregister(&node);
+        let idle = state.driver_wakers();
         drop(state);
         idle.into_iter().for_each(Waker::wake);
         waiting.into_values().for_each(|callback| callback.dispatch(cause.clone()));
@@ -164,28 +159,35 @@ impl Callbacks {
     /// Forgets the node with this header, which is being dropped, and takes the waker back (invariant 3).
     pub(super) fn leave(&self, node: &Header) {
         let mut state = lock(&self.state);
-        node.unregister(&mut state.keys.take().unwrap_or_default());
+        state.unregister(node);
         let left = std::mem::take(&mut *state);
         drop(state);
         drop(left);
     }
 
-    /// Whether the driver still has somebody to wait for; if so, `waker` is woken when it has nobody.
-    fn drives(&self, waker: &Waker) -> bool {
+    /// Whether the driver by `clock` still has somebody to wait for. If so, `waker` is woken when it has nobody, but for the
+    /// token that comes with this, which tells by itself. Else it is a driver no more.
+    pub(super) fn drives(&self, clock: Clock, waker: &Waker) -> Option<Option<CancellationToken>> {
         let waker = waker.clone();
         let mut state = lock(&self.state);
-        let drives = !state.is_idle();
-        let next = if drives { Driver::Waits(waker) } else { Driver::None };
-        let last = std::mem::replace(&mut state.driver, next);
+        if state.is_idle() {
+            let left = state.take_driver(clock);
+            drop(state);
+            drop(left);
+            return None;
+        }
+        let mut drivers = state.drivers.iter_mut();
+        let last = drivers.find(|driver| driver.clock == clock).map(|driver| driver.waits(waker));
+        let token = state.token.clone();
         drop(state);
         drop(last);
-        drives
+        Some(token)
     }
 
-    /// The driver goes before [`drives`](Callbacks::drives) let it: with its runtime.
-    fn driver_gone(&self) {
-        let last = std::mem::take(&mut lock(&self.state).driver);
-        drop(last);
+    /// The driver goes before [`drives`](Callbacks::drives) let it: at the end, or with its runtime.
+    pub(super) fn driver_gone(&self, clock: Clock) {
+        let left = lock(&self.state).take_driver(clock);
+        drop(left);
     }
 }
 
@@ -193,15 +195,53 @@ impl State {
     fn is_idle(&self) -> bool {
         self.waiting.is_empty() && self.token.is_none()
     }
-}
 
-impl Driver {
-    /// The waker of one that waits, which goes on waiting.
-    fn waits(&self) -> Option<Waker> {
-        match self {
-            Driver::Waits(waker) => Some(waker.clone()),
-            Driver::None | Driver::Starts => None,
+    /// Registers the waker that leads to `callbacks`, unless it is told so much already.
+    fn register(&mut self, callbacks: &Arc<Callbacks>, node: &Header, tells: Tells) {
+        if self.keys.is_some() || tells == Tells::Own && self.own_key.is_some() {
+            return;
         }
+        let waker = Waker::from(Arc::clone(callbacks));
+        let mut keys = Keys::new();
+        match tells {
+            Tells::All => {
+                if node.register(&waker, &mut keys) {
+                    self.keys = Some(keys);
+                }
+            }
+            Tells::Own => {
+                self.own_key = node.end.register(&waker).map(|key| {
+                    keys.push(key);
+                    keys
+                });
+            }
+        }
+    }
+
+    /// Takes back what [`register`](State::register) did.
+    fn unregister(&mut self, node: &Header) {
+        node.unregister(&mut self.keys.take().unwrap_or_default());
+        let own = self.own_key.take().into_iter().flat_map(|mut keys| keys.take());
+        own.for_each(|key| node.end.unregister(key));
+    }
+
+    /// Whether a driver is to be started by `clock`: there is none.
+    fn starts(&mut self, clock: Clock) -> bool {
+        let starts = self.drivers.iter().all(|driver| driver.clock != clock);
+        if starts {
+            self.drivers.push(Driver::new(clock));
+        }
+        starts
+    }
+
+    fn take_driver(&mut self, clock: Clock) -> Option<Driver> {
+        let at = self.drivers.iter().position(|driver| driver.clock == clock)?;
+        Some(self.drivers.swap_remove(at))
+    }
+
+    /// The wakers of those that wait, which go on waiting.
+    fn driver_wakers(&self) -> Vec<Waker> {
+        self.drivers.iter().filter_map(Driver::waker).collect()
     }
 }
 
@@ -218,58 +258,5 @@ impl Wake for Callbacks {
 impl fmt::Debug for Callbacks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Callbacks")
-    }
-}
-
-pin_project! {
-    /// The task of invariant 2.
-    struct Drive {
-        node: Node,
-        #[pin]
-        timer: Option<Sleep>,
-        over: bool,
-    }
-
-    impl PinnedDrop for Drive {
-        fn drop(this: Pin<&mut Self>) {
-            let this = this.project();
-            if !*this.over {
-                Callbacks::of(this.node).driver_gone();
-            }
-        }
-    }
-}
-
-impl Future for Drive {
-    type Output = ();
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let mut this = self.project();
-        *this.over = !Callbacks::of(this.node).drives(cx.waker())
-            || poll_deadline(this.node, this.timer.as_mut(), cx).is_ready();
-        if *this.over { Poll::Ready(()) } else { Poll::Pending }
-    }
-}
-
-/// Ready once the deadline of `node` has passed, if there is one.
-fn poll_deadline(
-    node: &Header,
-    mut own: Pin<&mut Option<Sleep>>,
-    cx: &mut Context<'_>,
-) -> Poll<()> {
-    let Some(deadline) = node.deadline else { return Poll::Ready(()) };
-    if own.as_mut().as_pin_mut().is_none_or(|timer| timer.is_elapsed()) {
-        // A runtime that shuts down fires all its timers: the clock tells.
-        if node.expire_if_due() {
-            return Poll::Ready(());
-        }
-        own.set(timer(deadline));
-    }
-    let Some(timer) = own.as_pin_mut() else { return Poll::Pending };
-    // Outside tokio's cooperative budget: a poll refused for lack of it would register nothing.
-    match pin!(unconstrained(timer)).poll(cx) {
-        Poll::Ready(()) if node.expire_if_due() => Poll::Ready(()),
-        // Of a runtime that shuts down, in which nothing can wait any more.
-        _ => Poll::Pending,
     }
 }

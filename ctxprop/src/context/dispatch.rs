@@ -2,16 +2,14 @@
 //! call that did.
 
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::OnceLock;
-use std::sync::mpsc::{self, Sender};
 
 use tokio::runtime::Handle;
 use tracing::Span;
 
+use super::outside;
 use crate::end::cause::Cause;
 
-type Run = Box<dyn FnOnce(Cause) + Send>;
+pub(super) type Run = Box<dyn FnOnce(Cause) + Send>;
 
 /// A function to call at the end. Its runtime is in there too: what a context is made of is asked whether it is `Send`
 /// for each future that holds one, down to the last type, and tokio's are many.
@@ -57,36 +55,10 @@ impl Call {
 
 impl Drop for Call {
     fn drop(&mut self) {
-        if let Some(call) = self.0.take() {
-            outside_of_runtimes(call);
+        if let Some((run, cause)) = self.0.take() {
+            outside::call(run, cause);
         }
     }
-}
-
-/// The queue of the one thread that runs the callbacks for which there is no runtime: a thread each would not be had
-/// where there are thousands.
-static OUTSIDE: OnceLock<Option<Sender<(Run, Cause)>>> = OnceLock::new();
-
-fn outside_of_runtimes(call: (Run, Cause)) {
-    let queue = OUTSIDE.get_or_init(|| {
-        let (queue, calls) = mpsc::channel::<(Run, Cause)>();
-        let thread = std::thread::Builder::new().name("ctxprop-on-done".to_owned());
-        let run_all = move || calls.into_iter().for_each(|(run, cause)| contained(run, cause));
-        thread.spawn(run_all).is_ok().then_some(queue)
-    });
-    let refused = match queue {
-        Some(queue) => queue.send(call).err().map(|refused| refused.0),
-        None => Some(call),
-    };
-    // Without a thread it is called here and now rather than lost.
-    if let Some((run, cause)) = refused {
-        contained(run, cause);
-    }
-}
-
-/// A callback that panics, which its panic hook has told, breaks nothing (3.1.7).
-fn contained(run: Run, cause: Cause) {
-    drop(catch_unwind(AssertUnwindSafe(|| run(cause))));
 }
 
 #[cfg(test)]

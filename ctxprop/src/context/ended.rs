@@ -14,8 +14,8 @@
 //!    the clock of another runtime may not be so far.
 //! 4. Whoever waits for a context is registered with each of its enders, and so is told by the one that ends first. One
 //!    that inherits an end has nobody to tell of it.
-//! 5. An end is counted after it is recorded, so between the two a leaf below may not see it. Whoever is told of one that is
-//!    inherited counts it too: leaves that begin after that see it.
+//! 5. An end is counted after it is recorded, so between the two a leaf below may not see it. Whoever is told of it counts it
+//!    too: leaves that begin after that see it (`end/count.rs`).
 
 use std::iter;
 use std::task::Waker;
@@ -25,9 +25,9 @@ use tokio::time::Instant;
 use super::header::Header;
 use crate::end::Keys;
 use crate::end::cause::Cause;
-use crate::end::record::{Moment, NEVER, Word, count_end};
+use crate::end::count::count_end;
+use crate::end::record::{Moment, NEVER, Word};
 use crate::fault::{Fault, planted};
-use crate::sync::{Ordering, fence};
 
 impl Header {
     /// Those whose end counts here, the nearest first.
@@ -114,6 +114,7 @@ impl Header {
         let nearest = self.nearest_ender()?;
         // What is set never changes.
         if let Some(moment) = nearest.end.moment() {
+            nearest.below.told(); // invariant 5
             return Some(moment);
         }
         if nearest.ended() { nearest.inherit() } else { None }
@@ -147,7 +148,9 @@ impl Header {
             moment = ender.end.set(own.map_or(moment, Moment::of_deadline).inherited());
         }
         // Invariant 5.
-        count_end();
+        if !planted(Fault::LeavesTheCountToOthers) {
+            count_end();
+        }
         Some(moment)
     }
 
@@ -170,6 +173,9 @@ impl Header {
         if planted(Fault::TellsFirst) {
             ender.end.tell();
         }
+        if planted(Fault::CountsFirst) {
+            ender.below.ended();
+        }
         if planted(Fault::EndsWithoutSettling) || ender.settle().is_none() {
             if ender.deadline.is_some_and(|deadline| deadline <= now) {
                 ender.expire(now);
@@ -184,10 +190,8 @@ impl Header {
 
     /// Once its end is recorded: counts that, if there is anyone below, and tells all that wait.
     fn announce(&self) {
-        // Whoever is made below counts itself and then looks at the word, so one of the two sees the other.
-        fence(Ordering::SeqCst);
-        if self.members() > 0 {
-            count_end();
+        if !planted(Fault::CountsFirst) {
+            self.below.ended();
         }
         self.end.tell();
     }
@@ -195,11 +199,16 @@ impl Header {
     /// Tells all that wait of each end that counts here. When this returns, all were woken; false where another thread is
     /// still inside a call of one of the wakers.
     pub(super) fn tell(&self) -> bool {
-        // Invariant 4.
-        let told = |ender: &Header| ender.end.moment().is_some_and(|moment| !moment.is_inherited());
+        // Invariant 4. Whoever ends what had inherited an end still tells those who wait there.
+        let settled = |ender: &Header| match ender.end.moment() {
+            None => true,
+            Some(moment) if moment.is_inherited() => {
+                !ender.end.is_being_told() || planted(Fault::ForgetsWhoTellsAgain)
+            }
+            Some(_) => ender.end.tell(),
+        };
         // Each of them, also behind one that is not settled.
-        let unsettled = self.enders().filter(|ender| told(ender) && !ender.end.tell()).count();
-        unsettled == 0
+        self.enders().filter(|ender| !settled(ender)).count() == 0
     }
 
     /// Has `waker` woken at the end: invariant 4. False, and it is not, where that has come.

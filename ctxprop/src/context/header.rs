@@ -9,8 +9,8 @@ use super::callbacks::Callbacks;
 use super::deadline::Deadline;
 use super::handle::{Links, Node};
 use super::observed::{EndedBy, Origin};
+use crate::end::count::Below;
 use crate::end::record::{End, Moment};
-use crate::sync::{AtomicU32, Ordering};
 
 /// What every kind of node has.
 pub(crate) struct Header {
@@ -22,8 +22,7 @@ pub(crate) struct Header {
     /// What was granted as that deadline was set, in nanoseconds.
     budget: u64,
     pub(super) end: End<Arc<Callbacks>>,
-    /// How many live nodes that can end by themselves have this one as the nearest of its kind above.
-    members: AtomicU32,
+    pub(super) below: Below,
     /// How many nodes are above, up to what fits.
     depth: u16,
     pub(super) marks: Marks,
@@ -94,7 +93,7 @@ impl Header {
             deadline: None,
             budget: 0,
             end: End::new(),
-            members: AtomicU32::new(0),
+            below: Below::new(),
             depth: 0,
             marks: Marks::default(),
             origin: Origin::here(),
@@ -126,8 +125,7 @@ impl Header {
         if marks.has(Marks::ENDS)
             && let Some(above) = above
         {
-            // `Header::announce` says why.
-            above.members.fetch_add(1, Ordering::SeqCst);
+            above.below.join();
         }
         let end = match own {
             Some(own) if own.budget == 0 || above.is_some_and(Header::ended) => born(above, own),
@@ -138,7 +136,7 @@ impl Header {
             deadline,
             budget,
             end,
-            members: AtomicU32::new(0),
+            below: Below::new(),
             depth: parent.depth.saturating_add(1),
             marks,
             origin: Origin::here(),
@@ -176,17 +174,23 @@ impl Header {
         self.deadline.map(|_| Duration::from_nanos(self.budget))
     }
 
+    /// How many live nodes that can end by themselves have this one as the nearest of its kind above.
     pub(super) fn members(&self) -> usize {
-        self.members.load(Ordering::Relaxed) as usize
+        self.below.len() as usize
     }
 
     pub(super) fn depth(&self) -> u16 {
         self.depth
     }
 
+    /// Whether it has a deadline of its own.
+    pub(super) fn is_timed(&self) -> bool {
+        self.marks.has(Marks::TIMED)
+    }
+
     /// What its own deadline had granted, if it has one of its own.
     pub(super) fn own_budget(&self) -> Option<Duration> {
-        if self.marks.has(Marks::TIMED) { self.budget() } else { None }
+        if self.is_timed() { self.budget() } else { None }
     }
 
     /// Leaves those above, as its last handle is gone. What its callbacks keep is dropped.
@@ -196,7 +200,7 @@ impl Header {
         if self.ends()
             && let Some(above) = self.ender_above()
         {
-            above.members.fetch_sub(1, Ordering::Relaxed);
+            above.below.leave();
         }
         if let Some(callbacks) = self.end.kept() {
             callbacks.leave(self);

@@ -58,8 +58,8 @@ impl Ctx {
     /// down, in a thread that all such callbacks share: whoever ends the context does not wait for it, and a panic in
     /// it touches nothing else. It must not block; for that, spawn.
     ///
-    /// In a runtime the deadline ends the context on time. Outside of one, and in one without timers
-    /// (`enable_time`), it is noticed when somebody looks, with [`is_done`](Ctx::is_done) for example.
+    /// The deadline ends the context on time, also where nobody else waits for it: by the clock of the runtime in which `on_done`
+    /// was called; outside of one, and in one without timers (`enable_time`), by the clock of the system.
     ///
     /// It is kept with the context that can end, this one or the nearest above: once nobody holds that any more, it is
     /// gone with it.

@@ -12,6 +12,7 @@ use std::panic::Location;
 use tokio_util::task::TaskTracker;
 
 use super::ctx::Ctx;
+use crate::fault::{Fault, planted};
 use crate::sync::{Mutex, lock, thread_number};
 
 const SHARDS: usize = 8;
@@ -95,7 +96,8 @@ impl Tasks {
 
     /// Takes it off.
     pub(crate) fn remove(&self, place: Place) {
-        let mut lists = lock(&self.shards[place.shard].0);
+        let here = planted(Fault::TakesOffHere).then(|| thread_number() % SHARDS);
+        let mut lists = lock(&self.shards[here.unwrap_or(place.shard)].0);
         let gone = lists.listed.remove(&place.number);
         if lists.listed.capacity() > FEW.max(8 * lists.listed.len()) {
             let twice = 2 * lists.listed.len();

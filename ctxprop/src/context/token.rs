@@ -85,8 +85,8 @@ impl Ctx {
     /// the context, and each call gives a token of its own.
     ///
     /// By the time [`cancel`](crate::Canceller::cancel) returns, of this context or of one above, the token is cancelled.
-    /// At a deadline it is on time in a runtime, and the context is kept until then; outside of one, and in one without
-    /// timers (`enable_time`), when somebody looks at the context.
+    /// At a deadline it is on time. In a runtime the context is kept until then; outside of one, and in one without timers
+    /// (`enable_time`), the clock of the system counts, as with [`on_done`](Ctx::on_done).
     ///
     /// # Examples
     ///
@@ -101,7 +101,11 @@ impl Ctx {
     /// ```
     pub fn cancellation_token(&self) -> CancellationToken {
         // Looks at the clock, so that a deadline that has passed is an end that has come.
-        self.is_done();
+        if self.is_done() {
+            let token = CancellationToken::new();
+            token.cancel();
+            return token;
+        }
         // Those of all enders form a tree as the enders do: a token outlives the context that it was asked of, and is then
         // cancelled with the ones above.
         let enders: Vec<_> =

@@ -126,25 +126,10 @@ impl Word {
     /// Whether the end has come.
     #[inline]
     pub(crate) fn is_set(&self) -> bool {
-        // Acquire: whoever sees the end sees what the one who brought it had done before.
-        self.0.load(Ordering::Acquire) != 0
+        // Whoever sees the end sees what the one who brought it had done before. Sequentially consistent, and not only
+        // `Acquire`: `count.rs`, invariant 2.
+        self.0.load(Ordering::SeqCst) != 0
     }
-}
-
-/// How many ends were recorded of which somebody below may have to know: a leaf then need not look at each context above.
-/// It is one for the process, and only written where a context ends that others depend on.
-static ENDS: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
-
-/// What was counted so far. An end that is recorded later counts more.
-#[inline]
-pub(crate) fn ends() -> u64 {
-    // Acquire: whoever sees the count sees the end that was counted.
-    ENDS.load(Ordering::Acquire)
-}
-
-/// Counts an end that was recorded.
-pub(crate) fn count_end() {
-    ENDS.fetch_add(1, Ordering::Release);
 }
 
 /// Whether a context has ended on its own account, and who waits for that. `K` is what the floor above keeps with it.
@@ -262,6 +247,11 @@ impl<K> End<K> {
     pub(crate) fn tell(&self) -> bool {
         fence(Ordering::SeqCst); // invariant 4: the word is set
         self.more.get().is_none_or(|more| more.waiters.tell())
+    }
+
+    /// Whether another thread is inside a call of [`tell`](End::tell).
+    pub(crate) fn is_being_told(&self) -> bool {
+        self.more.get().is_some_and(|more| more.waiters.are_being_told())
     }
 
     /// What the floor above keeps here, made by `make` where nothing is kept yet.

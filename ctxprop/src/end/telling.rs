@@ -81,7 +81,8 @@ impl Telling {
         Told { inside: false, others: self.others(thread), panic }
     }
 
-    fn others(&self, thread: usize) -> bool {
+    /// Whether a thread other than this one is at it.
+    pub(super) fn others(&self, thread: usize) -> bool {
         !planted(Fault::ForgetsWhoElseTells)
             && lock(&self.tellers).iter().any(|teller| teller.thread != thread)
     }

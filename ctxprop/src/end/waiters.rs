@@ -112,6 +112,17 @@ impl Waiters {
         }
         settled
     }
+
+    /// Whether another thread is inside a call of [`tell`](Waiters::tell).
+    pub(crate) fn are_being_told(&self) -> bool {
+        let here = thread_number();
+        let by_others = |list: &Mutex<List>| {
+            let telling = lock(list).telling.clone();
+            telling.is_some_and(|telling| telling.others(here))
+        };
+        by_others(&self.first)
+            || self.shards.get().into_iter().flatten().any(|shard| by_others(&shard.0))
+    }
 }
 
 impl fmt::Debug for Waiters {

@@ -21,13 +21,17 @@ use std::task::Waker;
 
 use crate::cause::Cancelled;
 use crate::ctx::Ctx;
-use crate::end::record::{self, Word, ends};
+use crate::end::count::ends;
+use crate::end::record::{self, Word};
 use crate::run::frame::{FrameKind, Holds, JoinId};
 use crate::run::wait::Registration;
+use crate::sync::thread_local;
 
 mod news;
 
-pub(crate) use news::{counts_a_leaf, has_news, is_refused, polls_a_leaf, refuse, seen};
+pub(crate) use news::{
+    counts_a_leaf, has_news, is_refused, is_unsettled, polls_a_leaf, refuse, seen, unsettle,
+};
 
 thread_local! {
     static HERE: Here = const {
@@ -75,6 +79,8 @@ const QUIET: u8 = 0;
 const SEEN: u8 = 1;
 /// The leaf that is polled next was made after the end, and does not begin.
 const REFUSED: u8 = 2;
+/// A scope inside has ended and was not given up, since not all were told of that: nothing around is given up in this poll.
+const UNSETTLED: u8 = 4;
 
 /// A scope, while it polls or drops what it holds.
 struct Running {
@@ -231,19 +237,27 @@ impl<'a> Outer<'a> {
     }
 }
 
+impl Outer<'_> {
+    /// What was counted inside counts here, unless it was the news that it was about (invariant 4).
+    #[cold]
+    fn with_news(&self, inside: u8) {
+        self.here.left.set(if self.news == QUIET { self.left } else { 1 });
+        if inside & UNSETTLED != 0 {
+            unsettle();
+        }
+    }
+}
+
 impl Drop for Outer<'_> {
     fn drop(&mut self) {
         self.here.scope.set(self.scope);
         self.here.end.set(self.end);
         self.here.frame.set(self.frame);
         self.here.asked.set(self.asked);
-        // What was counted inside counts here, unless it was the news that it was about (invariant 4).
-        if self.news != QUIET {
-            self.here.left.set(1);
-        } else if self.here.news.get() != QUIET {
-            self.here.left.set(self.left);
+        let inside = self.here.news.replace(self.news);
+        if inside | self.news != QUIET {
+            self.with_news(inside);
         }
-        self.here.news.set(self.news);
     }
 }
 
@@ -280,11 +294,7 @@ pub(super) fn go_up(mut f: impl FnMut(&Frame) -> bool) {
 
 #[expect(unsafe_code, reason = "invariant 3")]
 fn look_at_the_clock() {
-    let mut at = HERE.with(|here| {
-        // An end that was recorded as a context was made below is not counted for sure (`record.rs`).
-        here.asked.set(NEVER);
-        here.scope.get()
-    });
+    let mut at = here().scope.get();
     // Of all scopes: each 64th leaf may always be the same one, under a context of its own.
     // SAFETY: as in `with_scope`, for each of them.
     while let Some(running) = unsafe { at.as_ref() } {

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use crate::body::How;
+use crate::fault::{Fault, planted};
 use crate::run::current;
 use crate::run::frame::{self, Holds, JoinId};
 
@@ -141,7 +142,8 @@ impl Race {
                 Polled::Stops => return Poll::Ready(()),
                 Polled::Decides => {
                     self.first.get_or_insert(n as u8);
-                    if !self.waits || !current::ended() {
+                    let waits = self.waits && !planted(Fault::CutsTheOthersShort);
+                    if !waits || !current::ended() {
                         return Poll::Ready(());
                     }
                 }
@@ -150,7 +152,8 @@ impl Race {
         }
         self.begun = true;
         let may_end = || self.unwinds || self.first.is_some();
-        if self.live == 0 || self.waits && current::seen() && may_end() && self.all_unwound(cx) {
+        let known = || current::seen() || planted(Fault::UnwindsOnePollEarly) && current::ended();
+        if self.live == 0 || self.waits && known() && may_end() && self.all_unwound(cx) {
             return Poll::Ready(());
         }
         Poll::Pending

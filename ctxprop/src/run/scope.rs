@@ -6,7 +6,8 @@
 //! 3. After the end the inner future is polled once more, so that its leaves unwind (3.2.3): also where it comes during
 //!    a poll.
 //! 4. Before that poll all who wait for the end were told of it, and all calls of their wakers are over: what is inside and
-//!    has a waker of its own is then polled too, and not given up before it unwound.
+//!    has a waker of its own is then polled too, and not given up before it unwound. Where that is not so for a scope inside,
+//!    what is around gives nothing up in that poll either, and is polled once more.
 //! 5. A scope that never waits registers nothing.
 
 use std::any::type_name;
@@ -19,7 +20,8 @@ use pin_project_lite::pin_project;
 
 use crate::cause::{Cancelled, Cause};
 use crate::ctx::Ctx;
-use crate::end::record::ends;
+use crate::end::count::ends;
+use crate::fault::{Fault, planted};
 use crate::needs_ctx::Awaitable;
 use crate::run::current::{self, Found, Kept};
 use crate::run::frame::FrameKind;
@@ -169,8 +171,9 @@ fn poll_under<F: Future>(
         } else {
             wait::has_ended(header, kept.registration.as_ref())
         };
+        let asked = if planted(Fault::LooksFirst) { ends() } else { asked };
         // Invariant 4. Where another thread is not done with it, nothing is given up before it is.
-        let seen = ended && ctx.tell();
+        let seen = ended && (ctx.tell() || planted(Fault::GivesUpBeforeAllAreTold));
         let found = Found { end, covered, ended, seen, asked };
         let polled = current::poll_scope(ctx, cx.waker(), kind, found, kept, || {
             begin.around(|| {
@@ -181,6 +184,8 @@ fn poll_under<F: Future>(
                 };
                 if polled.is_ready() {
                     held.set(None);
+                } else if seen && current::is_unsettled() {
+                    cx.waker().wake_by_ref(); // invariant 4
                 }
                 polled
             })
@@ -191,6 +196,7 @@ fn poll_under<F: Future>(
         }
         if ended && !seen {
             cx.waker().wake_by_ref();
+            current::unsettle();
             return Poll::Pending;
         }
         // What is registered is told of an end that is not counted, and one with a deadline has a timer to look at.

@@ -9,7 +9,7 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::{Pin, pin};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use tokio::runtime::{Handle, Id};
@@ -20,7 +20,9 @@ use crate::context::deadline::timer;
 use crate::context::header::Header;
 use crate::ctx::Ctx;
 use crate::end::Keys;
+use crate::fault::{Fault, planted};
 use crate::run::current;
+use crate::sync::{Mutex, lock};
 
 /// A waker that the end of a context wakes.
 #[derive(Debug)]
@@ -95,14 +97,14 @@ impl Registration {
 
     /// Whether the deadline may have passed: the clock is asked then.
     fn timer_is_due(&self) -> bool {
-        let timer = self.timer.lock().unwrap_or_else(PoisonError::into_inner);
+        let timer = lock(&self.timer);
         timer.as_ref().is_none_or(|timer| timer.sleep.is_elapsed())
     }
 
     /// Ready where the deadline of `ctx` has passed; else a timer runs.
     fn poll_timer(&self, ctx: &Ctx, cx: &mut Context<'_>) -> Poll<()> {
         let Some(deadline) = ctx.deadline() else { return Poll::Pending };
-        let mut timer = self.timer.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut timer = lock(&self.timer);
         if timer.as_ref().is_some_and(Timer::runs) {
             return Poll::Pending;
         }
@@ -142,7 +144,8 @@ fn vtable(waker: &Waker) -> usize {
 /// Has what waits with another waker than `waker` wait with that.
 #[inline]
 pub(crate) fn keep_for(waiting: &mut Option<Arc<Registration>>, waker: &Waker) {
-    if waiting.as_ref().is_some_and(|waiting| !waiting.waits_with(waker)) {
+    let other = waiting.as_ref().is_some_and(|waiting| !waiting.waits_with(waker));
+    if other && !planted(Fault::KeepsTheOldWaker) {
         change_waker(waiting, waker);
     }
 }
@@ -167,7 +170,7 @@ pub(crate) fn poll_end(
         let make = || Registration::new(ctx, cx.waker());
         *waiting = if current::covers(ctx, cx.waker()) { current::share(make) } else { make() };
     }
-    if ctx.ended() {
+    if ctx.ended() && !planted(Fault::RegistersAndLooksNoMore) {
         return Poll::Ready(());
     }
     match waiting {

@@ -166,6 +166,38 @@ fn rule_3_1_7_outside_of_a_runtime_a_passed_deadline_is_told_when_somebody_looks
     assert!(!later.is_done() && registration.stop());
 }
 
+/// Nobody looks: in the first the callback is a task of the runtime, in the second it is nobody's.
+#[test]
+fn rule_3_1_7_without_timers_it_runs_at_the_deadline_all_the_same() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let cause = runtime.block_on(async {
+        let ctx = root().with_timeout(std::time::Duration::from_millis(5));
+        tell(&ctx).1.await.unwrap().0
+    });
+    assert_eq!(cause, Cause::DeadlineExceeded);
+    let ctx = root().with_timeout(std::time::Duration::from_millis(5));
+    let (tell, told) = mpsc::channel();
+    ctx.on_done(move |cause| tell.send(cause).unwrap());
+    assert_eq!(told.recv(), Ok(Cause::DeadlineExceeded));
+}
+
+#[test]
+fn rule_3_1_7_a_runtime_that_nobody_drives_does_not_keep_another_from_the_deadline() {
+    let idle = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let driven = tokio::runtime::Builder::new_current_thread();
+    let driven = { driven }.enable_time().start_paused(true).build().unwrap();
+    driven.block_on(async {
+        let ctx = root().with_timeout(secs(5));
+        let first = {
+            let _entered = idle.enter();
+            tell(&ctx).0
+        };
+        let told = no_hang(tell(&ctx).1).await.unwrap();
+        assert_eq!(told.0, Cause::DeadlineExceeded);
+        assert!(!first.stop(), "it is called in the runtime that nobody drives");
+    });
+}
+
 #[test]
 fn rule_3_1_7_a_runtime_shut_down_before_the_end_still_runs_it_once() {
     let runtimes = [

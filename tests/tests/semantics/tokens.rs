@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use std::thread;
+use std::time::Duration;
 
 use ctxprop::{Cancelled, Cause, Ctx};
 use tokio::runtime::Builder;
@@ -135,6 +136,51 @@ fn outside_of_a_runtime_a_token_is_cancelled_when_somebody_looks() {
         advance(secs(6)).await;
         assert!(!token.is_cancelled() && ctx.is_done() && token.is_cancelled());
     });
+}
+
+#[test]
+fn without_timers_a_token_is_cancelled_at_the_deadline_all_the_same() {
+    let runtime = Builder::new_current_thread().build().unwrap();
+    let (ctx, canceller) = root().with_timeout(Duration::from_millis(5)).with_cancel();
+    runtime.block_on(async { ctx.cancellation_token().cancelled().await });
+    assert_eq!(ctx.cause(), Some(Cause::DeadlineExceeded));
+    drop(canceller);
+}
+
+/// What a token costs does not grow with the square of what is above: that would take minutes, and gigabytes.
+#[test]
+fn a_token_below_twenty_thousand_is_cancelled_with_each_of_them() {
+    let (top, shutdown) = root().with_cancel();
+    let mut all = vec![top];
+    while all.len() < 20_000 {
+        let below = all.last().map(|above| above.with_cancel().0);
+        all.extend(below);
+    }
+    let last = all.last().unwrap();
+    let (below, canceller) = last.with_cancel();
+    let tokens = [last.cancellation_token(), below.cancellation_token()];
+    canceller.cancel();
+    assert_eq!(tokens.each_ref().map(CancellationToken::is_cancelled), [false, true]);
+    let middle = all[10_000].with_cancel().0.cancellation_token();
+    shutdown.cancel_with(Cause::Shutdown);
+    assert!(tokens[0].is_cancelled() && middle.is_cancelled());
+    assert!(last.cancellation_token().is_cancelled());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_keeps_no_context_whose_end_came_from_above() {
+    let value = Arc::new(());
+    let (server, shutdown) = root().with_cancel();
+    let ctx = server.with_value(Arc::clone(&value)).with_timeout(secs(3_600));
+    let token = ctx.cancellation_token();
+    drop(ctx);
+    tokio::task::yield_now().await;
+    assert_eq!(Arc::strong_count(&value), 2, "it is kept until its deadline");
+    shutdown.cancel();
+    assert!(token.is_cancelled());
+    tokio::task::yield_now().await;
+    assert_eq!(Arc::strong_count(&value), 1, "an hour early, somebody holds the context");
+    assert_eq!(tokio::runtime::Handle::current().metrics().num_alive_tasks(), 0);
 }
 
 #[test]

@@ -2,10 +2,10 @@
 //! only what was woken (`docs/semantics.md`, 3.2).
 
 use std::future::{Future, pending};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
-use std::task::{Wake, Waker};
+use std::sync::{Arc, Mutex, mpsc};
+use std::task::{Poll, Wake, Waker};
 
 use ctxprop::{Cancelled, Ctx, propagate};
 use futures::StreamExt;
@@ -15,7 +15,7 @@ use tokio::sync::Barrier;
 use tokio::time::sleep;
 
 use crate::shields::settle;
-use crate::support::{Log, no_hang, poll_with, root, secs};
+use crate::support::{Log, Wakes, no_hang, poll_with, root, secs, waker_fn};
 
 type Boxed = Pin<Box<dyn Future<Output = Result<(), Cancelled>> + Send>>;
 
@@ -282,4 +282,40 @@ async fn rule_3_2_21_a_join_of_shields_that_starts_after_the_end_runs_them() {
     // `join!` polls in rotation.
     released.sort();
     assert_eq!(released, ["one", "two"], "what was reserved is not released");
+}
+
+/// Another thread ends an inner scope's context, and is inside the call of a waker while the outer one ends too: nobody else has
+/// to be told of that, but the inner scope gives nothing up yet, and so nothing around it may give it up.
+#[test]
+fn rule_3_2_27_what_is_around_waits_for_an_end_that_is_still_being_told() {
+    let (ctx, end) = root().with_cancel();
+    let (inner, end_inner) = ctx.with_cancel();
+    let unwound = Arc::new(AtomicUsize::new(0));
+    let (enters, entered) = mpsc::channel();
+    let (go_on, goes_on) = mpsc::channel::<()>();
+    let first = Mutex::new(Some(goes_on));
+    let waker = waker_fn(move || {
+        let goes_on = first.lock().unwrap().take();
+        if let Some(goes_on) = goes_on {
+            enters.send(()).unwrap();
+            goes_on.recv().unwrap();
+        }
+    });
+    let mut waits = pin!(inner.done());
+    assert!(poll_with(waits.as_mut(), &waker).is_pending());
+    let mut run = pin!(ctx.run(counts(Arc::clone(&unwound)).with(&inner)));
+    let (wakes, runs) = Wakes::new();
+    assert!(poll_with(run.as_mut(), &runs).is_pending());
+    std::thread::scope(|threads| {
+        threads.spawn(|| end_inner.cancel());
+        entered.recv().unwrap();
+        end.cancel();
+        let before = wakes.count();
+        assert!(poll_with(run.as_mut(), &runs).is_pending(), "it was given up");
+        assert!(wakes.count() > before, "it has to be polled once more");
+        go_on.send(()).unwrap();
+    });
+    let given = poll_with(run.as_mut(), &runs);
+    assert!(matches!(given, Poll::Ready(Ok(Err(_)))), "{given:?}");
+    assert_eq!(unwound.load(Ordering::SeqCst), 1);
 }

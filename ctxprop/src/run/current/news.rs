@@ -1,12 +1,29 @@
 //! What a leaf looks at beyond what it awaits: that the end is known, that it is not to begin, and now and then the clock.
 //! `current.rs`, invariant 4.
 
-use super::{HERE, POLLS, QUIET, REFUSED, SEEN, here, look_at_the_clock};
+use super::{HERE, POLLS, QUIET, REFUSED, SEEN, UNSETTLED, here, is_set, look_at_the_clock};
+use crate::fault::{Fault, planted};
 
 /// Whether the scope knew of its end before it polled what is inside.
 #[inline]
 pub(crate) fn seen() -> bool {
     here().news.get() & SEEN != 0
+}
+
+/// What is inside has not had its unwinding: nothing around it is given up in this poll, whoever else was told of the end.
+#[cold]
+pub(crate) fn unsettle() {
+    if is_set() && !planted(Fault::GivesUpWhatIsUnsettled) {
+        let here = here();
+        here.news.set(here.news.get() & !SEEN | UNSETTLED);
+        here.left.set(1);
+    }
+}
+
+/// Whether it [was](unsettle): whoever would give something up has to be polled once more.
+#[cold]
+pub(crate) fn is_unsettled() -> bool {
+    here().news.get() & UNSETTLED != 0
 }
 
 /// The leaf that is polled next does not begin.

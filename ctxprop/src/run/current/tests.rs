@@ -64,14 +64,14 @@ fn what_is_current_may_be_the_last_handle() {
 #[test]
 fn leaves_see_an_end_that_somebody_was_told_of() {
     let asks: [fn(&Ctx) -> bool; 2] = [Ctx::is_done, |ctx| ctx.cause().is_some()];
-    for asks in asks {
+    for (asks, of_top) in asks.into_iter().flat_map(|asks| [(asks, true), (asks, false)]) {
         let top = Ctx::background().with_cancel().0;
         let middle = top.with_cancel().0;
         let low = middle.with_cancel().0;
         low.sync_scope(|| {
             assert!(!ended());
             top.header().end_uncounted();
-            assert!(asks(&middle) && ended());
+            assert!(asks(if of_top { &top } else { &middle }) && ended());
         });
     }
 }
