@@ -1,12 +1,15 @@
 //! Where in a line the members with some key may be, found without reading the others: most of a line is nobody's business.
 //!
 //! No comma is part of a member, so a key is one where it stands behind a comma, or at the beginning, and before `=`. Where
-//! one may end is looked for in sixteen places together; that few keys end alike, right before `=`, is why it is the end.
+//! one may end is looked for in sixteen places together: few keys end alike, right before `=`.
 
-use super::grammar::{WHITE, class_of, is_token};
+use super::grammar::{TOKEN, class_of};
 
 /// How many places are looked at together.
 const PLACES: usize = 16;
+
+/// Places, and the byte behind the last of them.
+type Block = [u8; PLACES + 1];
 
 /// Calls `f` with the place where each item begins that may be a member with this key: whether it is one is for
 /// [`scan`](super::grammar::scan) to say. It is called in the order of the line, and once for each.
@@ -15,40 +18,74 @@ pub(super) fn each_with_key(line: &[u8], key: &str, mut f: impl FnMut(usize)) {
     let key = key.as_bytes();
     let Some(&last) = key.last() else { return };
     let mut at = key.len() - 1;
-    while let Some(block) = line.get(at..).and_then(<[u8]>::first_chunk::<{ PLACES + 1 }>) {
-        let (ends, behind) = (&block[..PLACES], &block[1..]);
-        // In this form the compiler has one instruction for each step of all of them.
-        let may_end = |any, (&end, &behind): (&u8, &u8)| {
-            any | ((end == last) & ((behind == b'=') | (behind == b' ') | (behind == b'\t')))
-        };
-        if ends.iter().zip(behind).fold(false, may_end) {
-            each_that_ends(line, at, key, &mut f);
+    while let Some(block) = line.get(at..).and_then(<[u8]>::first_chunk) {
+        if has_end(block, last) {
+            each_that_ends(line, block, at, at, key, &mut f);
         }
         at += PLACES;
     }
-    each_that_ends(line, at, key, &mut f);
-}
-
-/// The same of those whose key ends in the [`PLACES`] from `at` on.
-#[cold]
-#[inline(never)]
-fn each_that_ends(line: &[u8], at: usize, key: &[u8], f: &mut impl FnMut(usize)) {
-    // What is no token is nobody's key, and would be found in the middle of one.
-    if !str::from_utf8(key).is_ok_and(is_token) {
+    if at >= line.len() {
         return;
     }
-    let places = line.get(at..).unwrap_or_default().iter().zip(at..).take(PLACES);
-    for end in places.filter(|(byte, _)| Some(*byte) == key.last()).map(|(_, end)| end) {
-        let is_behind = matches!(line.get(end + 1), Some(b'=' | b' ' | b'\t'));
-        let Some(before) =
-            line.get(..=end).filter(|_| is_behind).and_then(|to| to.strip_suffix(key))
-        else {
-            continue;
-        };
-        let white = before.iter().rev().take_while(|byte| class_of(**byte) & WHITE != 0).count();
-        let start = before.len() - white;
-        if before[..start].last().is_none_or(|byte| *byte == b',') {
+    // What is left is less than a block: one that begins earlier, or is filled up, has it too.
+    let mut filled = [0; PLACES + 1];
+    let (block, first) = match line.last_chunk::<{ PLACES + 1 }>() {
+        Some(block) => (block, line.len() - block.len()),
+        None => {
+            filled[..line.len()].copy_from_slice(line);
+            (&filled, 0)
+        }
+    };
+    if has_end(block, last) {
+        each_that_ends(line, block, first, at, key, &mut f);
+    }
+}
+
+/// Whether a key with this last byte may end in the block: in this form the compiler has one instruction for each step of
+/// all places.
+#[inline]
+fn has_end(block: &Block, last: u8) -> bool {
+    block[..PLACES].iter().zip(&block[1..]).fold(false, |any, (&end, &behind)| {
+        any | ((end == last) & ((behind == b'=') | (behind == b' ') | (behind == b'\t')))
+    })
+}
+
+/// The same of those whose key ends in the block that begins at `first`, at `from` or behind.
+#[cold]
+#[inline(never)]
+fn each_that_ends(
+    line: &[u8],
+    block: &Block,
+    first: usize,
+    from: usize,
+    key: &[u8],
+    f: &mut impl FnMut(usize),
+) {
+    let Some(&last) = key.last() else { return };
+    for place in 0..PLACES {
+        if block[place] == last
+            && matches!(block[place + 1], b'=' | b' ' | b'\t')
+            && first + place >= from
+            && let Some(start) = start_of(line, first + place, key)
+        {
             f(start);
+        }
+    }
+}
+
+/// Where the item begins whose key ends here, if it is this one.
+#[inline(never)]
+fn start_of(line: &[u8], end: usize, key: &[u8]) -> Option<usize> {
+    let mut start = (end + 1).checked_sub(key.len())?;
+    // What is no token is nobody's key, and might be a part of one.
+    if line.get(start..=end)? != key || key.iter().any(|byte| class_of(*byte) & TOKEN == 0) {
+        return None;
+    }
+    loop {
+        match start.checked_sub(1).map(|before| line[before]) {
+            None | Some(b',') => return Some(start),
+            Some(b' ' | b'\t') => start -= 1,
+            Some(_) => return None,
         }
     }
 }
