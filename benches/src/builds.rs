@@ -124,6 +124,31 @@ fn dependencies() -> Result<BTreeSet<String>, String> {
     Ok(names.filter(|name| *name != "ctxprop").map(str::to_owned).collect())
 }
 
+/// Whether the architecture gives each of them, and nothing else, a reason.
+fn listed(all: &BTreeSet<String>) -> Result<(), String> {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../ARCHITECTURE.md");
+    let page = fs::read_to_string(page).map_err(|error| error.to_string())?;
+    let section = page.split("\n## ").find(|section| section.starts_with("Dependencies\n"));
+    let rows = section.unwrap_or_default().lines().filter(|line| line.starts_with("| `"));
+    // The first column and the last have the crates, between backquotes.
+    let cells = rows.flat_map(|row| {
+        let cells: Vec<_> = row.split('|').collect();
+        [1, 3].map(|at| cells.get(at).copied().unwrap_or_default())
+    });
+    let told: BTreeSet<String> = cells
+        .flat_map(|cell| cell.split('`').skip(1).step_by(2))
+        .filter(|code| code.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_'))
+        .map(str::to_owned)
+        .collect();
+    let wrong: Vec<_> = all.symmetric_difference(&told).map(String::as_str).collect();
+    match wrong.is_empty() {
+        true => Ok(()),
+        false => {
+            Err(format!("the dependencies in ARCHITECTURE.md are not those there are: {wrong:?}"))
+        }
+    }
+}
+
 /// The four that nothing of the kind does without, as the core asks for them.
 const FOUR: &str = "http = \"1.3\"\n\
     tokio = { version = \"1.47\", default-features = false, features = [\"rt\", \"time\"] }\n\
@@ -134,8 +159,9 @@ const FOUR: &str = "http = \"1.3\"\n\
 pub const PART: Part = Part { name: "builds", runs: Runs::Whole, cases: &[], measure };
 
 fn measure(report: &mut Report) -> Result<(), String> {
-    let count = dependencies()?.len() as f64;
-    report.measured("dependencies of ctxprop", count, None, Goal::AtMost(25.0));
+    let all = dependencies()?;
+    listed(&all)?;
+    report.measured("dependencies of ctxprop", all.len() as f64, None, Goal::AtMost(25.0));
 
     let plain = text_each("plain", "", "", "")?;
     let ours_each = text_each("propagate", "", "#[ctxprop::propagate]", ".with(&ctx)")?;

@@ -7,8 +7,19 @@ const HEIGHT: f64 = 320.0;
 /// Of a panel: left, top, right, bottom.
 const MARGINS: [f64; 4] = [62.0, 54.0, 14.0, 50.0];
 
-/// Told apart by those who do not see all colours, and in the order of the lines.
-const COLOURS: [&str; 6] = ["#d55e00", "#e69f00", "#0072b2", "#009e73", "#cc79a7", "#555555"];
+/// Light and dark, as the reader's system has it. The background is painted too, so either can be read on any page. The
+/// colours of lines, which go by their order, are told apart by those who do not see all of them.
+const STYLE: &str = "\
+text { fill: #222 } .faint { fill: #666 } .paper { fill: #fff } .shade { fill: #eee } .grid { stroke: #ddd } \
+.axis { stroke: #222 } .line0 { stroke: #d55e00 } .line1 { stroke: #e69f00 } .line2 { stroke: #0072b2 } \
+.line3 { stroke: #009e73 } .line4 { stroke: #cc79a7 } .line5 { stroke: #555 } \
+@media (prefers-color-scheme: dark) { \
+text { fill: #e6e6e6 } .faint { fill: #a0a0a0 } .paper { fill: #14171c } .shade { fill: #262b33 } .grid { stroke: #333a44 } \
+.axis { stroke: #ccc } .line0 { stroke: #ff7f2a } .line1 { stroke: #ffc83d } .line2 { stroke: #56b4e9 } \
+.line3 { stroke: #2fc99a } .line4 { stroke: #e39ac3 } .line5 { stroke: #bbb } }";
+
+/// How many lines have a colour of their own.
+const COLOURS: usize = 6;
 
 /// One of the two axes of a panel.
 #[derive(Debug, Clone)]
@@ -68,9 +79,9 @@ pub struct Panel {
     pub x: Axis,
     /// From below.
     pub y: Axis,
-    /// What is shown; their colours go by their order.
+    /// What is shown; their colours go by their order, and so do their widths: of lines that are the same each is seen.
     pub lines: Vec<Line>,
-    /// A part of the x axis that is marked, and what it is.
+    /// A part of the x axis that is marked, and what it is, line by line.
     pub shaded: Option<([f64; 2], String)>,
 }
 
@@ -86,9 +97,10 @@ pub fn svg(panels: &[Panel], columns: usize, source: &str) -> Result<String, fmt
     writeln!(
         out,
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" \
-         font-family=\"sans-serif\" font-size=\"11\" fill=\"#222\">"
+         font-family=\"sans-serif\" font-size=\"11\">"
     )?;
-    writeln!(out, "<rect width=\"{width}\" height=\"{height}\" fill=\"#fff\"/>")?;
+    writeln!(out, "<style>{STYLE}</style>")?;
+    writeln!(out, "<rect width=\"{width}\" height=\"{height}\" class=\"paper\"/>")?;
     for (n, panel) in panels.iter().enumerate() {
         let (left, top) = (WIDTH * (n % columns) as f64, HEIGHT * (n / columns) as f64);
         writeln!(out, "<g transform=\"translate({left} {top})\">")?;
@@ -97,7 +109,7 @@ pub fn svg(panels: &[Panel], columns: usize, source: &str) -> Result<String, fmt
     }
     let below = height - 6.0;
     let source = escaped(source);
-    writeln!(out, "<text x=\"8\" y=\"{below}\" font-size=\"10\" fill=\"#666\">{source}</text>")?;
+    writeln!(out, "<text x=\"8\" y=\"{below}\" font-size=\"10\" class=\"faint\">{source}</text>")?;
     writeln!(out, "</svg>")?;
     Ok(out)
 }
@@ -117,17 +129,23 @@ fn draw(out: &mut String, panel: &Panel) -> fmt::Result {
         let (wide, middle) = (to - from, f64::midpoint(from, to));
         writeln!(
             out,
-            "<rect x=\"{from:.1}\" y=\"{top}\" width=\"{wide:.1}\" height=\"{height}\" fill=\"#eee\"/>\
-             <text x=\"{middle:.1}\" y=\"{:.1}\" text-anchor=\"middle\" fill=\"#666\">{}</text>",
-            top + 12.0,
-            escaped(label)
+            "<rect x=\"{from:.1}\" y=\"{top}\" width=\"{wide:.1}\" height=\"{height}\" class=\"shade\"/>"
         )?;
+        for (n, line) in label.lines().enumerate() {
+            // In the middle, away from what is nothing or all.
+            let at = top + height / 2.0 + 14.0 * n as f64;
+            writeln!(
+                out,
+                "<text x=\"{middle:.1}\" y=\"{at:.1}\" text-anchor=\"middle\" class=\"faint\">{}</text>",
+                escaped(line)
+            )?;
+        }
     }
     for mark in &panel.y.marks {
         let at = y(*mark);
         writeln!(
             out,
-            "<path d=\"M{left} {at:.1}h{width}\" stroke=\"#ddd\"/>\
+            "<path d=\"M{left} {at:.1}h{width}\" class=\"grid\"/>\
              <text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
             left - 5.0,
             at + 4.0,
@@ -151,22 +169,19 @@ fn draw(out: &mut String, panel: &Panel) -> fmt::Result {
         out,
         "<text transform=\"translate(14 {middle}) rotate(-90)\" text-anchor=\"middle\">{label}</text>"
     )?;
-    writeln!(out, "<path d=\"M{left} {top}v{height}h{width}\" fill=\"none\" stroke=\"#222\"/>")?;
+    writeln!(out, "<path d=\"M{left} {top}v{height}h{width}\" fill=\"none\" class=\"axis\"/>")?;
     let mut legend = left;
     for (n, line) in panel.lines.iter().enumerate() {
-        let colour = COLOURS[n % COLOURS.len()];
+        let class = format!("line{}", n % COLOURS);
+        let wide = 2.0 + 2.5 * (panel.lines.len() - 1 - n) as f64;
         let dash = if line.dashed { " stroke-dasharray=\"4 3\"" } else { "" };
+        let stroke = format!("class=\"{class}\" stroke-width=\"{wide:.1}\"{dash}");
         let points: Vec<_> =
             line.points.iter().map(|(px, py)| format!("{:.1},{:.1}", x(*px), y(*py))).collect();
+        writeln!(out, "<polyline points=\"{}\" fill=\"none\" {stroke}/>", points.join(" "))?;
         writeln!(
             out,
-            "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"{dash}/>",
-            points.join(" ")
-        )?;
-        writeln!(
-            out,
-            "<path d=\"M{legend} 34h16\" stroke=\"{colour}\" stroke-width=\"2\"{dash}/>\
-             <text x=\"{}\" y=\"38\">{}</text>",
+            "<path d=\"M{legend} 34h16\" {stroke}/><text x=\"{}\" y=\"38\">{}</text>",
             legend + 20.0,
             escaped(&line.label)
         )?;

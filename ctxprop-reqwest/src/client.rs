@@ -154,9 +154,12 @@ impl Client {
     /// `authorization`.
     pub fn request<U: IntoUrl>(&self, method: Method, url: U) -> RequestBuilder {
         let inner = self.inner.inner();
-        let url = url.into_url(inner.base.as_ref());
-        let request = url.map(|url| inner.http.request(method, url));
-        RequestBuilder::new(self.clone(), request.map_err(Error::from))
+        // In one step: each map over it would move the request.
+        let request = match url.into_url(inner.base.as_ref()) {
+            Ok(url) => Ok(inner.http.request(method, url)),
+            Err(error) => Err(Error::from(error)),
+        };
+        RequestBuilder::new(self.clone(), request)
     }
 
     /// Sends a request that was [built](RequestBuilder::build) before, as

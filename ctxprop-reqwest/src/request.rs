@@ -164,7 +164,11 @@ impl RequestBuilder {
     ///
     /// The URL, a header, the query or the body is not valid.
     pub fn build(self) -> Result<Request, Error> {
-        Ok(self.request?.build()?)
+        // As in `Client::request`.
+        match self.request {
+            Ok(request) => request.build().map_err(Error::from),
+            Err(error) => Err(error),
+        }
     }
 
     /// Sends the request under the context it is given, and follows redirects as the client's

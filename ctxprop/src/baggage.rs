@@ -11,6 +11,7 @@ mod kept;
 mod lines;
 mod members;
 mod received;
+mod search;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -19,8 +20,8 @@ use http::HeaderValue;
 
 pub use builder::BaggageMapBuilder;
 pub use error::{BaggageError, BaggageErrorKind};
-pub(crate) use fit::{LeftOut, is_fit, rebuild};
-pub(crate) use grammar::{encoded_len, may_have_key};
+pub(crate) use fit::{LeftOut, is_fit, rebuild, rebuild_keys};
+pub(crate) use grammar::encoded_len;
 use kept::Kept;
 pub(crate) use lines::Lines;
 use members::Members;

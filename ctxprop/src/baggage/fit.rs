@@ -3,8 +3,9 @@
 //! The first is a finite automaton, at three instructions a byte. It says the same as
 //! [`scan`](super::grammar::scan) over the line, which a test holds it to.
 
-use super::grammar::{Item, OCTET, TOKEN, WHITE, class_of, each_item, scan};
+use super::grammar::{Item, OCTET, TOKEN, WHITE, class_of, scan};
 use super::lines::{LineBuilder, Lines, MAX_LINE};
+use super::search::each_with_key;
 use super::{MAX_BAGGAGE_BYTES, MAX_BAGGAGE_MEMBERS};
 use crate::field_value::FieldValue;
 
@@ -123,8 +124,8 @@ fn is_well_formed(line: &[u8]) -> bool {
     rest.iter().fold(state, step).is_complete()
 }
 
-/// How many members a well-formed line has.
-fn count_members(line: &[u8]) -> usize {
+/// How many items a line has, and members where it is well-formed.
+pub(super) fn count_members(line: &[u8]) -> usize {
     // no comma is part of a member; counted in bytes, a chunk at a time, for the compiler's vectors
     let commas = |chunk: &[u8]| chunk.iter().map(|byte| u8::from(*byte == b',')).sum::<u8>();
     1 + line.chunks(255).map(|chunk| usize::from(commas(chunk))).sum::<usize>()
@@ -145,23 +146,38 @@ pub(crate) struct LeftOut {
     pub(crate) beyond: usize,
 }
 
-/// Copies the members that are wanted, valid and fit, each as it came but for the white space around it. `is_wanted` is
-/// asked of each line and place in it; what it does not want is neither checked nor counted, so that a stranger's costs a
-/// comparison and a look for the next comma.
-pub(crate) fn rebuild<'a>(
+/// Copies the members that are valid and fit, each as it came but for the white space around it.
+pub(crate) fn rebuild<'a>(lines: impl Iterator<Item = FieldValue<'a>>) -> (Option<Lines>, LeftOut) {
+    let mut taken = Taken::default();
+    for line in lines {
+        let mut at = 0;
+        while at <= line.as_bytes().len() {
+            at = taken.take(line, at);
+        }
+    }
+    taken.done()
+}
+
+/// The same of the members with these keys. What has another one is neither checked nor counted, so that a stranger's costs
+/// next to nothing.
+pub(crate) fn rebuild_keys<'a, K: AsRef<str>>(
     lines: impl Iterator<Item = FieldValue<'a>>,
-    is_wanted: impl Fn(&[u8], usize) -> bool,
+    keys: &[K],
 ) -> (Option<Lines>, LeftOut) {
     let mut taken = Taken::default();
     for line in lines {
-        let bytes = line.as_bytes();
-        each_item(bytes, |start| {
-            if is_wanted(bytes, start) {
-                taken.take(line, start);
-            }
-        });
+        let mut places = Vec::new();
+        for key in keys {
+            each_with_key(line.as_bytes(), key.as_ref(), |start| places.push(start));
+        }
+        // They stay in their order, and a key that is named twice is one.
+        places.sort_unstable();
+        places.dedup();
+        for start in places {
+            taken.take(line, start);
+        }
     }
-    (taken.kept.finish(), taken.left_out)
+    taken.done()
 }
 
 /// What was taken so far.
@@ -174,9 +190,11 @@ struct Taken {
 }
 
 impl Taken {
+    /// Takes what begins at `start`, as far as it may, and says where the next item begins.
     #[cold]
-    fn take(&mut self, line: FieldValue<'_>, start: usize) {
-        match scan(line.as_bytes(), start).0 {
+    fn take(&mut self, line: FieldValue<'_>, start: usize) -> usize {
+        let (item, next) = scan(line.as_bytes(), start);
+        match item {
             Item::Empty => {}
             Item::Malformed => self.left_out.malformed += 1,
             Item::Member(member) => {
@@ -184,13 +202,18 @@ impl Taken {
                 let is_full = self.members == MAX_BAGGAGE_MEMBERS;
                 if is_full || self.bytes + cost > MAX_BAGGAGE_BYTES + 1 {
                     self.left_out.beyond += 1;
-                    return;
+                    return next;
                 }
                 (self.members, self.bytes) = (self.members + 1, self.bytes + cost);
                 let kept = self.kept.member(len, line.is_sensitive());
                 kept.extend_from_slice(&line.as_bytes()[member.all]);
             }
         }
+        next
+    }
+
+    fn done(self) -> (Option<Lines>, LeftOut) {
+        (self.kept.finish(), self.left_out)
     }
 }
 

@@ -133,61 +133,6 @@ fn next_comma(line: &[u8], at: usize) -> usize {
     at.min(line.len()) + rest.iter().position(|&byte| byte == b',').unwrap_or(rest.len())
 }
 
-/// Calls `f` with the place where each item of the line begins: at its beginning, and behind each comma, since no comma is
-/// part of a member. Sixteen bytes are looked at together, and eight where one of those is a comma.
-#[inline(always)]
-pub(super) fn each_item(line: &[u8], mut f: impl FnMut(usize)) {
-    f(0);
-    let (blocks, tail) = line.as_chunks::<16>();
-    let mut behind = 1;
-    for block in blocks {
-        // In this form the compiler has one instruction for all of them.
-        if block.iter().fold(false, |any, &byte| any | (byte == b',')) {
-            for (half, word) in block.as_chunks::<8>().0.iter().enumerate() {
-                let mut found = commas(*word);
-                while found != 0 {
-                    f(behind + half * 8 + (found.trailing_zeros() >> 3) as usize);
-                    found &= found - 1;
-                }
-            }
-        }
-        behind += 16;
-    }
-    for (at, _) in tail.iter().enumerate().filter(|(_, byte)| **byte == b',') {
-        f(behind + at);
-    }
-}
-
-/// The high bit of each byte that is a comma. Other than the shorter ways, this one borrows nothing from a byte for the next.
-#[inline(always)]
-const fn commas(word: [u8; 8]) -> u64 {
-    const ONES: u64 = u64::from_le_bytes([1; 8]);
-    const LOW: u64 = ONES * 0x7f;
-    let other = u64::from_le_bytes(word) ^ (ONES * b',' as u64);
-    !(((other & LOW) + LOW) | other | LOW)
-}
-
-/// Whether a member that begins at `start`, or behind white space there, may have this key: whether it has is for [`scan`]
-/// to say.
-#[inline(always)]
-pub(crate) fn may_have_key(line: &[u8], start: usize, key: &[u8]) -> bool {
-    let Some(last) = key.last() else { return false };
-    // What is behind it, since few keys are as long, and its last byte, since those of one sort begin alike.
-    let end = start + key.len();
-    let Some([at_end, behind]) = line.get(end - 1..).and_then(<[u8]>::first_chunk) else {
-        return false;
-    };
-    let ends = at_end == last && matches!(behind, b'=' | b' ' | b'\t');
-    (ends || line[start] <= b' ') && begins_with(line, start, key)
-}
-
-#[cold]
-#[inline(never)]
-fn begins_with(line: &[u8], start: usize, key: &[u8]) -> bool {
-    let member = &line[skip(line, start, WHITE)..];
-    member.starts_with(key) && matches!(member.get(key.len()), Some(b'=' | b' ' | b'\t'))
-}
-
 /// Whether this is a token (RFC 9110, section 5.6.2), which keys of members and properties are.
 pub(super) fn is_token(text: &str) -> bool {
     !text.is_empty() && skip(text.as_bytes(), 0, TOKEN) == text.len()
@@ -279,24 +224,6 @@ mod tests {
                         line[comma] = filler;
                     }
                 }
-            }
-        }
-    }
-
-    #[test]
-    fn each_item_begins_behind_its_comma() {
-        const LEN: usize = 16 + 3;
-        let fillers = [b'-', b'+', b'a', 0, 0x80, 0xff, 0xac];
-        // All patterns of eleven bytes, at both ends of what is looked at together and in its middle.
-        for (filler, at) in fillers.into_iter().flat_map(|filler| [(filler, 0), (filler, 8)]) {
-            for commas in 0..1_u32 << 11 {
-                let line: Vec<_> = (0..LEN)
-                    .map(|place| if commas << at >> place & 1 == 1 { b',' } else { filler })
-                    .collect();
-                let slow = (1..=LEN).filter(|&start| line[start - 1] == b',');
-                let mut items = Vec::new();
-                each_item(&line, |start| items.push(start));
-                assert!(items.into_iter().eq(std::iter::once(0).chain(slow)), "{line:?}");
             }
         }
     }

@@ -12,10 +12,11 @@ use std::sync::{Arc, OnceLock};
 
 use http::HeaderValue;
 
-use super::fit::{is_fit, rebuild};
+use super::fit::{count_members, is_fit, rebuild};
 use super::grammar::{self, Item};
 use super::lines::Lines;
 use super::members::Members;
+use super::search::each_with_key;
 use super::{BaggageMap, MAX_BAGGAGE_MEMBERS};
 
 pub(super) struct Kept {
@@ -77,7 +78,7 @@ impl Kept {
     fn instead(&self) -> Option<(&BaggageMap, usize)> {
         let more = self.more.get_or_init(|| {
             let came = self.lines.as_slice().iter().map(crate::field_value::FieldValue::from);
-            let (kept, left_out) = rebuild(came, |_, _| true);
+            let (kept, left_out) = rebuild(came);
             let kept = kept.map_or(BaggageMap::empty(), BaggageMap::received);
             Arc::new(More::Instead(kept, left_out.note()))
         });
@@ -141,19 +142,15 @@ enum Seen<'a> {
     Unclear,
 }
 
-/// Looks for the last valid member of a line with this key. What is not of that key is not looked at but for its comma: no
-/// comma is part of a member, so a malformed one changes nothing for the others.
+/// Looks for the last valid member of a line with this key. What has another key is only counted: no comma is part of a
+/// member, so a malformed one changes nothing for the others.
 fn look<'a>(line: &'a [u8], key: &str) -> Seen<'a> {
-    let (mut count, mut found) = (0, None);
-    grammar::each_item(line, |start| {
-        count += 1;
-        if grammar::may_have_key(line, start, key.as_bytes()) {
-            found = value_of(line, start, key).or(found.take());
-        }
-    });
-    if count > MAX_BAGGAGE_MEMBERS {
+    // The shortest item and its comma are one byte.
+    if line.len() >= MAX_BAGGAGE_MEMBERS && count_members(line) > MAX_BAGGAGE_MEMBERS {
         return Seen::Unclear;
     }
+    let mut found = None;
+    each_with_key(line, key, |start| found = value_of(line, start, key).or(found.take()));
     let Some(value) = found else { return Seen::Nothing };
     let value = line.get(value).unwrap_or_default();
     match str::from_utf8(value) {
@@ -184,7 +181,7 @@ mod tests {
         if is_fit(line.as_bytes()) {
             return BaggageMap::received(Lines::One(HeaderValue::from_str(line).unwrap()));
         }
-        let (kept, _) = rebuild(std::iter::once(line.into()), |_, _| true);
+        let (kept, _) = rebuild(std::iter::once(line.into()));
         kept.map_or(BaggageMap::empty(), BaggageMap::received)
     }
 

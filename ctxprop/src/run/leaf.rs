@@ -119,7 +119,13 @@ impl<T> fmt::Debug for Ended<T> {
 /// Whether what stays pending is given up: the poll knew of the end, and nothing holds.
 #[inline]
 fn gives_up(waker: &Waker) -> bool {
-    current::seen() && !frame::may_go_on(None, None, Some(waker))
+    current::seen() && is_not_held(waker)
+}
+
+#[cold]
+#[inline(never)]
+fn is_not_held(waker: &Waker) -> bool {
+    !frame::may_go_on(None, None, Some(waker))
 }
 
 impl<F: Future> Future for Leaf<F> {
@@ -129,11 +135,17 @@ impl<F: Future> Future for Leaf<F> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let future = this.future;
+        // What is awaited is polled in one place, so that its code is there once: it may be all of a function. That the end
+        // is known is asked again behind it, where it is pending.
         let poll = || {
-            if current::polls_a_leaf() && current::has_news() {
-                return poll_at_the_end(future, cx);
+            if current::polls_a_leaf() && current::has_news() && current::is_refused() {
+                return Poll::Ready(Err(Ended::new(Why::Refused)));
             }
-            future.poll(cx).map(Ok)
+            match future.poll(cx) {
+                Poll::Ready(output) => Poll::Ready(Ok(output)),
+                Poll::Pending if gives_up(cx.waker()) => Poll::Ready(Err(Ended::new(Why::GivenUp))),
+                Poll::Pending => Poll::Pending,
+            }
         };
         this.watch.around(type_name::<F>, None, outcome, poll)
     }
@@ -144,21 +156,6 @@ fn outcome<T>(output: &Result<T, Ended<T>>) -> Outcome {
     match output {
         Ok(_) => Outcome::Ready,
         Err(ended) => ended.why.outcome(),
-    }
-}
-
-#[cold]
-fn poll_at_the_end<F: Future>(
-    future: Pin<&mut F>,
-    cx: &mut Context<'_>,
-) -> Poll<Result<F::Output, Ended<F::Output>>> {
-    if current::is_refused() {
-        return Poll::Ready(Err(Ended::new(Why::Refused)));
-    }
-    match future.poll(cx) {
-        Poll::Ready(output) => Poll::Ready(Ok(output)),
-        Poll::Pending if gives_up(cx.waker()) => Poll::Ready(Err(Ended::new(Why::GivenUp))),
-        Poll::Pending => Poll::Pending,
     }
 }
 

@@ -9,7 +9,7 @@ use super::Dropped;
 use super::carrier::{Extract, Inject};
 use super::fields::Fields;
 use super::headers::Field;
-use crate::baggage::{BaggageMap, LeftOut, Lines, is_fit, may_have_key, rebuild};
+use crate::baggage::{BaggageMap, LeftOut, Lines, is_fit, rebuild, rebuild_keys};
 use crate::field_value::FieldValue;
 
 /// What the caller wants to travel on; empty if the caller sent nothing, or nothing valid.
@@ -48,7 +48,7 @@ pub(super) fn read(fields: &Fields<'_>, dropped: &mut Dropped) -> BaggageMap {
     }
     let kept = match fields.only(Field::Baggage).filter(|line| is_fit(line.as_bytes())) {
         Some(line) => line.to_header().map(Lines::One),
-        None => noted(rebuild(fields.all(Field::Baggage), |_, _| true), dropped),
+        None => noted(rebuild(fields.all(Field::Baggage)), dropped),
     };
     kept.map_or(BaggageMap::empty(), BaggageMap::received)
 }
@@ -68,8 +68,7 @@ pub(super) fn read_when_asked(fields: &Fields<'_>, dropped: &mut Dropped) -> Bag
     }
 }
 
-/// The members with these keys. The others are neither checked nor counted, so that a stranger's cost a comparison and
-/// a look for the next comma.
+/// The members with these keys. The others are neither checked nor counted, so that a stranger's cost next to nothing.
 pub(super) fn read_keys<K: AsRef<str>>(
     fields: &Fields<'_>,
     keys: &[K],
@@ -78,10 +77,7 @@ pub(super) fn read_keys<K: AsRef<str>>(
     if fields.lacks(Field::Baggage) || keys.is_empty() {
         return BaggageMap::empty();
     }
-    let is_wanted = |line: &[u8], start: usize| {
-        keys.iter().any(|key| may_have_key(line, start, key.as_ref().as_bytes()))
-    };
-    let kept = noted(rebuild(fields.all(Field::Baggage), is_wanted), dropped);
+    let kept = noted(rebuild_keys(fields.all(Field::Baggage), keys), dropped);
     kept.map_or(BaggageMap::empty(), BaggageMap::received)
 }
 

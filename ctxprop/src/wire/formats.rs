@@ -160,7 +160,7 @@ impl Formats {
     /// that faces strangers. Never fails.
     ///
     /// Members with other keys are neither checked nor counted as malformed, and take no room from those that are
-    /// taken. Each costs a comparison, however it is made.
+    /// taken. They are looked past many bytes at a time.
     #[must_use]
     pub fn extract_keys<K: AsRef<str>>(
         &self,
