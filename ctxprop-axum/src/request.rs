@@ -109,7 +109,8 @@ impl ctxprop_server::Told for Told {
     fn tell(&self, over: &Over<'_>) {
         let Told { span, method, began, .. } = self;
         let Over { cause, deadline, left, .. } = over;
-        let status = self.status.map(|status| status.as_u16());
+        // Of a number of this type whoever exports it makes no text.
+        let status = self.status.map(|status| i64::from(status.as_u16()));
         let route = self.route.as_ref().map(MatchedPath::as_str);
         let spent = began.elapsed();
         let left = left.map(field::debug);
