@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use axum::extract::MatchedPath;
 use ctxprop::Ctx;
-use ctxprop_server::{Call, Policy, Watchers};
+use ctxprop_server::{Call, Inner, Policy, Watchers};
 use http::{Method, Request, Response};
 use http_body::Body;
 use tower_service::Service;
@@ -22,9 +22,7 @@ use crate::serve::exchange::Exchange;
 /// It is always ready: waiting for the inner service is part of each request, and counts against its budget. What
 /// turns requests away because a service is not ready (`LoadShed`) belongs inside of it.
 pub struct CtxService<S> {
-    inner: S,
-    /// Whether `inner` said that it is ready for the next request.
-    ready: bool,
+    inner: Inner<S>,
     shared: Arc<Shared>,
 }
 
@@ -45,7 +43,7 @@ impl<S> CtxService<S> {
         routes: HashMap<String, Policy>,
     ) -> Self {
         let shared = Shared { root, policy, routes, watchers: Watchers::default() };
-        CtxService { inner, ready: false, shared: Arc::new(shared) }
+        CtxService { inner: Inner::new(inner), shared: Arc::new(shared) }
     }
 }
 
@@ -76,8 +74,7 @@ impl<S> CtxService<S> {
 
 impl<S: Clone> Clone for CtxService<S> {
     fn clone(&self) -> Self {
-        // A clone of a service that is ready need not be.
-        CtxService { inner: self.inner.clone(), ready: false, shared: Arc::clone(&self.shared) }
+        CtxService { inner: self.inner.clone(), shared: Arc::clone(&self.shared) }
     }
 }
 
@@ -104,11 +101,7 @@ where
     type Future = CtxFuture<Call<S, B>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        if !self.ready {
-            // Where it is not, it is polled again in the request's own future, which has its place in the queue.
-            self.ready = self.inner.poll_ready(cx)?.is_ready();
-        }
-        Poll::Ready(Ok(()))
+        self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
@@ -122,12 +115,7 @@ where
         }
         request.extensions_mut().insert(in_flight.ctx().clone());
         let connects = request.method() == Method::CONNECT;
-        let call = if std::mem::take(&mut self.ready) {
-            Call::runs(in_flight.within(|| self.inner.call(request)))
-        } else {
-            let next = self.inner.clone();
-            Call::waits(std::mem::replace(&mut self.inner, next), request)
-        };
+        let call = self.inner.call(request, &in_flight);
         CtxFuture::new(call, in_flight, connects)
     }
 }

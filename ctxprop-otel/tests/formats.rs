@@ -3,8 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic")]
 #![allow(deprecated, reason = "opentelemetry-zipkin is, and has the only B3 there is")]
 
-use std::sync::LazyLock;
-
 use axum::Router;
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -12,43 +10,19 @@ use axum::routing::get;
 use ctxprop::wire::Formats;
 use ctxprop::{Background, Ctx, propagate};
 use ctxprop_axum::CtxLayer;
-use ctxprop_otel::opentelemetry::Context;
-use ctxprop_otel::opentelemetry::propagation::text_map_propagator::FieldIter;
-use ctxprop_otel::opentelemetry::propagation::{Extractor, Injector, TextMapPropagator};
-use ctxprop_otel::{PropagatorFormat, faults};
+use ctxprop_otel::faults;
 use ctxprop_reqwest::{Client, reqwest};
-use opentelemetry_zipkin::{B3Encoding, Propagator};
 
 #[path = "support/common.rs"]
 mod common;
+#[path = "support/propagators.rs"]
+mod propagators;
 
 use common::serve;
+use propagators::{B3, PANICS};
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 const SPAN: &str = "b7ad6b7169203331";
-
-static B3: LazyLock<PropagatorFormat<Propagator>> =
-    LazyLock::new(|| PropagatorFormat::new(Propagator::with_encoding(B3Encoding::SingleHeader)));
-
-static PANICS: LazyLock<PropagatorFormat<Panics>> = LazyLock::new(|| PropagatorFormat::new(Panics));
-
-#[derive(Debug)]
-struct Panics;
-
-impl TextMapPropagator for Panics {
-    fn inject_context(&self, _: &Context, _: &mut dyn Injector) {
-        panic!("while writing");
-    }
-
-    fn extract_with_context(&self, _: &Context, extractor: &dyn Extractor) -> Context {
-        assert!(extractor.keys().is_empty(), "while reading");
-        Context::new()
-    }
-
-    fn fields(&self) -> FieldIter<'_> {
-        FieldIter::new(&[])
-    }
-}
 
 #[derive(Clone)]
 struct Hop {

@@ -5,20 +5,15 @@
 #![allow(deprecated, reason = "opentelemetry-zipkin is, and has the only B3 there is")]
 
 use std::net::SocketAddr;
-use std::sync::LazyLock;
 use std::time::Duration;
 
 use ctxprop::wire::Formats;
 use ctxprop::{Background, Cancelled, Cause, Ctx, propagate};
 use ctxprop_grpc_probe::{Answer, Ask, ProbeClient, ProbeServer, Script};
-use ctxprop_otel::opentelemetry::Context;
-use ctxprop_otel::opentelemetry::propagation::text_map_propagator::FieldIter;
-use ctxprop_otel::opentelemetry::propagation::{Extractor, Injector, TextMapPropagator};
+use ctxprop_otel::faults;
 use ctxprop_otel::opentelemetry::trace::{SpanKind, Status};
-use ctxprop_otel::{PropagatorFormat, faults};
 use ctxprop_tonic::{CtxChannel, CtxLayer};
 use opentelemetry_sdk::trace::SpanData;
-use opentelemetry_zipkin::{B3Encoding, Propagator};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tonic::metadata::MetadataMap;
@@ -28,8 +23,11 @@ use tonic::{Code, Request, Response};
 
 #[path = "support/common.rs"]
 mod common;
+#[path = "support/propagators.rs"]
+mod propagators;
 
 use common::{Exported, attribute, keys, span_id, trace_id};
+use propagators::{B3, PANICS};
 
 #[propagate(span)]
 async fn waits(began: UnboundedSender<()>) -> Result<(), Cancelled> {
@@ -234,29 +232,6 @@ async fn a_call_is_exported_with_the_ids_that_travelled_however_it_ends() {
     assert_eq!(root.parent_span_id.to_string(), "0000000000000000");
     assert!(spans.iter().all(|span| trace_id(span) == trace_id(root)), "{spans:#?}");
     assert_eq!(house.root.cause(), None::<Cause>);
-}
-
-static B3: LazyLock<PropagatorFormat<Propagator>> =
-    LazyLock::new(|| PropagatorFormat::new(Propagator::with_encoding(B3Encoding::SingleHeader)));
-
-static PANICS: LazyLock<PropagatorFormat<Panics>> = LazyLock::new(|| PropagatorFormat::new(Panics));
-
-#[derive(Debug)]
-struct Panics;
-
-impl TextMapPropagator for Panics {
-    fn inject_context(&self, _: &Context, _: &mut dyn Injector) {
-        panic!("while writing");
-    }
-
-    fn extract_with_context(&self, _: &Context, extractor: &dyn Extractor) -> Context {
-        assert!(extractor.keys().is_empty(), "while reading");
-        Context::new()
-    }
-
-    fn fields(&self) -> FieldIter<'_> {
-        FieldIter::new(&[])
-    }
 }
 
 #[tokio::test]

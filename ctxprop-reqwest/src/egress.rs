@@ -5,11 +5,10 @@
 //!    a request that is forwarded with its headers.
 //! 2. Along a chain of redirects trust only falls ([`Egress::after`]).
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use ctxprop::trust::{HostPattern, Mesh, Zone};
-use ctxprop::wire::{Expired, Formats, Group, HEADERS, Header, Outgoing};
+use ctxprop::wire::{Expired, Formats, HEADERS, Header, Outgoing};
 use ctxprop::{BaggageMap, SpanContext};
 use http::HeaderMap;
 use http::header::{HeaderName, REFERER};
@@ -68,38 +67,16 @@ impl Egress {
         if zone == Zone::Outside && !baggage.is_empty() {
             tracing::debug!(target: "ctxprop::egress", host, "not trusted: sent without baggage");
         }
-        let by_hand = self.restrict(url, zone, headers);
-        let shared = match zone {
-            _ if by_hand => None,
-            // As it is, and checked where it is, so that the next hop finds it checked.
-            Zone::Inside => Some(Cow::Borrowed(baggage)).filter(|all| !all.is_empty()),
-            _ => zone.share(baggage).map(Cow::Owned),
-        };
-        let formats = if by_hand { self.formats.baggage(false) } else { self.formats };
-        let tells_trace = !names(&self.no_trace, host);
-        let tells_budget = self.tells_budget(url);
-        let nowhere = SpanContext::invalid();
-        let outgoing = Outgoing {
-            span: if tells_trace { span } else { &nowhere },
-            baggage: shared.as_deref(),
-            remaining: remaining.filter(|_| tells_budget),
-        };
-        formats.inject(&outgoing, headers)?;
-        if !tells_trace {
-            remove(headers, Group::Trace);
-        }
-        Ok(())
-    }
-
-    /// Takes out of what was set by hand what the host must not see, and says whether baggage is left of it.
-    fn restrict(&self, url: &Url, zone: Zone, headers: &mut HeaderMap) -> bool {
-        if headers.is_empty() {
-            return false;
-        }
-        if !self.may_see_referer(url, headers) {
+        if !headers.is_empty() && !self.may_see_referer(url, headers) {
             headers.remove(REFERER);
         }
-        zone.restrict(headers)
+        let nowhere = SpanContext::invalid();
+        let outgoing = Outgoing {
+            span: if names(&self.no_trace, host) { &nowhere } else { span },
+            baggage: Some(baggage),
+            remaining: remaining.filter(|_| self.tells_budget(url)),
+        };
+        zone.tell(&outgoing, self.formats, headers)
     }
 
     /// Whether the host of `url` may learn what `referer` names: no host of a zone further in than its own, and nothing
@@ -137,12 +114,6 @@ fn host(url: &Url) -> &str {
 
 fn names(patterns: &[HostPattern], host: &str) -> bool {
     patterns.iter().any(|pattern| pattern.matches(host))
-}
-
-fn remove(headers: &mut HeaderMap, group: Group) {
-    for header in HEADERS.iter().filter(|header| header.group() == group) {
-        headers.remove(header.name());
-    }
 }
 
 #[cfg(test)]

@@ -3,12 +3,15 @@
 
 #[path = "support/common.rs"]
 mod common;
+#[path = "../../ctxprop-axum/tests/support/nobody.rs"]
+mod nobody;
 
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
 
 use common::Server;
 use ctxprop::{Background, Ctx};
+use nobody::Nobody;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
@@ -49,6 +52,7 @@ async fn a_hop_is_a_span_with_the_ids_that_the_server_sees_and_without_the_query
     let mut server = Server::ok().await;
     let client = server.client().build().unwrap();
     let sends = Sends::default();
+    Nobody::listens();
     let _listens = tracing::subscriber::set_default(sends.clone());
     let ctx = Ctx::background().child_span();
     client.get(server.url("/orders?token=secret")).send().with(&ctx).await.unwrap();

@@ -3,7 +3,12 @@
 //!
 //! [`Policy`] is what such a layer was told: whom it believes, and how much. [`Policy::admit`] makes of a request's
 //! headers the context that the request runs under. [`Watchers`] see to it that what is sent as the answer ends with
-//! that context, though nobody asks for it. [`Call`] has a request wait for the service inside on its own budget. [`metrics`] counts.
+//! that context, though nobody asks for it. [`Inner`] has a request wait for the service inside on its own budget.
+//! [`metrics`] counts.
+//!
+//! A request is [`InFlight`] from its headers to its end, first in the [`Handler`] that answers it, then in the body of the
+//! answer, which is [`Held`]. What a protocol adds is how it tells an end: its statuses, and the span and the event of a
+//! request ([`Told`]).
 //!
 //! ```
 //! use std::time::Duration;
@@ -24,13 +29,19 @@
 //! # Ok::<(), http::header::InvalidHeaderValue>(())
 //! ```
 
+mod body;
+mod handler;
+mod in_flight;
 pub mod metrics;
 mod policy;
 mod ready;
 mod watch;
 
+pub use body::{Flow, Held, Next};
+pub use handler::{Handler, Request};
+pub use in_flight::{Fate, InFlight, Over, Told, gone, heard};
 pub use policy::{Accept, Admitted, Granted, Policy};
-pub use ready::Call;
+pub use ready::{Call, Inner};
 pub use watch::{Bound, Place, Watched, Watchers};
 
 /// The example of the README is compiled.

@@ -1,4 +1,4 @@
-//! [`Call`]: the call of the inner service, once that is ready. Waiting for that is part of the request: it runs
+//! [`Inner`] and [`Call`]: the service inside, and the call of it, once that is ready. Waiting for that is part of the request: it runs
 //! under the request's context, and what waits in a queue has its budget spent there.
 
 use std::fmt;
@@ -9,6 +9,8 @@ use std::task::{Context, Poll, ready};
 use http::Request;
 use pin_project_lite::pin_project;
 use tower_service::Service;
+
+use crate::in_flight::{InFlight, Told};
 
 pin_project! {
     /// The inner service's answer to one request: the future that runs under the request's context.
@@ -42,15 +44,64 @@ struct Waiting<S, B> {
 
 impl<S: Service<Request<B>>, B> Call<S, B> {
     /// The service is not ready for the request, which waits for it.
-    pub fn waits(service: S, request: Request<B>) -> Self {
+    fn waits(service: S, request: Request<B>) -> Self {
         let waiting = Some(Box::new(Waiting { service, request }));
         Call { stage: Stage::Waits { waiting } }
     }
 
     /// The service was ready, and has been called.
     #[inline]
-    pub fn runs(future: S::Future) -> Self {
+    fn runs(future: S::Future) -> Self {
         Call { stage: Stage::Runs { future } }
+    }
+}
+
+/// The service inside of a layer's, and whether it said that it is ready for the next request.
+///
+/// The layer's own is always ready: see [`Call`].
+#[derive(Debug)]
+pub struct Inner<S> {
+    service: S,
+    ready: bool,
+}
+
+impl<S> Inner<S> {
+    /// `service`, which has not said that it is ready.
+    pub fn new(service: S) -> Self {
+        Inner { service, ready: false }
+    }
+
+    /// Asks it whether it is ready, unless it said so. Where it is not, it is polled again in the call's own future, which has
+    /// its place in the queue.
+    #[inline]
+    pub fn poll_ready<B>(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>>
+    where
+        S: Service<Request<B>>,
+    {
+        if !self.ready {
+            self.ready = self.service.poll_ready(cx)?.is_ready();
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Has it answer `request`, within what is `in_flight`.
+    #[inline]
+    pub fn call<B, T: Told>(&mut self, request: Request<B>, in_flight: &InFlight<T>) -> Call<S, B>
+    where
+        S: Service<Request<B>> + Clone,
+    {
+        if std::mem::take(&mut self.ready) {
+            return Call::runs(in_flight.within(|| self.service.call(request)));
+        }
+        let next = self.service.clone();
+        Call::waits(std::mem::replace(&mut self.service, next), request)
+    }
+}
+
+impl<S: Clone> Clone for Inner<S> {
+    fn clone(&self) -> Self {
+        // A clone of a service that is ready need not be.
+        Inner::new(self.service.clone())
     }
 }
 

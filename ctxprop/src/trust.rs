@@ -3,12 +3,14 @@
 mod host;
 mod pattern;
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName};
 
 use crate::baggage::BaggageMap;
+use crate::wire::{Expired, Formats, Group, HEADERS, Outgoing};
 
 use host::Host;
 pub use pattern::{HostPattern, HostPatternError, HostPatternErrorKind};
@@ -151,6 +153,49 @@ impl Zone {
             Zone::Outside => return None,
         };
         Some(shared).filter(|shared| !shared.is_empty())
+    }
+
+    /// Writes of `outgoing` what a host in this zone is told, in place of whatever lines `headers` have of it, and takes out
+    /// what it must not see, whoever set it there. Baggage that was set by hand stands in place of the context's. Of a span
+    /// that is not valid no trace is told, also where `formats` would leave the one that is there.
+    ///
+    /// # Errors
+    ///
+    /// Less than 1 ms remains. Baggage that the host must not see is removed then, and nothing else is touched.
+    ///
+    /// ```
+    /// # use ctxprop::{BaggageMap, SpanContext, trust::Zone, wire::{Formats, Outgoing}};
+    /// let baggage = BaggageMap::builder().insert("tenant", "acme")?.insert_private("user", "7")?.build();
+    /// let span = SpanContext::root();
+    /// let outgoing = Outgoing { span: &span, baggage: Some(&baggage), remaining: None };
+    /// let mut headers = http::HeaderMap::new();
+    /// Zone::Allowed.tell(&outgoing, Formats::new(), &mut headers)?;
+    /// assert_eq!(headers["baggage"], "tenant=acme");
+    /// Zone::Outside.tell(&outgoing, Formats::new(), &mut headers)?;
+    /// assert!(headers.contains_key("traceparent") && !headers.contains_key("baggage"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn tell(
+        self,
+        outgoing: &Outgoing<'_>,
+        formats: Formats,
+        headers: &mut HeaderMap,
+    ) -> Result<(), Expired> {
+        let by_hand = self.restrict(headers);
+        let baggage = outgoing.baggage.filter(|_| !by_hand);
+        let shared = match self {
+            // As it is, and checked where it is, so that the next hop finds it checked.
+            Zone::Inside => baggage.filter(|all| !all.is_empty()).map(Cow::Borrowed),
+            _ => baggage.and_then(|all| self.share(all)).map(Cow::Owned),
+        };
+        let formats = if by_hand { formats.baggage(false) } else { formats };
+        formats.inject(&Outgoing { baggage: shared.as_deref(), ..*outgoing }, headers)?;
+        if !outgoing.span.is_valid() {
+            for header in HEADERS.iter().filter(|header| header.group() == Group::Trace) {
+                headers.remove(header.name());
+            }
+        }
+        Ok(())
     }
 
     /// Takes the baggage that a host in this zone must not see out of `headers`, whoever set it there. True where baggage

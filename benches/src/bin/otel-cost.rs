@@ -45,7 +45,7 @@ const CASES: [Case; 4] = [
 /// Of what they add to the hello.
 const GOAL: f64 = 1.0 / 3.0;
 /// What is reached of that, and must not be lost.
-const HOLDS: f64 = 1.45;
+const HOLDS: f64 = 1.1;
 
 /// Counts spans, and drops them.
 #[derive(Debug)]
@@ -97,6 +97,8 @@ fn theirs(rounds: u64) {
 }
 
 fn run(app: Router, spans: u64, rounds: u64) {
+    // As servers do before they serve: else the router makes its routes, and each of their layers, anew for each request.
+    let app: Router = app.with_state(());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
     runtime.expect("a runtime").block_on(async {
         for _ in 0..rounds {

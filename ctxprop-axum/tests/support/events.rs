@@ -1,15 +1,18 @@
 //! What this thread reports to `tracing`: events and the fields of spans, to be looked at.
 #![allow(dead_code, reason = "each suite uses its part")]
 
+#[path = "nobody.rs"]
+mod nobody;
+
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, Once};
+use std::sync::{Arc, Mutex};
 
+use nobody::Nobody;
 use tokio::sync::Notify;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
-use tracing::subscriber::Interest;
 use tracing::{Event, Level, Metadata, Subscriber};
 
 /// An event or a span.
@@ -68,39 +71,6 @@ impl Events {
     pub(crate) fn spans(&self) -> Vec<Told> {
         self.spans.lock().expect("no panic").values().cloned().collect()
     }
-}
-
-/// The subscriber of all threads, which takes nothing. Without it `tracing` asks only the thread that first comes to an event
-/// whether it is of interest, as long as one test listens: if that is the thread of another test, nobody ever hears of it.
-struct Nobody;
-
-impl Nobody {
-    fn listens() {
-        static ONCE: Once = Once::new();
-        ONCE.call_once(|| {
-            tracing::subscriber::set_global_default(Nobody).expect("no test sets another");
-        });
-    }
-}
-
-impl Subscriber for Nobody {
-    fn register_callsite(&self, _: &'static Metadata<'static>) -> Interest {
-        Interest::sometimes()
-    }
-
-    fn enabled(&self, _: &Metadata<'_>) -> bool {
-        false
-    }
-
-    fn new_span(&self, _: &Attributes<'_>) -> Id {
-        Id::from_u64(1)
-    }
-
-    fn record(&self, _: &Id, _: &Record<'_>) {}
-    fn record_follows_from(&self, _: &Id, _: &Id) {}
-    fn event(&self, _: &Event<'_>) {}
-    fn enter(&self, _: &Id) {}
-    fn exit(&self, _: &Id) {}
 }
 
 struct Fields<'a>(&'a mut Told);

@@ -151,7 +151,7 @@ impl Outcome {
                 self.fail(&mut told, "_OTHER".into(), "");
                 Some(told)
             }
-            "cause" => Some(self.cause(&text(attribute.value.clone()))),
+            "cause" => Some(self.cause(&attribute.value.as_str())),
             _ => None,
         }
     }

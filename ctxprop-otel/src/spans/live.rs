@@ -4,21 +4,46 @@
 //! make it the context's span.
 
 use std::collections::HashSet;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use ctxprop::SpanId;
 
 /// Spread over several locks, since every span takes one.
-static LIVE: LazyLock<[Mutex<HashSet<SpanId>>; 16]> = LazyLock::new(Default::default);
+static LIVE: LazyLock<[Mutex<Ids>; 16]> = LazyLock::new(Default::default);
+
+type Ids = HashSet<u64, BuildHasherDefault<AsItIs>>;
+
+/// Ids are random, and made here: each is its own hash.
+#[derive(Default)]
+struct AsItIs(u64);
+
+impl Hasher for AsItIs {
+    fn write(&mut self, bytes: &[u8]) {
+        // Ids come as numbers.
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u64(&mut self, id: u64) {
+        self.0 = id;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
 
 /// The id of a span that is being recorded, until this is dropped.
 #[derive(Debug)]
-pub(super) struct Claim(SpanId);
+pub(super) struct Claim(u64);
 
 impl Claim {
     /// `None` where a live span has this id already.
     pub(super) fn of(id: SpanId) -> Option<Claim> {
         // Not made before it is known that the id is free: dropped, it would free the other's.
+        let id = u64::from_be_bytes(id.to_bytes());
         let free = shard(id).lock().unwrap_or_else(PoisonError::into_inner).insert(id);
         free.then(|| Claim(id))
     }
@@ -30,8 +55,9 @@ impl Drop for Claim {
     }
 }
 
-fn shard(id: SpanId) -> &'static Mutex<HashSet<SpanId>> {
-    &LIVE[usize::from(id.to_bytes()[7] & 15)]
+fn shard(id: u64) -> &'static Mutex<Ids> {
+    // A table takes the lowest bits for places, and the highest to tell ids apart.
+    &LIVE[((id >> 32) & 15) as usize]
 }
 
 #[cfg(test)]

@@ -13,15 +13,14 @@ use super::conventions::{BUDGET, Hop};
 use super::live::Claim;
 use crate::span_context::{span_id, to_span_context, trace_id};
 
-/// Marks the link in which a builder keeps the context that it was made under.
-const PLACE: &str = "ctxprop.place";
+/// Marks the link in which a builder keeps the context that it was made under: no link has lost so many attributes.
+const PLACE: u32 = u32::MAX;
 
 /// Has `builder` remember the current context: the server's span is made under its own, and first entered outside of it.
 pub(super) fn remember(builder: &mut SpanBuilder) {
     let Some(ctx) = Ctx::try_current().filter(|ctx| ctx.span().is_valid()) else { return };
-    let mut attributes = vec![KeyValue::new(PLACE, true)];
-    attributes.extend(budget(&ctx));
-    let place = Link::new(to_span_context(ctx.span()), attributes, 0);
+    let attributes = budget(&ctx).into_iter().collect();
+    let place = Link::new(to_span_context(ctx.span()), attributes, PLACE);
     builder.links.get_or_insert_default().push(place);
 }
 
@@ -40,11 +39,12 @@ pub(super) struct Remembered {
 impl Remembered {
     pub(super) fn take(builder: &mut SpanBuilder) -> Option<Remembered> {
         let links = builder.links.as_mut()?;
-        let at = links.iter().position(|link| {
-            link.attributes.first().is_some_and(|mark| mark.key.as_str() == PLACE)
-        })?;
+        let at = links.iter().position(|link| link.dropped_attributes_count == PLACE)?;
         let mut link = links.remove(at);
-        Some(Remembered { span: link.span_context, budget: link.attributes.drain(1..).next() })
+        if links.is_empty() {
+            builder.links = None;
+        }
+        Some(Remembered { span: link.span_context, budget: link.attributes.pop() })
     }
 }
 
@@ -66,10 +66,19 @@ impl Own {
         attributes: &[KeyValue],
         here: Option<&SpanContext>,
     ) -> Option<Own> {
-        let trace_id = id(attributes, "trace_id")?;
-        let span_id = id(attributes, "span_id")?;
-        let hop = Hop::named(name).filter(|_| says(attributes, "target", "ctxprop"));
-        let (hop, claim) = match hop {
+        // One walk: there are many attributes, and few of them are looked for.
+        let (mut trace_id, mut span_id, mut parent_id, mut is_ours) = (None, None, None, false);
+        for attribute in attributes {
+            match attribute.key.as_str() {
+                "trace_id" => trace_id = trace_id.or(Some(&attribute.value)),
+                "span_id" => span_id = span_id.or(Some(&attribute.value)),
+                "parent_id" => parent_id = parent_id.or(Some(&attribute.value)),
+                "target" => is_ours |= says(&attribute.value, "ctxprop"),
+                _ => {}
+            }
+        }
+        let (trace_id, span_id): (TraceId, SpanId) = (id(trace_id?)?, id(span_id?)?);
+        let (hop, claim) = match Hop::named(name).filter(|_| is_ours) {
             Some(hop) => (hop, Claim::of(span_id)),
             None => {
                 let is_here =
@@ -78,7 +87,7 @@ impl Own {
                 (Hop::Function, Some(Claim::of(span_id)?))
             }
         };
-        let parent_id = if hop == Hop::Function { None } else { id(attributes, "parent_id") };
+        let parent_id = if hop == Hop::Function { None } else { parent_id.and_then(id) };
         Some(Own { hop, trace_id, span_id, parent_id, claim })
     }
 
@@ -127,17 +136,13 @@ pub(super) fn parent_of_another(
     Some((parent_cx.with_remote_span_context(to_span_context(here)), link))
 }
 
-fn id<T: std::str::FromStr>(attributes: &[KeyValue], key: &str) -> Option<T> {
-    let attribute = attributes.iter().find(|attribute| attribute.key.as_str() == key)?;
-    match &attribute.value {
+fn id<T: std::str::FromStr>(value: &Value) -> Option<T> {
+    match value {
         Value::String(text) => text.as_str().parse().ok(),
         _ => None,
     }
 }
 
-fn says(attributes: &[KeyValue], key: &str, value: &str) -> bool {
-    attributes.iter().any(|attribute| {
-        attribute.key.as_str() == key
-            && matches!(&attribute.value, Value::String(text) if text.as_str() == value)
-    })
+fn says(value: &Value, text: &str) -> bool {
+    matches!(value, Value::String(said) if said.as_str() == text)
 }

@@ -7,6 +7,9 @@
     reason = "helpers of tests, of which each takes some"
 )]
 
+#[path = "../../../ctxprop-axum/tests/support/nobody.rs"]
+mod nobody;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -14,6 +17,7 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use ctxprop_otel::CtxIds;
 use ctxprop_otel::opentelemetry::trace::{SpanId, TraceId, TracerProvider};
+pub(crate) use nobody::Nobody;
 use opentelemetry_sdk::trace::{InMemorySpanExporter, Sampler, SdkTracerProvider, SpanData};
 use tokio::net::TcpListener;
 use tracing::field::{Field, Visit};
@@ -37,6 +41,7 @@ impl Exported {
     }
 
     pub(crate) fn sampled_by(sampler: Sampler) -> Exported {
+        Nobody::listens();
         let exporter = InMemorySpanExporter::default();
         let provider = SdkTracerProvider::builder()
             .with_id_generator(CtxIds::new())

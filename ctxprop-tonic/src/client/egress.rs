@@ -4,11 +4,10 @@
 //! 1. The peer is told no more than its zone allows, whoever wrote the metadata: the context, the user, an interceptor or
 //!    a call that is forwarded with its metadata.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use ctxprop::trust::{Mesh, Zone};
-use ctxprop::wire::{Expired, Formats, Group, HEADERS, Outgoing};
+use ctxprop::wire::{Expired, Formats, Outgoing};
 use ctxprop::{BaggageMap, SpanContext};
 use http::{HeaderMap, Uri};
 
@@ -98,25 +97,12 @@ impl Egress {
         remaining: Option<Duration>,
         headers: &mut HeaderMap,
     ) -> Result<(), Expired> {
-        let by_hand = zone.restrict(headers);
-        let shared = match zone {
-            _ if by_hand => None,
-            Zone::Inside => Some(Cow::Borrowed(baggage)).filter(|all| !all.is_empty()),
-            _ => zone.share(baggage).map(Cow::Owned),
-        };
-        let formats = if by_hand { self.formats.baggage(false) } else { self.formats };
         let nowhere = SpanContext::invalid();
         let outgoing = Outgoing {
             span: if self.tells_trace { span } else { &nowhere },
-            baggage: shared.as_deref(),
+            baggage: Some(baggage),
             remaining: remaining.filter(|_| self.tells_budget),
         };
-        formats.inject(&outgoing, headers)?;
-        if !self.tells_trace {
-            for header in HEADERS.iter().filter(|header| header.group() == Group::Trace) {
-                headers.remove(header.name());
-            }
-        }
-        Ok(())
+        zone.tell(&outgoing, self.formats, headers)
     }
 }

@@ -1,14 +1,14 @@
-//! [`CtxFuture`]: a handler that runs under its context, and what becomes of it when nobody waits any more.
+//! [`CtxFuture`]: a handler that runs under its context, and what its caller is told where that waits no longer.
 
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use ctxprop::{Cancelled, Cause, Run};
+use ctxprop::{Cancelled, Cause};
+use ctxprop_server::Handler;
 use http::Response;
 use http_body::Body;
-use tokio::runtime::Handle;
 use tokio::time::Instant;
 use tonic::Status;
 
@@ -27,31 +27,24 @@ pub struct CtxFuture<F: Future + Send + 'static> {
     state: State<F>,
 }
 
-enum State<F> {
-    Runs(Running<F>),
-    /// It was refused before it began.
-    Refused(Status, InFlight),
-    /// It has given its response, or its poll panicked.
-    Over,
-}
-
-/// A handler and its call. Dropped, the handler goes first.
-struct Running<F> {
-    /// Boxed, so that it can move to a task while pinned.
-    run: Pin<Box<Run<F>>>,
-    call: InFlight,
-    /// When the time is over that the caller named.
-    asked: Option<Instant>,
+enum State<F: Future + Send + 'static> {
+    Runs {
+        handler: Handler<F, InFlight>,
+        /// When the time is over that the caller named.
+        asked: Option<Instant>,
+    },
+    /// It was refused before it began. `None` once that was told.
+    Refused(Option<Box<(Status, InFlight)>>),
 }
 
 impl<F: Future + Send + 'static> CtxFuture<F> {
-    pub(crate) fn new(handler: F, call: InFlight, asked: Option<Instant>) -> Self {
-        let run = Box::pin(call.ctx().run(handler));
-        CtxFuture { state: State::Runs(Running { run, call, asked }) }
+    #[inline]
+    pub(crate) fn new(call: F, in_flight: InFlight, asked: Option<Instant>) -> Self {
+        CtxFuture { state: State::Runs { handler: Handler::new(call, in_flight), asked } }
     }
 
     pub(crate) fn refused(status: Status, call: InFlight) -> Self {
-        CtxFuture { state: State::Refused(status, call) }
+        CtxFuture { state: State::Refused(Some(Box::new((status, call)))) }
     }
 }
 
@@ -90,25 +83,12 @@ where
     response.map(|body| CtxBody::new(body, call))
 }
 
-impl<F: Future + Send + 'static> Running<F> {
-    /// Has the handler unwind, or its shields be seen through, in a task of the root's.
-    fn unwind(self, reason: &'static str) {
-        // Outside of a runtime, or in one that is going down, nothing can be awaited: it is dropped.
-        if Handle::try_current().is_ok() {
-            let ctx = self.call.ctx().detach(reason);
-            drop(ctx.spawn(Unwind(self)));
-        }
-    }
-
-    /// The status at the moment at which the caller waits no longer, whatever is still at work here: behind a shield,
-    /// mostly. tonic's own timer, which is around each call of its server, would say `CANCELLED` in the same moment.
-    fn overdue(&self) -> Option<Status> {
-        self.asked.filter(|asked| Instant::now() >= *asked)?;
-        let ctx = self.call.ctx();
-        Some(match ctx.check() {
-            Err(cancelled) => cancelled.into(),
-            Ok(()) => Cancelled::new(Cause::DeadlineExceeded).into(),
-        })
+/// The status at the moment at which the caller waits no longer, whatever is still at work here: behind a shield, mostly.
+/// tonic's own timer, which is around each call of its server, would say `CANCELLED` in the same moment.
+fn overdue(call: &InFlight) -> Status {
+    match call.ctx().check() {
+        Err(cancelled) => cancelled.into(),
+        Ok(()) => Cancelled::new(Cause::DeadlineExceeded).into(),
     }
 }
 
@@ -124,23 +104,19 @@ where
     type Output = Result<Response<CtxBody<R>>, E>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = &mut *self;
-        // While it is polled the state is `Over`: a handler that panics is dropped then and there, and its call is
-        // over, whoever catches the panic.
-        match std::mem::replace(&mut this.state, State::Over) {
-            State::Runs(mut running) => {
-                let Running { run, call, .. } = &mut running;
-                let Poll::Ready(done) = call.in_span(|| run.as_mut().poll(cx)) else {
-                    let Some(status) = running.overdue() else {
-                        this.state = State::Runs(running);
+        match &mut self.state {
+            State::Runs { handler, asked } => {
+                let Poll::Ready((done, mut call)) = handler.poll(cx) else {
+                    if asked.is_none_or(|asked| Instant::now() < asked) {
                         return Poll::Pending;
-                    };
-                    running.call.cut();
-                    let response = only(status, &mut running.call);
-                    running.unwind("unwinding after the caller's deadline");
-                    return Poll::Ready(Ok(response));
+                    }
+                    let answer = handler.leave("unwinding after the caller's deadline", |call| {
+                        let status = overdue(call);
+                        call.cut();
+                        only(status, call)
+                    });
+                    return answer.map_or(Poll::Pending, |answer| Poll::Ready(Ok(answer)));
                 };
-                let Running { mut call, .. } = running;
                 Poll::Ready(match done {
                     Ok(Ok(response)) => Ok(respond(call, response)),
                     Ok(Err(error)) => Err(error),
@@ -150,17 +126,13 @@ where
                     }
                 })
             }
-            State::Refused(status, mut call) => Poll::Ready(Ok(only(status, &mut call))),
-            State::Over => panic!("a `CtxFuture` was polled after it was ready"),
-        }
-    }
-}
-
-impl<F: Future + Send + 'static> Drop for CtxFuture<F> {
-    fn drop(&mut self) {
-        if let State::Runs(mut running) = std::mem::replace(&mut self.state, State::Over) {
-            running.call.abandon();
-            running.unwind("unwinding after a disconnect");
+            State::Refused(refused) => {
+                let Some(refused) = refused.take() else {
+                    panic!("a `CtxFuture` was polled after it was ready")
+                };
+                let (status, mut call) = *refused;
+                Poll::Ready(Ok(only(status, &mut call)))
+            }
         }
     }
 }
@@ -168,21 +140,13 @@ impl<F: Future + Send + 'static> Drop for CtxFuture<F> {
 impl<F: Future + Send + 'static> fmt::Debug for CtxFuture<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = f.debug_struct("CtxFuture");
-        if let State::Runs(Running { call, .. }) | State::Refused(_, call) = &self.state {
+        let call = match &self.state {
+            State::Runs { handler, .. } => handler.request(),
+            State::Refused(refused) => refused.as_ref().map(|refused| &refused.1),
+        };
+        if let Some(call) = call {
             out.field("ctx", call.ctx());
         }
         out.finish_non_exhaustive()
-    }
-}
-
-/// A handler whose caller waits no longer: its run ends once it has unwound and its shields are done.
-struct Unwind<F>(Running<F>);
-
-impl<F: Future> Future for Unwind<F> {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let Running { run, call, .. } = &mut self.0;
-        call.in_span(|| run.as_mut().poll(cx)).map(drop)
     }
 }

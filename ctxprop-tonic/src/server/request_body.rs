@@ -8,11 +8,11 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use ctxprop::{Cancelled, Canceller, Ctx};
+use ctxprop_server::gone;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tonic::{Code, Status};
 
-use super::call::gone;
 use crate::BoxError;
 use crate::end::End;
 

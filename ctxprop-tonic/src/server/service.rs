@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use ctxprop::Ctx;
 use ctxprop::wire::budget::parse_grpc_timeout;
-use ctxprop_server::{Call, Policy, Watchers};
+use ctxprop_server::{Call, Inner, Policy, Watchers};
 use http::{Request, Response};
 use http_body::Body;
 use tokio::time::Instant;
@@ -25,9 +25,7 @@ use crate::{BoxError, GRPC_TIMEOUT};
 /// It is always ready: waiting for the inner service is part of each call, and counts against its budget. What turns
 /// calls away because a service is not ready (`LoadShed`) belongs inside of it.
 pub struct CtxService<S> {
-    inner: S,
-    /// Whether `inner` said that it is ready for the next call.
-    ready: bool,
+    inner: Inner<S>,
     shared: Arc<Shared>,
 }
 
@@ -41,14 +39,13 @@ pub(crate) struct Shared {
 impl<S> CtxService<S> {
     pub(crate) fn new(inner: S, root: Ctx, policy: Policy) -> Self {
         let shared = Shared { root, policy, watchers: Watchers::default() };
-        CtxService { inner, ready: false, shared: Arc::new(shared) }
+        CtxService { inner: Inner::new(inner), shared: Arc::new(shared) }
     }
 }
 
 impl<S: Clone> Clone for CtxService<S> {
     fn clone(&self) -> Self {
-        // A clone of a service that is ready need not be.
-        CtxService { inner: self.inner.clone(), ready: false, shared: Arc::clone(&self.shared) }
+        CtxService { inner: self.inner.clone(), shared: Arc::clone(&self.shared) }
     }
 }
 
@@ -94,11 +91,7 @@ where
     type Future = CtxFuture<Call<S, tonic::body::Body>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        if !self.ready {
-            // Where it is not, it is polled again in the call's own future, which has its place in the queue.
-            self.ready = self.inner.poll_ready(cx)?.is_ready();
-        }
-        Poll::Ready(Ok(()))
+        self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
@@ -111,7 +104,7 @@ where
         let asked = match asked {
             Ok(asked) if !too_little => asked,
             Ok(_) => {
-                let status = in_flight.refuse();
+                let status = in_flight.refuse().into();
                 return CtxFuture::refused(status, in_flight);
             }
             Err(Malformed) => {
@@ -123,12 +116,7 @@ where
         let canceller = in_flight.canceller().clone();
         let mut request = request.map(|body| RequestBody::bound(body, ctx.clone(), canceller));
         request.extensions_mut().insert(ctx);
-        let call = if std::mem::take(&mut self.ready) {
-            Call::runs(in_flight.within(|| self.inner.call(request)))
-        } else {
-            let next = self.inner.clone();
-            Call::waits(std::mem::replace(&mut self.inner, next), request)
-        };
+        let call = self.inner.call(request, &in_flight);
         CtxFuture::new(call, in_flight, asked)
     }
 }

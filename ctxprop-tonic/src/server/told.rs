@@ -1,11 +1,11 @@
 //! How a call's end is told to its caller: the code, and whose deadline it was that has passed.
 
-use ctxprop::{Cancelled, Cause};
+use ctxprop::Cancelled;
 use ctxprop_server::Granted;
 use http::{HeaderMap, HeaderValue};
 use tonic::{Code, Status};
 
-use super::call::{InFlight, NOTHING};
+use super::call::InFlight;
 use crate::{DEADLINE_EXCEEDED, TRACE_ID};
 
 /// The code that headers or trailers tell; `None` where they tell none.
@@ -19,17 +19,7 @@ fn whose(request: &InFlight, code: Code, source: Option<&Status>) -> Option<Gran
         return None;
     }
     let told = source.and_then(|status| Cancelled::find_in(status));
-    let told = told.is_some_and(Cancelled::is_deadline);
-    // The next hop was told what remained here, rounded down, so it may see the end, and say so, just before this one
-    // does.
-    let nothing_left = || request.ctx().remaining().is_some_and(|left| left < NOTHING);
-    match request.ctx().cause() {
-        Some(Cause::DeadlineExceeded) => Some(request.granted()),
-        _ if told && nothing_left() => Some(request.granted()),
-        // A part of the budget that was set aside here: the caller would have waited.
-        _ if told => Some(Granted::Server),
-        _ => None,
-    }
+    request.whose_deadline(told.is_some_and(Cancelled::is_deadline))
 }
 
 /// Puts into what tells the call's end whose deadline it was, and notes both.

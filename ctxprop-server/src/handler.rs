@@ -1,0 +1,167 @@
+//! [`Handler`]: a handler that runs under its context, and what becomes of it when nobody waits any more.
+
+use std::fmt;
+use std::future::Future;
+use std::ops::DerefMut;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use ctxprop::{Cancelled, Ctx, Run};
+use pin_project_lite::pin_project;
+use tokio::runtime::Handle;
+
+use crate::in_flight::{InFlight, Told};
+
+/// The request of a handler, as its layer holds it: an [`InFlight`], and what the protocol adds.
+pub trait Request: Send + 'static {
+    /// The context that it runs under.
+    fn ctx(&self) -> &Ctx;
+
+    /// Runs `f` in its span.
+    fn in_span<R>(&self, f: impl FnOnce() -> R) -> R;
+
+    /// Nobody waits for the answer any more.
+    fn abandon(&mut self);
+}
+
+impl<Q, T> Request for Q
+where
+    Q: DerefMut<Target = InFlight<T>> + Send + 'static,
+    T: Told + 'static,
+{
+    #[inline]
+    fn ctx(&self) -> &Ctx {
+        InFlight::ctx(self)
+    }
+
+    #[inline]
+    fn in_span<R>(&self, f: impl FnOnce() -> R) -> R {
+        InFlight::in_span(self, f)
+    }
+
+    fn abandon(&mut self) {
+        InFlight::abandon(self);
+    }
+}
+
+/// A handler and its request. Dropped before it is ready, it has the request [abandoned](Request::abandon), and goes to a task
+/// of the root's, where it unwinds.
+pub struct Handler<F: Future + Send + 'static, Q: Request> {
+    /// Boxed, so that it can move to a task while pinned, and so that what holds this moves a pointer.
+    running: Option<Pin<Box<Running<F, Q>>>>,
+}
+
+pin_project! {
+    /// Dropped, the handler goes first.
+    struct Running<F, Q> {
+        #[pin]
+        run: Run<F>,
+        // There until the handler has answered.
+        request: Option<Q>,
+    }
+}
+
+impl<F: Future, Q: Request> Running<F, Q> {
+    /// One poll, in the request's span.
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<F::Output, Cancelled>> {
+        let this = self.project();
+        match this.request {
+            Some(request) => request.in_span(|| this.run.poll(cx)),
+            None => panic!("{POLLED_AFTER}"),
+        }
+    }
+}
+
+const POLLED_AFTER: &str = "a handler was polled after it was ready";
+
+impl<F: Future + Send + 'static, Q: Request> Handler<F, Q> {
+    /// `call` under the context of `request`.
+    #[inline]
+    pub fn new(call: F, request: Q) -> Self {
+        let run = request.ctx().run(call);
+        Handler { running: Some(Box::pin(Running { run, request: Some(request) })) }
+    }
+
+    /// What it gave, or the end of its context, and its request, which is no longer its.
+    ///
+    /// While it is polled it is over: a handler that panics is dropped then and there, and its request with it, whoever
+    /// catches the panic.
+    ///
+    /// # Panics
+    ///
+    /// Polled after it was ready.
+    #[inline]
+    pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<(Result<F::Output, Cancelled>, Q)> {
+        let Some(mut running) = self.running.take() else { panic!("{POLLED_AFTER}") };
+        let Poll::Ready(done) = running.as_mut().poll(cx) else {
+            self.running = Some(running);
+            return Poll::Pending;
+        };
+        match running.as_mut().project().request.take() {
+            Some(request) => Poll::Ready((done, request)),
+            None => panic!("{POLLED_AFTER}"),
+        }
+    }
+
+    /// Its request, until it is ready.
+    pub fn request(&self) -> Option<&Q> {
+        self.running.as_ref().and_then(|running| running.request.as_ref())
+    }
+
+    /// Answers in its place, as `answer` has it, and has it unwind for this `reason`: in a task of the root's, where its
+    /// shields are seen through.
+    pub fn leave<R>(
+        &mut self,
+        reason: &'static str,
+        answer: impl FnOnce(&mut Q) -> R,
+    ) -> Option<R> {
+        let mut running = self.running.take()?;
+        let answer = running.as_mut().project().request.as_mut().map(answer);
+        unwind(running, reason);
+        answer
+    }
+}
+
+impl<F: Future + Send + 'static, Q: Request> Drop for Handler<F, Q> {
+    fn drop(&mut self) {
+        if self.running.is_some() {
+            self.leave("unwinding after a disconnect", Q::abandon);
+        }
+    }
+}
+
+#[cold]
+fn unwind<F: Future + Send + 'static, Q: Request>(
+    running: Pin<Box<Running<F, Q>>>,
+    reason: &'static str,
+) {
+    let ctx = running.request.as_ref().map(|request| request.ctx().detach(reason));
+    // Outside of a runtime, or in one that is going down, nothing can be awaited: it is dropped.
+    if let Some(ctx) = ctx
+        && Handle::try_current().is_ok()
+    {
+        drop(ctx.spawn(Unwind(running)));
+    }
+}
+
+/// A handler whose caller waits no longer: its run ends once it has unwound and its shields are done.
+struct Unwind<F, Q>(Pin<Box<Running<F, Q>>>);
+
+impl<F: Future, Q: Request> Future for Unwind<F, Q> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.0.as_mut().poll(cx).map(drop)
+    }
+}
+
+impl<F: Future + Send + 'static, Q: Request> fmt::Debug for Handler<F, Q> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct("Handler");
+        if let Some(request) = self.request() {
+            out.field("ctx", request.ctx());
+        }
+        out.finish_non_exhaustive()
+    }
+}
