@@ -22,6 +22,7 @@ mod returns;
 mod send;
 mod spans;
 mod traits;
+mod transactions;
 
 use std::io;
 
