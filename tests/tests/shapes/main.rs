@@ -20,6 +20,7 @@ mod macros;
 mod methods;
 mod returns;
 mod send;
+mod signals;
 mod spans;
 mod traits;
 mod transactions;
