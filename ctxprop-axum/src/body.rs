@@ -169,7 +169,8 @@ where
 
     fn size_hint(&self) -> SizeHint {
         if let Some(hint) = &self.fresh {
-            return *hint;
+            // It is `Copy` only since http-body 1.1, and 1.0.1 is enough for us.
+            return Clone::clone(hint);
         }
         let none = || SizeHint::with_exact(0);
         let left = |flow: &Flow<B>| flow.inner.as_ref().map_or_else(none, Body::size_hint);

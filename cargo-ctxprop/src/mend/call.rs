@@ -129,10 +129,11 @@ fn awaited(case: &Case<'_>, at: usize) -> Vec<usize> {
     if has_context(row, last + 1) {
         return Vec::new();
     }
-    // `timeout(wait, load(1)).await`: what was given to it
+    // `timeout(wait, load(1)).await`: what was given to it; in an annotated function also what was given to one of ours,
+    // which itself has its context there
     if let TokenKind::Close(Delimiter::Parenthesis, open) = row[last].kind
-        && open > 0
-        && row[open - 1].ident().is_some_and(|name| !case.known.needing.contains(name))
+        && called(row, open)
+            .is_some_and(|name| is_annotated(case, at) || !case.known.needing.contains(name))
     {
         let inside = calls(case, open + 1, last);
         if !inside.is_empty() {
@@ -140,6 +141,30 @@ fn awaited(case: &Case<'_>, at: usize) -> Vec<usize> {
         }
     }
     vec![row[last].range.end]
+}
+
+/// The function or method whose arguments begin at token `open`, also behind a turbofish.
+fn called(row: &[Token], open: usize) -> Option<&str> {
+    let mut at = open.checked_sub(1)?;
+    if row[at].is_punct('>') {
+        let mut depth = 1;
+        while depth > 0 {
+            at = at.checked_sub(1)?;
+            depth += i32::from(row[at].is_punct('>')) - i32::from(row[at].is_punct('<'));
+        }
+        at = at.checked_sub(3)?;
+    }
+    row[at].ident()
+}
+
+/// Whether the attribute reaches the `.await` at token `at`.
+fn is_annotated(case: &Case<'_>, at: usize) -> bool {
+    let index = case.index();
+    let start = index.tokens[at].range.start;
+    index.macro_around(start).is_none()
+        && index
+            .function_around(start)
+            .is_some_and(|found| index.ours(&index.functions[found]).is_some())
 }
 
 /// The ends of the outermost calls between two tokens that need a context and are not given one there.
@@ -201,3 +226,6 @@ fn has_context(row: &[Token], dot: usize) -> bool {
         && matches!(row[open - 1].ident(), Some("with" | "in_current"))
         && row[open - 2].is_punct('.')
 }
+
+#[cfg(test)]
+mod tests;

@@ -178,6 +178,19 @@ impl VisitMut for Impls {
         ty.bounds.push(TypeParamBound::Lifetime(self.0.clone()));
         visit_mut::visit_type_impl_trait_mut(self, ty);
     }
+
+    /// `&impl Trait` has one bound more, so what it refers to is in parentheses: `&(impl Trait + 'a)`.
+    fn visit_type_mut(&mut self, ty: &mut Type) {
+        visit_mut::visit_type_mut(self, ty);
+        let elem = match ty {
+            Type::Reference(ty) => &mut ty.elem,
+            Type::Ptr(ty) => &mut ty.elem,
+            _ => return,
+        };
+        if let Type::ImplTrait(bounded) = &**elem {
+            **elem = parse_quote!((#bounded));
+        }
+    }
 }
 
 /// Gives those that are left out in the output their name.

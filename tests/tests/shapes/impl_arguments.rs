@@ -57,6 +57,65 @@ async fn boxed(numbers: impl Iterator<Item = &u8> + Send) -> u8 {
     numbers.sum()
 }
 
+trait Loader: Send {
+    fn push(&mut self, number: u8);
+}
+
+impl Loader for Vec<u8> {
+    fn push(&mut self, number: u8) {
+        self.push(number);
+    }
+}
+
+/// The lifetime of a boxed future is one bound more, which a reference takes in parentheses alone.
+#[propagate(boxed)]
+trait Importer: Sized {
+    async fn load(self, loader: &mut impl Loader) -> usize;
+    async fn all(self, from: &[u8], loader: &mut (impl Loader + ?Sized), by: &impl Offset) -> u8;
+}
+
+trait Offset: Sync {
+    fn offset(&self) -> u8;
+}
+
+impl Offset for u8 {
+    fn offset(&self) -> u8 {
+        *self
+    }
+}
+
+struct Numbers(Vec<u8>);
+
+#[propagate(boxed)]
+impl Importer for Numbers {
+    async fn load(self, loader: &mut impl Loader) -> usize {
+        let count = self.0.len();
+        let numbers = self.0.clone();
+        self.all(&numbers, loader, &1).await;
+        count
+    }
+
+    async fn all(self, from: &[u8], loader: &mut (impl Loader + ?Sized), by: &impl Offset) -> u8 {
+        assert_eq!(marked().await, "threaded");
+        from.iter().for_each(|number| loader.push(number + by.offset()));
+        by.offset()
+    }
+}
+
+#[propagate(boxed)]
+async fn boxed_and_borrowed(loader: &mut impl Loader, numbers: &(impl AsRef<[u8]> + Sync)) {
+    numbers.as_ref().iter().for_each(|number| loader.push(*number));
+}
+
+#[tokio::test]
+async fn impl_arguments_behind_references_of_boxed_functions() {
+    let ctx = ctx();
+    let mut loaded = Vec::new();
+    assert_eq!(Numbers(vec![1, 2]).load(&mut loaded).with(&ctx).await, 2);
+    boxed_and_borrowed(&mut loaded, &[7]).with(&ctx).await;
+    assert_eq!(loaded, [2, 3, 7]);
+}
+
 #[tokio::test]
 async fn impl_arguments() {
     let ctx = ctx();

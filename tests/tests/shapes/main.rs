@@ -20,8 +20,10 @@ mod macros;
 mod methods;
 mod returns;
 mod send;
+mod signals;
 mod spans;
 mod traits;
+mod transactions;
 
 use std::io;
 

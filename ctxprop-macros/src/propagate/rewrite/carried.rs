@@ -199,8 +199,10 @@ impl Rewriter<'_> {
         let position = Position { sure: false, stays: false };
         for arg in args {
             match arg {
-                // what takes nothing may be anything: `random()`
-                Expr::Call(call) if !call.args.is_empty() => self.mark_future(arg, position),
+                // what takes nothing may be anything, `random()`, unless its name tells: `shutdown_signal()`
+                Expr::Call(call) if !call.args.is_empty() || combinators::is_signal(call) => {
+                    self.mark_future(arg, position);
+                }
                 Expr::Closure(_) => self.mark_maker(arg, 0, position),
                 _ => {}
             }

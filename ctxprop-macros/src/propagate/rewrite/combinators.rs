@@ -240,6 +240,16 @@ const FOREIGN: &[&str] = &[
     "hex",
 ];
 
+/// What the name of a function has that waits for the end of a process, and so is a future although it takes nothing.
+const SIGNALS: &[&str] = &["ctrl_c", "shutdown", "sigint", "signal", "sigterm"];
+
+/// Whether a function of that name gives a future, whatever it is given.
+pub(super) fn is_signal(call: &ExprCall) -> bool {
+    let Expr::Path(func) = &*call.func else { return false };
+    let name = func.path.segments.last().map(|last| last.ident.to_string());
+    name.is_some_and(|name| SIGNALS.iter().any(|part| name.contains(part)))
+}
+
 pub(super) fn function(call: &ExprCall) -> Option<Combinator> {
     let Expr::Path(func) = &*call.func else { return None };
     let mut names = func.path.segments.iter().rev().map(|segment| segment.ident.to_string());

@@ -1,0 +1,67 @@
+//! Where a context goes, by what rustc underlines.
+
+use std::path::Path;
+
+use super::mend;
+use crate::check::{Diagnostic, Span};
+use crate::edit::Edits;
+use crate::index::Index;
+use crate::mend::{Case, Known};
+use crate::project::Source;
+
+/// `text` with the mend of an error at the last place where `underlined` stands.
+fn mended(text: &str, underlined: &str) -> String {
+    let start = text.rfind(underlined).expect("it is in the text");
+    let span = Span {
+        file_name: "src/lib.rs".to_owned(),
+        byte_start: start,
+        byte_end: start + underlined.len(),
+        line_start: 1,
+        is_primary: true,
+        label: None,
+        suggested_replacement: None,
+        expansion: None,
+    };
+    let error = Diagnostic {
+        message: "`NeedsCtx` is not a future: this call was given no context".to_owned(),
+        code: None,
+        level: "error".to_owned(),
+        spans: Vec::new(),
+        children: Vec::new(),
+        rendered: None,
+    };
+    let (original, index) = (text.to_owned(), Index::of(text).expect("a Rust file"));
+    let (wanted, by_path) = Default::default();
+    let source = Source {
+        text: original.clone(),
+        original,
+        index,
+        package: 0,
+        test: false,
+        wanted,
+        by_path,
+    };
+    let known = Known { needing: ["serve", "stopped"].map(str::to_owned).into() };
+    let path = Path::new("src/lib.rs");
+    let case = Case { error: &error, path, source: &source, span: &span, known: &known };
+    let mut edits = Edits::default();
+    assert!(edits.add(mend(&case).expect("it is understood").edits));
+    edits.apply(text, std::iter::empty())
+}
+
+#[test]
+fn what_is_awaited_in_an_annotated_function_has_its_context() {
+    for call in ["serve(1, stopped(2))", "serve::<Vec<u8>>(1, stopped(2))"] {
+        let text = format!("#[propagate]\nasync fn run() {{\n    {call}.await\n}}\n");
+        let given = text.replace("stopped(2)", "stopped(2).in_current()");
+        assert_eq!(mended(&text, "await"), given);
+        assert_eq!(mended(&text, "stopped(2)"), given);
+    }
+}
+
+#[test]
+fn elsewhere_it_is_given_one() {
+    let text = "async fn run() {\n    serve(1).await\n}\n";
+    let given = text.replace("serve(1)", "serve(1).with(&Ctx::background())");
+    assert_eq!(mended(text, "await"), given);
+}
