@@ -1,3 +1,4 @@
+use ctxprop::wire::Group;
 use http::HeaderValue;
 
 use super::*;

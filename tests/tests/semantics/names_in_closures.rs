@@ -35,11 +35,12 @@ async fn of_a_block(ctx: Ctx, other: Other) -> Vec<Option<u8>> {
     all
 }
 
+type Makes = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Option<u8>> + Send>> + Send>;
+
 #[propagate]
 async fn in_an_inner_block(ctx: &Ctx, others: [Other; 2]) -> Vec<Option<u8>> {
     let mut all = Vec::new();
-    let mut made: Vec<Box<dyn Fn() -> Pin<Box<dyn Future<Output = Option<u8>> + Send>> + Send>> =
-        Vec::new();
+    let mut made: Vec<Makes> = Vec::new();
     for other in others {
         let ctx = other.0;
         let makes = move || async move { seen().await };

@@ -11,7 +11,7 @@ async fn shutdown_signal() {
     assert_eq!(marked().await, "threaded");
 }
 
-mod signals {
+mod names {
     #[super::propagate]
     pub(super) async fn terminated_by_signal() {
         assert_eq!(super::marked().await, "threaded");
@@ -53,7 +53,7 @@ fn signal() -> u16 {
 #[propagate]
 async fn launch(port: u16) -> AppResult<u16> {
     let served = serve_on(bind(port).await?, shutdown_signal()).await?;
-    let run = Server(served).serve(signals::terminated_by_signal()).await;
+    let run = Server(served).serve(names::terminated_by_signal()).await;
     Ok(run + Server(bind(signal()).await?).serve(plain_signal()).await)
 }
 

@@ -24,6 +24,7 @@ where
 struct Connection(u32);
 
 impl Connection {
+    #[allow(clippy::manual_async_fn, reason = "diesel-async's, which is `Send` by its type")]
     fn transaction<'a, 'conn, R, E, F>(
         &'conn mut self,
         callback: F,
@@ -87,11 +88,8 @@ impl Store {
 }
 
 /// A plain function that calls what it is given later, where its future is polled.
-fn later<'a, T, F: AsyncFnOnce() -> T>(
-    name: &'a str,
-    work: F,
-) -> impl Future<Output = (&'a str, T)> {
-    async move { (name, work().await) }
+async fn later<T, F: AsyncFnOnce() -> T>(name: &str, work: F) -> (&str, T) {
+    (name, work().await)
 }
 
 #[propagate]

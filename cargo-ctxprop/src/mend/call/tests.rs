@@ -6,7 +6,7 @@ use super::mend;
 use crate::check::{Diagnostic, Span};
 use crate::edit::Edits;
 use crate::index::Index;
-use crate::mend::{Case, Known};
+use crate::mend::{Case, Workspace};
 use crate::project::Source;
 
 /// `text` with the mend of an error at the last place where `underlined` stands.
@@ -41,7 +41,7 @@ fn mended(text: &str, underlined: &str) -> String {
         wanted,
         by_path,
     };
-    let known = Known { needing: ["serve", "stopped"].map(str::to_owned).into() };
+    let known = Workspace { needing: ["serve", "stopped"].map(str::to_owned).into() };
     let path = Path::new("src/lib.rs");
     let case = Case { error: &error, path, source: &source, span: &span, known: &known };
     let mut edits = Edits::default();
