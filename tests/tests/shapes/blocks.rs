@@ -57,7 +57,7 @@ async fn async_closures() -> AppResult<u32> {
 
 #[tokio::test]
 async fn blocks_and_closures() {
-    assert_eq!(blocks(ctx()).await.unwrap(), ["carried"; 4]);
+    assert_eq!(blocks(ctx()).await.unwrap(), ["conveyed"; 4]);
     assert_eq!(closures(ctx()).await.unwrap(), 12 + 2 + 2 + 2 + 3 + 6 + 2);
     assert_eq!(async_closures().with(&ctx()).await.unwrap(), 7);
 }
@@ -98,7 +98,7 @@ async fn async_closures_are_called(ctx: Ctx) -> AppResult<u32> {
     let base = String::from("base");
     let borrowed = call(&ctx, async |n| Ok(add_one(n).await? + base.len() as u32)).await?;
     let early = call(&ctx, async |n| {
-        if marked().await == "carried" {
+        if marked().await == "conveyed" {
             return Ok(n);
         }
         Err(io::Error::other("lost"))

@@ -99,7 +99,7 @@ impl<T: Send> Every<T> {
 #[tokio::test]
 async fn static_methods() {
     let ctx = ctx();
-    assert_eq!(Every::<String>::name().with(&ctx).await, "every carried");
+    assert_eq!(Every::<String>::name().with(&ctx).await, "every conveyed");
     assert_eq!(Every(1).run(2).with(&ctx).await + Every(1).0, 3);
     assert_eq!(Of::name().with(&ctx).await, "of");
     assert_eq!(Of("text").run(1).with(&ctx).await, 5);

@@ -15,7 +15,7 @@ async fn flow(text: &str) -> Result<u32, Box<dyn std::error::Error + Send + Sync
     let found = 'outer: loop {
         for step in 0..10 {
             match add_one(step).await? {
-                n if n == number && marked().await == "carried" => break 'outer n,
+                n if n == number && marked().await == "conveyed" => break 'outer n,
                 n if n > 9 => break 'outer 0,
                 _ => continue,
             }
@@ -33,7 +33,7 @@ async fn control_flow() {
     assert_eq!(flow("n=7").with(&ctx()).await.unwrap(), 7);
     assert_eq!(flow("n=70").with(&ctx()).await.unwrap(), 0);
     assert!(flow("n=x").with(&ctx()).await.unwrap_err().is::<std::num::ParseIntError>());
-    assert_eq!(flow("").with(&ctx()).await.unwrap_err().to_string(), "no number, carried");
+    assert_eq!(flow("").with(&ctx()).await.unwrap_err().to_string(), "no number, conveyed");
 }
 
 #[propagate]
@@ -100,7 +100,7 @@ async fn more_control_flow() {
     assert!(exits_early(1).with(&ctx()).await.is_err());
     assert_eq!(exits_early(2).with(&ctx()).await.unwrap(), "two");
     assert_eq!(exits_early(3).with(&ctx()).await.unwrap(), "three");
-    assert_eq!(exits_early(4).with(&ctx()).await.unwrap(), "carried");
+    assert_eq!(exits_early(4).with(&ctx()).await.unwrap(), "conveyed");
     assert_eq!(exits_early(5).with(&ctx()).await.unwrap(), "large");
     assert!(operators().with(&ctx()).await.unwrap());
 }

@@ -10,13 +10,13 @@ use super::{AppResult, Marker, add_one, ctx, marked};
 
 #[propagate]
 async fn given(ctx: Ctx, n: u32) -> AppResult<u32> {
-    assert_eq!(ctx.value(), Some(&Marker("carried")));
+    assert_eq!(ctx.value(), Some(&Marker("conveyed")));
     add_one(n).await
 }
 
 #[propagate]
 async fn given_by_reference(ctx: &Ctx, n: u32) -> AppResult<u32> {
-    assert_eq!(ctx.value(), Some(&Marker("carried")));
+    assert_eq!(ctx.value(), Some(&Marker("conveyed")));
     add_one(n).await
 }
 

@@ -96,7 +96,7 @@ impl Importer for Numbers {
     }
 
     async fn all(self, from: &[u8], loader: &mut (impl Loader + ?Sized), by: &impl Offset) -> u8 {
-        assert_eq!(marked().await, "threaded");
+        assert_eq!(marked().await, "conveyed");
         from.iter().for_each(|number| loader.push(number + by.offset()));
         by.offset()
     }

@@ -23,7 +23,7 @@ struct Shared(Rc<u32>);
 impl Count for Shared {
     async fn count(&self, by: &Rc<u32>) -> u32 {
         let held = Rc::clone(by);
-        assert_eq!(marked().await, "carried");
+        assert_eq!(marked().await, "conveyed");
         *held + *self.0
     }
 
@@ -70,10 +70,10 @@ async fn runs_what_is_not_send() {
     assert_eq!(free(Rc::new(5)).with(&ctx).await, 5);
     assert_eq!(Shared::make().with(&ctx).await, 8);
     let dynamic: Box<dyn Dynamic> = Box::new(shared);
-    assert_eq!(dynamic.get("ab").with(&ctx).await, (Rc::new(3), "carried"));
+    assert_eq!(dynamic.get("ab").with(&ctx).await, (Rc::new(3), "conveyed"));
     let set = tokio::task::LocalSet::new();
     let task = set.run_until(async {
         tokio::task::spawn_local(async move { dynamic.get("abc").with(&ctx).await }).await
     });
-    assert_eq!(task.await.unwrap(), (Rc::new(4), "carried"));
+    assert_eq!(task.await.unwrap(), (Rc::new(4), "conveyed"));
 }

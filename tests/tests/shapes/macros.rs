@@ -179,7 +179,7 @@ async fn macros() {
     assert_eq!(pins().with(&ctx()).await, 1 + 2 + 3 + 8);
     assert_eq!(
         json().with(&ctx()).await.unwrap().to_string(),
-        r#"{"computed":3,"list":[2,null,{"nested":"carried"},[]],"none":null,"one":1,"plain":{"a":"b"}}"#
+        r#"{"computed":3,"list":[2,null,{"nested":"conveyed"},[]],"none":null,"one":1,"plain":{"a":"b"}}"#
     );
 }
 

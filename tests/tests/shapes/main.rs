@@ -33,7 +33,7 @@ type AppResult<T, E = io::Error> = Result<T, E>;
 
 /// A root with a value that shows whether it got somewhere.
 fn ctx() -> Ctx {
-    Ctx::background().with_value(Marker("carried"))
+    Ctx::background().with_value(Marker("conveyed"))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -52,7 +52,7 @@ async fn marked() -> &'static str {
 
 #[propagate]
 async fn add_one(n: u32) -> AppResult<u32> {
-    assert_eq!(marked().await, "carried");
+    assert_eq!(marked().await, "conveyed");
     Ok(n + 1)
 }
 

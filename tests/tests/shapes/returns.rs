@@ -188,7 +188,7 @@ fn cancelled() -> Cancelled {
 }
 
 #[test]
-fn what_cannot_is_threaded() {
+fn what_cannot_is_carried() {
     threads! {
         unit();
         option();

@@ -8,13 +8,13 @@ use super::{AppResult, ctx, marked};
 
 #[propagate]
 async fn shutdown_signal() {
-    assert_eq!(marked().await, "threaded");
+    assert_eq!(marked().await, "conveyed");
 }
 
 mod names {
     #[super::propagate]
     pub(super) async fn terminated_by_signal() {
-        assert_eq!(super::marked().await, "threaded");
+        assert_eq!(super::marked().await, "conveyed");
     }
 }
 

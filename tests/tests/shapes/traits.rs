@@ -41,9 +41,9 @@ fn spawnable<G: Greets + Sync + 'static>(
 
 #[tokio::test]
 async fn traits() {
-    assert_eq!(English.greet("you").with(&ctx()).await, "hello you, carried.");
-    assert_eq!(English.twice("a").with(&ctx()).await, "hello a, carried.hello a, carried.");
-    assert_eq!(ctx().spawn(spawnable(&English)).await.unwrap(), "hello generic, carried.");
+    assert_eq!(English.greet("you").with(&ctx()).await, "hello you, conveyed.");
+    assert_eq!(English.twice("a").with(&ctx()).await, "hello a, carried.hello a, conveyed.");
+    assert_eq!(ctx().spawn(spawnable(&English)).await.unwrap(), "hello generic, conveyed.");
 }
 
 /// By the trait: all of it is `Send`, the bodies that it gives too.

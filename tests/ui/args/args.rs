@@ -107,7 +107,7 @@ async fn no_parameter() {}
 #[propagate(unwind; budget = "1s")]
 async fn no_list_at_all() {}
 
-#[propagate(span, fields(%parent_id))]
-async fn taken_field_of_the_parent(parent_id: u64) {}
+#[propagate(span, fields(parent_id = 1))]
+async fn taken_field_of_the_parent() {}
 
 fn main() {}
