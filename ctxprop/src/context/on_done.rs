@@ -54,9 +54,9 @@ impl Registration {
 impl Ctx {
     /// Calls `f` once with the cause after this context has ended; at once if it has.
     ///
-    /// `f` runs in a task of the runtime in which `on_done` was called, in the `tracing` span that is current here, or, outside of one and where that runtime shuts
-    /// down, in a thread that all such callbacks share: whoever ends the context does not wait for it, and a panic in
-    /// it touches nothing else. It must not block; for that, spawn.
+    /// `f` runs in a task of the runtime in which `on_done` was called. Outside of one, and where that runtime shuts down, it runs
+    /// in a thread that all such callbacks share. The `tracing` span that is current here is current there, too. Whoever ends the
+    /// context does not wait for it, and a panic in it touches nothing else. It must not block; for that, spawn.
     ///
     /// The deadline ends the context on time, also where nobody else waits for it: by the clock of the runtime in which `on_done`
     /// was called; outside of one, and in one without timers (`enable_time`), by the clock of the system.
