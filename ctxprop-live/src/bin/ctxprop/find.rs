@@ -2,15 +2,17 @@
 
 use std::net::SocketAddr;
 
+use ctxprop_live::model::Snapshot;
+
 use crate::fetch::{Page, Problem};
 
-/// The page of the process, where one of its listeners has it.
-pub(crate) async fn page_of(pid: u32) -> Result<Page, Problem> {
+/// The page of the process, where one of its listeners has it, and what is live there: it was asked.
+pub(crate) async fn page_of(pid: u32) -> Result<(Page, Snapshot), Problem> {
     let mut tried = Vec::new();
     for address in listeners(pid)? {
         let page = Page::of(address)?;
         match page.look().await {
-            Ok(_) => return Ok(page),
+            Ok(found) => return Ok((page, found)),
             Err(problem) => tried.push((address, problem)),
         }
     }

@@ -53,16 +53,19 @@ fn say(text: &str) -> Result<(), Problem> {
 }
 
 async fn run(ps: &Ps) -> Result<(), Problem> {
-    let page = match &ps.target {
-        Target::Url(url) => Page::at(url)?,
+    let (page, mut found) = match &ps.target {
+        Target::Url(url) => {
+            let page = Page::at(url)?;
+            let found = page.look().await?;
+            (page, found)
+        }
         Target::Pid(pid) => find::page_of(*pid).await?,
     };
     let terminal = Terminal::of_stdout();
     let Some(every) = ps.watch else {
-        return show(&page.look().await?, ps, &terminal);
+        return show(&found, ps, &terminal);
     };
     loop {
-        let found = page.look().await?;
         if !ps.json {
             say(terminal.clear())?;
         }
@@ -72,6 +75,7 @@ async fn run(ps: &Ps) -> Result<(), Problem> {
             // Asked to go, by whoever watches: that is no failure.
             _ = tokio::signal::ctrl_c() => return Ok(()),
         }
+        found = page.look().await?;
     }
 }
 
