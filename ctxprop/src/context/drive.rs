@@ -4,6 +4,8 @@
 //! # Invariants
 //! 1. A node has one task for each runtime in which something was added, as long as anything waits: that of another runtime may
 //!    not be driven.
+//! 2. What still waits when such a runtime is shut down is the thread's from then on: the end is told once, whatever happens
+//!    (3.1.7).
 
 use std::cell::Cell;
 use std::future::Future;
@@ -101,9 +103,8 @@ pin_project! {
     impl PinnedDrop for Drive {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
-            // Also with its runtime, before it was over.
             if !*this.left {
-                Callbacks::of(this.node).driver_gone(*this.clock);
+                gone(this.node, *this.clock);
             }
         }
     }
@@ -125,14 +126,25 @@ impl Future for Drive {
     }
 }
 
+/// A task by `clock` goes at the end, or with its runtime before that (invariant 2).
+fn gone(node: &Node, clock: Clock) {
+    let starts = Callbacks::of(node).driver_gone(clock);
+    if let Some(deadline) = node.deadline
+        && starts
+        && !node.ended()
+    {
+        Clock::System.drive(node, deadline);
+    }
+}
+
 /// Ready once `token`, if there is one, is cancelled.
 fn poll_cancelled(
     cancelled: &mut Option<Pin<Box<WaitForCancellationFutureOwned>>>,
-    token: Option<CancellationToken>,
+    token: Option<Arc<CancellationToken>>,
     cx: &mut Context<'_>,
 ) -> Poll<()> {
     let Some(token) = token else { return Poll::Pending };
-    let cancelled = cancelled.get_or_insert_with(|| Box::pin(token.cancelled_owned()));
+    let cancelled = cancelled.get_or_insert_with(|| Box::pin((*token).clone().cancelled_owned()));
     pin!(unconstrained(cancelled.as_mut())).poll(cx)
 }
 
@@ -158,3 +170,6 @@ fn poll_deadline(
         _ => Poll::Pending,
     }
 }
+
+#[cfg(test)]
+mod tests;
