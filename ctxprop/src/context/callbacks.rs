@@ -175,9 +175,7 @@ impl Callbacks {
     pub(super) fn forget(&self, node: &Header) {
         let mut state = lock(&self.state);
         state.unregister(node);
-        let link = state.node.take();
-        drop(state);
-        drop(link);
+        state.node = None;
     }
 
     /// Drops all that waits.
