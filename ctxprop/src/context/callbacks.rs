@@ -207,15 +207,16 @@ impl Callbacks {
         Some(token)
     }
 
-    /// The driver goes before [`drives`](Callbacks::drives) let it: at the end, or with its runtime. Whether the one by the
-    /// system's clock is to be started in its place.
-    pub(super) fn driver_gone(&self, clock: Clock) -> bool {
-        let mut state = lock(&self.state);
-        let left = state.take_driver(clock);
-        let starts = !state.is_idle() && state.starts(Clock::System);
-        drop(state);
+    /// The driver goes before [`drives`](Callbacks::drives) let it: at the end, or with its runtime.
+    pub(super) fn driver_gone(&self, clock: Clock) {
+        let left = lock(&self.state).take_driver(clock);
         drop(left);
-        starts
+    }
+
+    /// Whether somebody waits who is to be seen to by the clock of the system, and is not yet.
+    pub(super) fn starts_outside(&self) -> bool {
+        let mut state = lock(&self.state);
+        !state.is_idle() && state.starts(Clock::System)
     }
 }
 

@@ -103,8 +103,15 @@ pin_project! {
     impl PinnedDrop for Drive {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
+            // With its runtime, before it was over: invariant 2.
             if !*this.left {
-                gone(this.node, *this.clock);
+                let callbacks = Callbacks::of(this.node);
+                callbacks.driver_gone(*this.clock);
+                if let Some(deadline) = this.node.deadline
+                    && callbacks.starts_outside()
+                {
+                    Clock::System.drive(this.node, deadline);
+                }
             }
         }
     }
@@ -119,21 +126,14 @@ impl Future for Drive {
             *this.left = true;
             return Poll::Ready(());
         };
-        if poll_cancelled(this.cancelled, token, cx).is_ready() {
-            return Poll::Ready(());
+        if poll_cancelled(this.cancelled, token, cx).is_pending()
+            && poll_deadline(this.node, this.timer.as_mut(), cx).is_pending()
+        {
+            return Poll::Pending;
         }
-        poll_deadline(this.node, this.timer.as_mut(), cx)
-    }
-}
-
-/// A task by `clock` goes at the end, or with its runtime before that (invariant 2).
-fn gone(node: &Node, clock: Clock) {
-    let starts = Callbacks::of(node).driver_gone(clock);
-    if let Some(deadline) = node.deadline
-        && starts
-        && !node.ended()
-    {
-        Clock::System.drive(node, deadline);
+        *this.left = true;
+        Callbacks::of(this.node).driver_gone(*this.clock);
+        Poll::Ready(())
     }
 }
 
