@@ -20,7 +20,9 @@ use super::dispatch::Callback;
 use super::drive::{Clock, Driver};
 use super::handle::{Link, Node};
 use super::header::Header;
+use super::outside;
 use crate::end::Keys;
+use crate::end::cause::Cause;
 use crate::fault::{Fault, planted};
 use crate::sync::{Mutex, lock};
 
@@ -37,8 +39,8 @@ struct State {
     node: Option<Link>,
     waiting: Waiting,
     next: Key,
-    /// Cancelled at the end, with all that were made of it.
-    token: Option<CancellationToken>,
+    /// Cancelled at the end, with all that were made of it. Shared, since to clone a token locks that.
+    token: Option<Arc<CancellationToken>>,
     /// Where the waker is registered, if it is: with all enders, and with the node's own end.
     keys: Option<Keys>,
     own_key: Option<Keys>,
@@ -87,9 +89,10 @@ impl Callbacks {
         self: &Arc<Self>,
         node: &Node,
         new: CancellationToken,
-    ) -> CancellationToken {
+    ) -> Arc<CancellationToken> {
+        let new = Arc::new(new);
         let token = self.change(node, Tells::Own, |state| {
-            state.token.get_or_insert_with(|| new.clone()).clone()
+            Arc::clone(state.token.get_or_insert_with(|| Arc::clone(&new)))
         });
         // Not before: it may be the last handle, whose drop locks others.
         drop(new);
@@ -143,31 +146,51 @@ impl Callbacks {
     /// Calls those that wait, and cancels the token, if the node has ended.
     fn call_all(&self) {
         let Some(node) = self.node() else { return };
-        let Some(cause) = node.recorded_cause() else { return };
+        if let Some(cause) = node.recorded_cause() {
+            self.call_each(&node, &cause);
+        }
+        outside::let_go(node);
+    }
+
+    fn call_each(&self, node: &Header, cause: &Cause) {
         let mut state = lock(&self.state);
         let waiting = std::mem::take(&mut state.waiting);
-        let token = state.token.take();
-        state.unregister(&node);
+        // It stays in sight until it is cancelled: whoever else tells of the end cancels it too, and does not go on before
+        // that is done.
+        let token = state.token.clone();
+        state.unregister(node);
         let idle = state.driver_wakers();
         drop(state);
         idle.into_iter().for_each(Waker::wake);
         waiting.into_values().for_each(|callback| callback.dispatch(cause.clone()));
         // Last, because it wakes foreign code, which may panic.
-        token.iter().for_each(CancellationToken::cancel);
+        let Some(token) = token else { return };
+        token.cancel();
+        // Another one may be there by now, which whoever asked for it has cancelled.
+        let told = lock(&self.state).token.take_if(|known| Arc::ptr_eq(known, &token));
+        drop(told);
     }
 
     /// Forgets the node with this header, which is being dropped, and takes the waker back (invariant 3).
-    pub(super) fn leave(&self, node: &Header) {
+    pub(super) fn forget(&self, node: &Header) {
         let mut state = lock(&self.state);
         state.unregister(node);
-        let left = std::mem::take(&mut *state);
-        drop(state);
+        state.node = None;
+    }
+
+    /// Drops all that waits.
+    pub(super) fn clear(&self) {
+        let left = std::mem::take(&mut *lock(&self.state));
         drop(left);
     }
 
     /// Whether the driver by `clock` still has somebody to wait for. If so, `waker` is woken when it has nobody, but for the
     /// token that comes with this, which tells by itself. Else it is a driver no more.
-    pub(super) fn drives(&self, clock: Clock, waker: &Waker) -> Option<Option<CancellationToken>> {
+    pub(super) fn drives(
+        &self,
+        clock: Clock,
+        waker: &Waker,
+    ) -> Option<Option<Arc<CancellationToken>>> {
         let waker = waker.clone();
         let mut state = lock(&self.state);
         if state.is_idle() {
@@ -188,6 +211,12 @@ impl Callbacks {
     pub(super) fn driver_gone(&self, clock: Clock) {
         let left = lock(&self.state).take_driver(clock);
         drop(left);
+    }
+
+    /// Whether somebody waits who is to be seen to by the clock of the system, and is not yet.
+    pub(super) fn starts_outside(&self) -> bool {
+        let mut state = lock(&self.state);
+        !state.is_idle() && state.starts(Clock::System)
     }
 }
 

@@ -210,9 +210,9 @@ impl Ctx {
         self.node.expire_if_due()
     }
 
-    /// Whether anything can end it.
-    pub(crate) fn can_end(&self) -> bool {
-        self.node.nearest_ender().is_some()
+    /// What ends it: this one, or the nearest above that can end by itself. None where nothing can.
+    pub(crate) fn ender(&self) -> Option<Ctx> {
+        self.node.ending().cloned().map(Ctx::of)
     }
 
     /// Ends this context, which can end by itself, with `cause`, unless it has ended. When this returns, whoever waited

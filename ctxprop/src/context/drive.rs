@@ -4,6 +4,8 @@
 //! # Invariants
 //! 1. A node has one task for each runtime in which something was added, as long as anything waits: that of another runtime may
 //!    not be driven.
+//! 2. What still waits when such a runtime is shut down is the thread's from then on: the end is told once, whatever happens
+//!    (3.1.7).
 
 use std::cell::Cell;
 use std::future::Future;
@@ -101,9 +103,15 @@ pin_project! {
     impl PinnedDrop for Drive {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
-            // Also with its runtime, before it was over.
+            // With its runtime, before it was over: invariant 2.
             if !*this.left {
-                Callbacks::of(this.node).driver_gone(*this.clock);
+                let callbacks = Callbacks::of(this.node);
+                callbacks.driver_gone(*this.clock);
+                if let Some(deadline) = this.node.deadline
+                    && callbacks.starts_outside()
+                {
+                    Clock::System.drive(this.node, deadline);
+                }
             }
         }
     }
@@ -118,21 +126,25 @@ impl Future for Drive {
             *this.left = true;
             return Poll::Ready(());
         };
-        if poll_cancelled(this.cancelled, token, cx).is_ready() {
-            return Poll::Ready(());
+        if poll_cancelled(this.cancelled, token, cx).is_pending()
+            && poll_deadline(this.node, this.timer.as_mut(), cx).is_pending()
+        {
+            return Poll::Pending;
         }
-        poll_deadline(this.node, this.timer.as_mut(), cx)
+        *this.left = true;
+        Callbacks::of(this.node).driver_gone(*this.clock);
+        Poll::Ready(())
     }
 }
 
 /// Ready once `token`, if there is one, is cancelled.
 fn poll_cancelled(
     cancelled: &mut Option<Pin<Box<WaitForCancellationFutureOwned>>>,
-    token: Option<CancellationToken>,
+    token: Option<Arc<CancellationToken>>,
     cx: &mut Context<'_>,
 ) -> Poll<()> {
     let Some(token) = token else { return Poll::Pending };
-    let cancelled = cancelled.get_or_insert_with(|| Box::pin(token.cancelled_owned()));
+    let cancelled = cancelled.get_or_insert_with(|| Box::pin((*token).clone().cancelled_owned()));
     pin!(unconstrained(cancelled.as_mut())).poll(cx)
 }
 
@@ -158,3 +170,6 @@ fn poll_deadline(
         _ => Poll::Pending,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,7 +18,7 @@
 //! 5. Dropping the last handle of a chain of any depth needs bounded stack, but for parts whose drop panics: then what is
 //!    above is dropped in the unwinding, and nothing is lost.
 
-use std::mem::{ManuallyDrop, MaybeUninit};
+use std::mem::{self, ManuallyDrop, MaybeUninit};
 use std::ops::Deref;
 use std::process::abort;
 use std::ptr::NonNull;
@@ -194,6 +194,19 @@ impl Node {
     #[inline]
     pub(super) fn count(&self) -> usize {
         self.links.count.load(Ordering::Relaxed)
+    }
+
+    /// Drops this handle; where it is the last one, it is given back.
+    pub(super) fn unless_last(self) -> Option<Node> {
+        let one_less = |count: usize| (count > 1).then_some(count - 1);
+        // As `leaves` does.
+        let left =
+            self.links.count.fetch_update(Ordering::Release, Ordering::Relaxed, one_less).is_ok();
+        if left {
+            mem::forget(self);
+            return None;
+        }
+        Some(self)
     }
 
     pub(super) fn is(&self, other: &Node) -> bool {

@@ -196,14 +196,19 @@ impl Header {
     /// Leaves those above, as its last handle is gone. What its callbacks keep is dropped.
     #[inline]
     pub(super) fn leave(&self) {
-        self.tell_gone();
+        // Before all that may panic: no link may outlive the node (`handle.rs`, invariant 4).
+        let callbacks = self.end.kept();
+        if let Some(callbacks) = callbacks {
+            callbacks.forget(self);
+        }
         if self.ends()
             && let Some(above) = self.ender_above()
         {
             above.below.leave();
         }
-        if let Some(callbacks) = self.end.kept() {
-            callbacks.leave(self);
+        self.tell_gone();
+        if let Some(callbacks) = callbacks {
+            callbacks.clear();
         }
     }
 }

@@ -59,7 +59,7 @@ impl Ctx {
     /// context does not wait for it, and a panic in it touches nothing else. It must not block; for that, spawn.
     ///
     /// The deadline ends the context on time, also where nobody else waits for it: by the clock of the runtime in which `on_done`
-    /// was called; outside of one, and in one without timers (`enable_time`), by the clock of the system.
+    /// was called; outside of one, once it was shut down, and in one without timers (`enable_time`), by the clock of the system.
     ///
     /// It is kept with the context that can end, this one or the nearest above: once nobody holds that any more, it is
     /// gone with it.

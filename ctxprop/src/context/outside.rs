@@ -1,7 +1,9 @@
-//! The one thread that serves callbacks and tokens where no runtime does: it runs those callbacks that are due, and sees to the
-//! deadlines of those that wait. A thread each would not be had where there are thousands.
+//! The one thread that serves callbacks and tokens where no runtime does: it runs those callbacks that are due, sees to the
+//! deadlines of those that wait, and drops what whoever ends a context must not. A thread each would not be had where there are
+//! thousands.
 
 use std::collections::BTreeMap;
+use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{OnceLock, Weak};
@@ -10,12 +12,15 @@ use tokio::time::Instant;
 
 use super::callbacks::Callbacks;
 use super::dispatch::Run;
+use super::handle::Node;
 use crate::end::cause::Cause;
 
 enum Errand {
     Call(Run, Cause),
     /// Nothing of the context is kept for its deadline.
     Watch(Instant, Weak<Callbacks>),
+    /// A last handle.
+    Drop(Node),
 }
 
 static THREAD: OnceLock<Option<Sender<Errand>>> = OnceLock::new();
@@ -36,7 +41,15 @@ fn send(errand: Errand) -> Result<(), Errand> {
 /// Calls a callback in the thread; here and now, rather than never, where there is none.
 pub(super) fn call(run: Run, cause: Cause) {
     if let Err(Errand::Call(run, cause)) = send(Errand::Call(run, cause)) {
-        contained(run, cause);
+        contained(|| run(cause));
+    }
+}
+
+/// Drops a handle that a waker had meanwhile. The last one drops values, which are foreign code: whoever ends a context may
+/// hold locks that it asks for, as tokens of tokio-util up to 0.7.19 do while they wake.
+pub(super) fn let_go(node: Node) {
+    if let Some(last) = node.unless_last() {
+        drop(send(Errand::Drop(last)));
     }
 }
 
@@ -45,9 +58,13 @@ pub(super) fn watch(deadline: Instant, callbacks: Weak<Callbacks>) {
     drop(send(Errand::Watch(deadline, callbacks)));
 }
 
-/// A callback that panics, which its panic hook has told, breaks nothing (3.1.7).
-fn contained(run: Run, cause: Cause) {
-    drop(catch_unwind(AssertUnwindSafe(|| run(cause))));
+/// What panics, which the panic hook has told, breaks nothing (3.1.7).
+fn contained(f: impl FnOnce()) {
+    let Err(panic) = catch_unwind(AssertUnwindSafe(f)) else { return };
+    // What it panicked with may panic as it is dropped, and so may what that panics with.
+    if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
+        mem::forget(another);
+    }
 }
 
 fn serve(errands: &Receiver<Errand>) {
@@ -58,7 +75,8 @@ fn serve(errands: &Receiver<Errand>) {
             None => errands.recv().map_err(RecvTimeoutError::from),
         };
         match errand {
-            Ok(Errand::Call(run, cause)) => contained(run, cause),
+            Ok(Errand::Call(run, cause)) => contained(|| run(cause)),
+            Ok(Errand::Drop(last)) => contained(|| drop(last)),
             Ok(Errand::Watch(at, callbacks)) => deadlines.add(at, callbacks),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
@@ -99,21 +117,44 @@ impl Deadlines {
         while self.next().is_some_and(|at| at <= now) {
             let Some((_, callbacks)) = self.waiting.pop_first() else { return };
             // Here a waker may panic that is not ours; the others wait for their deadlines all the same.
-            drop(catch_unwind(AssertUnwindSafe(|| {
-                callbacks
-                    .upgrade()
-                    .and_then(|callbacks| callbacks.node())
-                    .is_some_and(|node| node.expire_if_due())
-            })));
+            contained(|| {
+                if let Some(node) = callbacks.upgrade().and_then(|callbacks| callbacks.node()) {
+                    node.expire_if_due();
+                }
+            });
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::panic::panic_any;
+    use std::thread;
     use std::time::Duration;
 
     use super::*;
+
+    /// Panics as it is dropped.
+    struct Bomb;
+
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic_any(Bomb);
+        }
+    }
+
+    // Fails where what a callback panicked with is dropped unguarded.
+    #[test]
+    fn rule_3_1_7_the_thread_outlives_a_panic_that_panics_as_it_is_dropped() {
+        let (tell, told) = mpsc::channel();
+        let twin = tell.clone();
+        call(Box::new(move |_| tell.send(thread::current().id()).unwrap()), Cause::Cancelled);
+        call(Box::new(|_| panic_any(Bomb)), Cause::Cancelled);
+        call(Box::new(move |_| twin.send(thread::current().id()).unwrap()), Cause::Cancelled);
+        let first = told.recv().unwrap();
+        assert_ne!(first, thread::current().id());
+        assert_eq!(told.recv(), Ok(first), "it is the one thread");
+    }
 
     #[test]
     fn those_that_are_gone_make_room() {

@@ -4,7 +4,8 @@
 //! # Invariants
 //! 1. A node keeps its wait for a token, and the waker of that wait nothing of the node but its `Callbacks`, which forget
 //!    it: whichever goes first, nothing is left of the other.
-//! 2. No lock of ours is held where a token is made, cancelled or dropped: tokens lock, and wake others under their locks.
+//! 2. No lock of ours is held where a token is made, cloned, cancelled or dropped: tokens lock, and up to tokio-util 0.7.19 they
+//!    wake others under their locks.
 
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use super::callbacks::Callbacks;
 use super::ctx::Ctx;
 use super::header::Additions;
+use super::outside;
 use super::part::Part;
 use crate::end::cause::Cause;
 use crate::sync::{Mutex, lock};
@@ -41,6 +43,7 @@ impl Wake for EndNode {
             && let Some(node) = self.callbacks.node()
         {
             node.end_with(&Cause::Cancelled);
+            outside::let_go(node);
         }
     }
 }
@@ -85,8 +88,8 @@ impl Ctx {
     /// the context, and each call gives a token of its own.
     ///
     /// By the time [`cancel`](crate::Canceller::cancel) returns, of this context or of one above, the token is cancelled.
-    /// At a deadline it is on time. In a runtime the context is kept until then; outside of one, and in one without timers
-    /// (`enable_time`), the clock of the system counts, as with [`on_done`](Ctx::on_done).
+    /// At a deadline it is on time. In a runtime the context is kept until then; outside of one, once it was shut down, and in
+    /// one without timers (`enable_time`), the clock of the system counts, as with [`on_done`](Ctx::on_done).
     ///
     /// # Examples
     ///
@@ -111,10 +114,13 @@ impl Ctx {
         let enders: Vec<_> =
             std::iter::successors(self.node().ending(), |node| node.links.ender()).collect();
         let token =
-            enders.into_iter().rev().fold(None, |above: Option<CancellationToken>, node| {
+            enders.into_iter().rev().fold(None, |above: Option<Arc<CancellationToken>>, node| {
                 let new = above.map_or_else(CancellationToken::new, |above| above.child_token());
                 Some(Callbacks::of(node).token(node, new))
             });
         token.map_or_else(CancellationToken::new, |token| token.child_token())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -170,7 +170,8 @@ impl<K> End<K> {
     }
 
     pub(crate) fn moment(&self) -> Option<Moment> {
-        match self.word.0.load(Ordering::Acquire) {
+        // As `Word::is_set` does.
+        match self.word.0.load(Ordering::SeqCst) {
             0 => None,
             word => Some(Moment(word)),
         }

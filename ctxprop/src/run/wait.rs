@@ -27,7 +27,8 @@ use crate::sync::{Mutex, lock};
 /// A waker that the end of a context wakes.
 #[derive(Debug)]
 pub(crate) struct Registration {
-    ctx: Ctx,
+    /// What ends the context, and not that: scopes that share this end with it too, and would keep the values of each other.
+    ender: Ctx,
     waker: Waker,
     /// The address of what the waker that this one was cloned of can do.
     vtable: usize,
@@ -71,11 +72,12 @@ impl Registration {
     /// None where the end has come, or cannot.
     fn new(ctx: &Ctx, waker: &Waker) -> Option<Arc<Registration>> {
         let mut keys = Keys::new();
-        if !ctx.can_end() || !ctx.register(waker, &mut keys) {
+        let ender = ctx.ender()?;
+        if !ender.register(waker, &mut keys) {
             return None;
         }
-        let (ctx, vtable, waker) = (ctx.clone(), vtable(waker), waker.clone());
-        Some(Arc::new(Registration { ctx, waker, vtable, keys, timer: Mutex::new(None) }))
+        let (vtable, waker) = (vtable(waker), waker.clone());
+        Some(Arc::new(Registration { ender, waker, vtable, keys, timer: Mutex::new(None) }))
     }
 
     /// Whether `waker` is the one that it waits with. The clone of a waker may have its functions at another address, as that
@@ -89,10 +91,10 @@ impl Registration {
 
     /// Waits with another waker. False where the end has come.
     fn change(&mut self, waker: &Waker) -> bool {
-        self.ctx.unregister(&mut self.keys);
+        self.ender.unregister(&mut self.keys);
         *self.timer.get_mut().unwrap_or_else(PoisonError::into_inner) = None;
         (self.vtable, self.waker) = (vtable(waker), waker.clone());
-        self.ctx.register(waker, &mut self.keys)
+        self.ender.register(waker, &mut self.keys)
     }
 
     /// Whether the deadline may have passed: the clock is asked then.
@@ -123,7 +125,7 @@ impl Registration {
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        self.ctx.unregister(&mut self.keys);
+        self.ender.unregister(&mut self.keys);
     }
 }
 
@@ -176,5 +178,41 @@ pub(crate) fn poll_end(
     match waiting {
         Some(waiting) => waiting.poll_timer(ctx, cx),
         None => Poll::Pending,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use super::*;
+    use crate::Background;
+
+    /// Pending once.
+    async fn pause() {
+        let mut paused = false;
+        std::future::poll_fn(|_| match std::mem::replace(&mut paused, true) {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        })
+        .await;
+    }
+
+    // Fails where the registration that both share keeps the context of the one that made it.
+    #[test]
+    fn a_scope_keeps_nothing_of_one_inside_that_is_over() {
+        let (outer, _canceller) = Ctx::background().with_cancel();
+        let value = Arc::new(());
+        let inner = outer.with_value(Arc::clone(&value));
+        let mut scope = Box::pin(outer.scope(async move {
+            inner.scope(pause()).await;
+            drop(inner);
+            std::future::pending::<()>().await;
+        }));
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(scope.as_mut().poll(&mut cx).is_pending());
+        assert_eq!(Arc::strong_count(&value), 2);
+        assert!(scope.as_mut().poll(&mut cx).is_pending());
+        assert_eq!(Arc::strong_count(&value), 1, "the inner context is still there");
     }
 }

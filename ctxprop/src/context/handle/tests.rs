@@ -99,3 +99,29 @@ fn a_part_is_found_at_its_place_whatever_it_needs() {
     assert_eq!((ctx.value::<()>(), ctx.value::<u8>()), (Some(&()), Some(&2)));
     assert_eq!(ctx.value::<u16>(), None);
 }
+
+// Fails where what keeps the callbacks from finding a node is left out as an observer panics.
+#[test]
+#[cfg(feature = "observe")]
+fn a_node_whose_observer_panics_is_found_by_nobody_any_more() {
+    use crate::observe::{self, Event, Observer};
+
+    struct Panics;
+
+    impl Observer for Panics {
+        fn told(&self, event: &Event<'_>) {
+            assert!(!matches!(event, Event::CtxGone { .. }), "an observer, on purpose");
+        }
+    }
+
+    let (top, end_top) = Ctx::background().with_cancel();
+    let ctx = top.with_cancel().0;
+    ctx.on_done(|_| {});
+    let callbacks = Arc::clone(crate::context::callbacks::Callbacks::of(ctx.node()));
+    let here = observe::here(Arc::new(Panics));
+    assert!(catch_unwind(AssertUnwindSafe(|| drop(ctx))).is_err());
+    drop(here);
+    assert!(callbacks.node().is_none());
+    assert_eq!(top.live_children(), 0);
+    end_top.cancel();
+}
