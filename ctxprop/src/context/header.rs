@@ -196,20 +196,29 @@ impl Header {
     /// Leaves those above, as its last handle is gone. What its callbacks keep is dropped.
     #[inline]
     pub(super) fn leave(&self) {
-        // Before all that may panic: no link may outlive the node (`handle.rs`, invariant 4).
-        let callbacks = self.end.kept();
-        if let Some(callbacks) = callbacks {
-            callbacks.forget(self);
+        match self.end.kept() {
+            Some(callbacks) => self.leave_with(callbacks),
+            None => self.leave_those_above(),
         }
+    }
+
+    /// Few have callbacks.
+    #[inline(never)]
+    fn leave_with(&self, callbacks: &Callbacks) {
+        // Before all that may panic: no link may outlive the node (`handle.rs`, invariant 4).
+        callbacks.forget(self);
+        self.leave_those_above();
+        callbacks.clear();
+    }
+
+    #[inline]
+    fn leave_those_above(&self) {
         if self.ends()
             && let Some(above) = self.ender_above()
         {
             above.below.leave();
         }
         self.tell_gone();
-        if let Some(callbacks) = callbacks {
-            callbacks.clear();
-        }
     }
 }
 
