@@ -48,6 +48,10 @@ pub(super) fn call(run: Run, cause: Cause) {
 /// Drops a handle that a waker had meanwhile. The last one drops values, which are foreign code: whoever ends a context may
 /// hold locks that it asks for, as tokens of tokio-util up to 0.7.19 do while they wake.
 pub(super) fn let_go(node: Node) {
+    // The thread is none of the model's, whose atomics a node is made of there.
+    if cfg!(ctxprop_model) {
+        return;
+    }
     if let Some(last) = node.unless_last() {
         drop(send(Errand::Drop(last)));
     }
