@@ -199,8 +199,7 @@ impl BaggageMap {
 
     /// All members as `(key, value)`, values percent-decoded, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        let members = self.members();
-        (0..members.len()).map(|index| (members.key(index), members.value(index)))
+        self.members().iter()
     }
 
     /// The properties of the member with this key as `(key, value)`, in order: they may repeat

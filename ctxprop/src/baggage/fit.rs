@@ -116,7 +116,7 @@ static NEXT: [State; 0x1000] = {
 #[inline]
 fn is_well_formed(line: &[u8]) -> bool {
     let step = |state: State, byte: &u8| NEXT[state as usize | usize::from(*byte)];
-    let (chunks, rest) = line.as_chunks::<8>();
+    let (chunks, rest) = line.as_chunks::<16>();
     let mut state = Start;
     for chunk in chunks {
         state = chunk.iter().fold(state, step);
@@ -126,9 +126,10 @@ fn is_well_formed(line: &[u8]) -> bool {
 
 /// How many items a line has, and members where it is well-formed.
 pub(super) fn count_members(line: &[u8]) -> usize {
-    // no comma is part of a member; counted in bytes, a chunk at a time, for the compiler's vectors
+    // No comma is part of a member. They are counted in bytes, a chunk at a time, for the compiler's vectors: the longest
+    // chunk that fits in a byte and is nothing but whole vectors.
     let commas = |chunk: &[u8]| chunk.iter().map(|byte| u8::from(*byte == b',')).sum::<u8>();
-    1 + line.chunks(255).map(|chunk| usize::from(commas(chunk))).sum::<usize>()
+    1 + line.chunks(240).map(|chunk| usize::from(commas(chunk))).sum::<usize>()
 }
 
 /// Whether the line can be sent on as it is: well-formed, short enough, and within limits.

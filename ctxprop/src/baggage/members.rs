@@ -19,9 +19,10 @@ use std::sync::Arc;
 
 use http::HeaderValue;
 
-use super::grammar;
+use super::MAX_BAGGAGE_MEMBERS;
+use super::grammar::{self, is_plain};
 use super::lines::{LineBuilder, Lines};
-use super::received::{self, Received, means_private};
+use super::received::{self, Keys, Received, means_private};
 
 #[derive(Clone)]
 pub(super) struct Members {
@@ -49,6 +50,13 @@ struct Property {
     value: Option<Range<usize>>,
 }
 
+/// The keys of the members that are decoded so far.
+struct DecodedKeys {
+    keys: Keys,
+    /// The members that another of their key comes after: one bit a place, of which there are at most 64.
+    superseded: u64,
+}
+
 impl Members {
     pub(super) const fn new() -> Self {
         Self { text: String::new(), list: Vec::new(), properties: Vec::new() }
@@ -56,29 +64,62 @@ impl Members {
 
     /// What valid lines say. Of several members with one key the last counts.
     pub(super) fn decode(lines: &[HeaderValue]) -> Self {
-        let found = received::members(lines);
-        let mut members = Self::new();
-        members.text.reserve(lines.iter().map(HeaderValue::len).sum());
-        members.list.reserve(found.len());
-        // Where each line begins in the text.
-        let (mut number, mut start, mut is_encoded) = (usize::MAX, 0, false);
-        for member in &found {
-            if number != member.number {
-                (number, start) = (member.number, members.text.len());
-                is_encoded = member.line.contains(&b'%');
-                // The grammar has found it to be ASCII.
-                members.text.push_str(str::from_utf8(member.line).unwrap_or_default());
+        let bytes = lines.iter().map(HeaderValue::len).sum();
+        let mut members = Self {
+            text: String::with_capacity(bytes),
+            // Most members are about as long as that, and the list grows where they are shorter.
+            list: Vec::with_capacity((bytes / 16 + 1).min(MAX_BAGGAGE_MEMBERS)),
+            properties: Vec::new(),
+        };
+        let mut keys = DecodedKeys { keys: Keys::new(), superseded: 0 };
+        for (number, line) in lines.iter().map(HeaderValue::as_bytes).enumerate() {
+            let start = members.text.len();
+            // The grammar has found it to be ASCII.
+            members.text.push_str(str::from_utf8(line).unwrap_or_default());
+            if !is_plain(line) {
+                let is_encoded = line.contains(&b'%');
+                received::scan(line, number, &mut |member| {
+                    members.push_received(&member, start, is_encoded, &mut keys);
+                });
+                continue;
             }
-            if !member.superseded {
-                members.push_received(member, start, is_encoded);
+            let mut at = 0;
+            while at <= line.len() {
+                let (member, next) = received::divide(line, number, at);
+                members.push_received(&member, start, false, &mut keys);
+                at = next;
             }
+        }
+        if keys.superseded != 0 {
+            let mut places = 0..MAX_BAGGAGE_MEMBERS;
+            let counts = |place: usize| keys.superseded & 1 << place == 0;
+            members.list.retain(|_| places.next().is_none_or(counts));
         }
         members
     }
 
-    /// Adds a member of the line that begins at `start` in the text, and may have something to decode in it.
-    fn push_received(&mut self, member: &Received<'_>, start: usize, is_encoded: bool) {
-        let raw = &member.raw;
+    /// All as key and value, in order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.list.iter().map(|member| (self.text_of(&member.key), self.text_of(&member.value)))
+    }
+
+    /// Adds a member of the line that begins at `start` in the text, and may have something to decode in it. Always
+    /// inlined: what a plain line has not takes no time there.
+    #[inline(always)]
+    fn push_received(
+        &mut self,
+        member: &Received<'_>,
+        start: usize,
+        is_encoded: bool,
+        keys: &mut DecodedKeys,
+    ) {
+        let (raw, place) = (&member.raw, self.list.len());
+        let mut private = member.private;
+        let is_same = |place: usize| self.key(place).as_bytes() == member.key();
+        if let Some(earlier) = keys.keys.put(member.key(), place, is_same) {
+            keys.superseded |= 1 << (earlier % MAX_BAGGAGE_MEMBERS);
+            private |= self.is_private(earlier);
+        }
         let first = self.properties.len();
         let decoded = |members: &mut Self, value: &Range<usize>| match is_encoded {
             true => members.push_decoded(shift(value, start)),
@@ -95,7 +136,7 @@ impl Members {
             value,
             properties: first..self.properties.len(),
             wire_len: raw.all.len(),
-            private: member.private,
+            private,
         });
     }
 
@@ -240,6 +281,7 @@ impl Members {
         lines.finish().unwrap_or_else(|| Lines::Many(Arc::new([])))
     }
 
+    #[inline]
     fn text_of(&self, range: &Range<usize>) -> &str {
         self.text.get(range.clone()).unwrap_or_default()
     }

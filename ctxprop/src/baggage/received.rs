@@ -7,7 +7,7 @@
 use http::HeaderValue;
 
 use super::MAX_BAGGAGE_MEMBERS;
-use super::grammar::{self, Item, RawMember, RawProperty};
+use super::grammar::{self, Item, RawMember, RawProperty, is_plain};
 use super::lines::{LineBuilder, Lines};
 
 /// The property of a member that must not leave the mesh. It is written without a value.
@@ -43,35 +43,59 @@ impl<'a> Received<'a> {
         has_some.then(|| grammar::properties(self.line, &self.raw)).into_iter().flatten()
     }
 
-    #[inline]
     fn is_marked_private(&self) -> bool {
         self.properties().any(|it| means_private(self.line.get(it.key).unwrap_or_default()))
     }
 }
 
+/// The member that begins at `at` in a plain line that is valid, and where the next one begins.
+#[inline]
+pub(super) fn divide(line: &[u8], number: usize, at: usize) -> (Received<'_>, usize) {
+    let (raw, next) = grammar::divide(line, at);
+    (Received { line, number, raw, private: false, superseded: false }, next)
+}
+
+/// Calls `f` with each member of any valid line, of which it says whether it is marked private.
+#[inline(never)]
+pub(super) fn scan<'a>(line: &'a [u8], number: usize, f: &mut dyn FnMut(Received<'a>)) {
+    let mut at = 0;
+    while at <= line.len() {
+        let (item, next) = grammar::scan(line, at);
+        at = next;
+        let Item::Member(raw) = item else { continue };
+        let mut member = Received { line, number, raw, private: false, superseded: false };
+        member.private = member.is_marked_private();
+        f(member);
+    }
+}
+
 /// All members of lines that are valid and within limits.
-pub(super) fn members(lines: &[HeaderValue]) -> Vec<Received<'_>> {
+pub(super) fn members<'a>(lines: &'a [HeaderValue]) -> Vec<Received<'a>> {
     // The shortest member and its comma are three bytes, most are longer.
     let bytes: usize = lines.iter().map(HeaderValue::len).sum();
     let mut found: Vec<Received<'_>> =
         Vec::with_capacity((bytes / 12).min(MAX_BAGGAGE_MEMBERS) + 1);
     let mut keys = Keys::new();
+    let mut add = |mut member: Received<'a>| {
+        let key = member.key();
+        let is_same = |place: usize| found.get(place).is_some_and(|it| it.key() == key);
+        let earlier = keys.put(key, found.len(), is_same);
+        if let Some(earlier) = earlier.and_then(|place| found.get_mut(place)) {
+            earlier.superseded = true;
+            member.private |= earlier.private;
+        }
+        found.push(member);
+    };
     for (number, line) in lines.iter().map(HeaderValue::as_bytes).enumerate() {
+        if !is_plain(line) {
+            scan(line, number, &mut add);
+            continue;
+        }
         let mut at = 0;
         while at <= line.len() {
-            let (item, next) = grammar::scan(line, at);
+            let (member, next) = divide(line, number, at);
+            add(member);
             at = next;
-            let Item::Member(raw) = item else { continue };
-            let mut member = Received { line, number, raw, private: false, superseded: false };
-            member.private = member.is_marked_private();
-            let key = member.key();
-            let is_same = |place: usize| found.get(place).is_some_and(|it| it.key() == key);
-            let earlier = keys.put(key, found.len(), is_same);
-            if let Some(earlier) = earlier.and_then(|place| found.get_mut(place)) {
-                earlier.superseded = true;
-                member.private |= earlier.private;
-            }
-            found.push(member);
         }
     }
     found
@@ -104,24 +128,30 @@ pub(super) fn may_be_private(lines: &[HeaderValue]) -> bool {
 const SLOTS: usize = 2 * MAX_BAGGAGE_MEMBERS;
 
 /// The place of the last member of each key, by a hash that no stranger can foresee.
-struct Keys {
+pub(super) struct Keys {
     seed: u64,
     /// A place and one, or 0 for none.
     slots: [u8; SLOTS],
 }
 
 impl Keys {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Keys { seed: fastrand::u64(..), slots: [0; SLOTS] }
     }
 
     /// Notes the place of a key, and says which place it had before.
-    fn put(&mut self, key: &[u8], place: usize, is_same: impl Fn(usize) -> bool) -> Option<usize> {
+    #[inline]
+    pub(super) fn put(
+        &mut self,
+        key: &[u8],
+        place: usize,
+        is_same: impl Fn(usize) -> bool,
+    ) -> Option<usize> {
         // At most 64 members come here, so it fits, and there is always a free slot.
         let noted = u8::try_from(place + 1).ok()?;
-        let first = self.hash(key) % SLOTS;
-        for slot in (first..SLOTS).chain(0..first) {
-            let there = &mut self.slots[slot];
+        let first = self.hash(key);
+        for step in 0..SLOTS {
+            let there = &mut self.slots[first.wrapping_add(step) % SLOTS];
             let before = usize::from(*there).checked_sub(1);
             if before.is_none_or(&is_same) {
                 *there = noted;
@@ -131,7 +161,8 @@ impl Keys {
         None
     }
 
-    /// Eight bytes at a time; the upper half of a product depends on all of its bits.
+    /// Eight bytes at a time, of which the last may be others' too; the upper half of a product depends on all of its bits.
+    #[inline]
     fn hash(&self, key: &[u8]) -> usize {
         const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
         let mix = |hash: u64, word: u64| {
@@ -140,7 +171,13 @@ impl Keys {
         };
         let (words, rest) = key.as_chunks::<8>();
         let hash = words.iter().fold(self.seed, |hash, word| mix(hash, u64::from_le_bytes(*word)));
-        let last = rest.iter().fold(0, |word, byte| word << 8 | u64::from(*byte));
+        let last = match (key.last_chunk(), rest.first_chunk(), rest.last_chunk()) {
+            (Some(last), _, _) => u64::from_le_bytes(*last),
+            (None, Some(first), Some(last)) => {
+                u64::from(u32::from_le_bytes(*first)) | u64::from(u32::from_le_bytes(*last)) << 32
+            }
+            _ => rest.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)),
+        };
         mix(hash, last ^ (key.len() as u64) << 56) as usize
     }
 }

@@ -10,7 +10,7 @@ use std::str::FromStr;
 
 use http::HeaderValue;
 
-use grammar::{Member, is_key, members, scan};
+use grammar::{Member, is_key, members, scan, scan_here};
 
 use crate::field_value::FieldValue;
 
@@ -242,7 +242,7 @@ fn check(list: &[u8]) -> Result<Members, TraceStateError> {
     let (mut at, mut count, mut members) = (0, 0, Members::Compact);
     let (mut seen, mut alike) = (0u64, false);
     while at <= list.len() {
-        let scanned = scan(list, at)?;
+        let scanned = scan_here(list, at)?;
         at = scanned.next;
         // Empty members are allowed and mean nothing; the limit is for the others.
         if scanned.is_empty() {

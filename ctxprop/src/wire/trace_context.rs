@@ -130,10 +130,16 @@ pub(super) fn compose(span: &SpanContext, values: &mut HeaderValues) -> Option<P
     if !span.is_valid() {
         return None;
     }
+    // All digits at once, as in `parse`.
+    let (mut bytes, mut digits) = ([0; 32], [0; 64]);
+    bytes[..16].copy_from_slice(&span.trace_id().to_bytes());
+    bytes[16..24].copy_from_slice(&span.span_id().to_bytes());
+    bytes[24] = span.flags().known().bits();
+    encode_hex(&bytes, &mut digits);
     let mut line = *b"00-00000000000000000000000000000000-0000000000000000-00";
-    encode_hex(&span.trace_id().to_bytes(), &mut line[3..35]);
-    encode_hex(&span.span_id().to_bytes(), &mut line[36..52]);
-    encode_hex(&[span.flags().known().bits()], &mut line[53..]);
+    line[3..35].copy_from_slice(&digits[..32]);
+    line[36..52].copy_from_slice(&digits[32..48]);
+    line[53..].copy_from_slice(&digits[48..50]);
     values.push(&line)
 }
 

@@ -63,8 +63,13 @@ impl Scanned {
 }
 
 /// Reads the member that begins at `at`.
-#[inline]
 pub(super) fn scan(line: &[u8], at: usize) -> Result<Scanned, TraceStateError> {
+    scan_here(line, at)
+}
+
+/// The same, without a call: for the one place that every message comes by.
+#[inline(always)]
+pub(super) fn scan_here(line: &[u8], at: usize) -> Result<Scanned, TraceStateError> {
     let start = skip(line, at, WHITE);
     let Some(&first) = line.get(start).filter(|&&byte| byte != b',') else {
         return Ok(Scanned { start, equals: start, end: start, next: start + 1 });
