@@ -71,6 +71,19 @@ async fn assigned(mut ctx: Ctx) -> Result<Vec<Option<u8>>, Cancelled> {
     Ok(all)
 }
 
+/// Among others, in one assignment.
+#[propagate]
+async fn assigned_among_others(mut ctx: Ctx) -> Result<Vec<Option<u8>>, Cancelled> {
+    let mut all = Vec::new();
+    let mut n = 0_u8;
+    (ctx, n) = (ctx.with_value(n + 1), n + 1);
+    all.push(seen().await?);
+    [(_, ctx), _] = [(n, ctx.with_value(2_u8)), (n, ctx.clone())];
+    all.push(seen().await?);
+    let _ = ctx;
+    Ok(all)
+}
+
 #[propagate]
 async fn of_another_type(ctx: Ctx) -> Result<Option<u8>, Cancelled> {
     let _ = ctx;
@@ -123,6 +136,7 @@ async fn rule_3_2_50_what_is_threaded_is_what_the_name_means() {
     let all: Vec<_> = (1..=6).map(Some).collect();
     assert_eq!(bound_in_patterns(&ctx).await.unwrap(), all);
     assert_eq!(assigned(ctx.clone()).await.unwrap(), [None, Some(0), Some(1)]);
+    assert_eq!(assigned_among_others(ctx.clone()).await.unwrap(), [Some(1), Some(2)]);
     assert_eq!(of_another_type(ctx.with_value(3_u8)).await.unwrap(), Some(3));
     let one = Some(1);
     let all = [one, one, one, one, one, Some(2), one];

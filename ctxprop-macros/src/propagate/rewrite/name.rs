@@ -34,10 +34,8 @@ impl<'a> Visit<'a> for Binds<'_> {
     }
 
     fn visit_expr_assign(&mut self, assign: &'a syn::ExprAssign) {
-        if let Expr::Path(path) = &*assign.left
-            && path.path.is_ident(self.name)
-        {
-            self.found = path.path.get_ident().cloned();
+        if let Some(name) = assigned_in(&assign.left, self.name) {
+            self.found = Some(name.clone());
             self.assigned = true;
         }
         visit::visit_expr_assign(self, assign);
@@ -49,6 +47,20 @@ impl<'a> Visit<'a> for Binds<'_> {
         self.closures = true;
     }
     fn visit_item(&mut self, _: &'a Item) {}
+}
+
+/// The name, where an assignment to `left` binds it: also among others, as in `(ctx, rest) = pair`.
+fn assigned_in<'a>(left: &'a Expr, name: &Ident) -> Option<&'a Ident> {
+    let mut parts = match left {
+        Expr::Path(path) => return path.path.get_ident().filter(|found| *found == name),
+        Expr::Paren(paren) => return assigned_in(&paren.expr, name),
+        Expr::Struct(of) => return of.fields.iter().find_map(|of| assigned_in(&of.expr, name)),
+        Expr::Tuple(tuple) => tuple.elems.iter(),
+        Expr::Array(array) => array.elems.iter(),
+        Expr::Call(call) => call.args.iter(),
+        _ => return None,
+    };
+    parts.find_map(|part| assigned_in(part, name))
 }
 
 impl Rewriter<'_> {
@@ -173,13 +185,9 @@ impl Rewriter<'_> {
         if self.here.in_closure {
             return;
         }
-        let Some(name) = self.named_by_visit(|binds| {
-            if let Expr::Path(path) = &*assign.left
-                && path.path.is_ident(binds.name)
-            {
-                binds.found = path.path.get_ident().cloned();
-            }
-        }) else {
+        let Some(name) = self
+            .named_by_visit(|binds| binds.found = assigned_in(&assign.left, binds.name).cloned())
+        else {
             return;
         };
         let (ctx, value) = self.renamed(&name);
