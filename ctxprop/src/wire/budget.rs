@@ -99,8 +99,16 @@ pub(super) fn read(
 
 #[inline]
 fn read_relative(fields: &Fields<'_>, dropped: &mut Dropped) -> Option<Duration> {
+    let present = fields.present(BUDGET);
+    // Nearly always there is one line, which is ours, and right.
+    if present == FieldSet::default().with(Field::TimeoutMs, true)
+        && let Some(line) = fields.only(Field::TimeoutMs)
+        && let Some(millis) = parse_digits(line.trimmed())
+    {
+        return Some(Duration::from_millis(millis));
+    }
     let mut least = None;
-    for field in fields.present(BUDGET).iter() {
+    for field in present.iter() {
         let Some(relative) = &field.row().relative else { continue };
         let mut malformed = 0;
         for line in fields.all(field) {
@@ -145,8 +153,20 @@ fn parse_digits(text: &[u8]) -> Option<u64> {
     if text.is_empty() {
         return None;
     }
-    text.iter().try_fold(0u64, |number, byte| {
-        let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;
+    let mut digits = text.iter().map(|byte| byte.wrapping_sub(b'0'));
+    // So many fit, whatever they are.
+    if text.len() < 20 {
+        let mut number = 0u64;
+        for digit in digits {
+            if digit > 9 {
+                return None;
+            }
+            number = number.wrapping_mul(10).wrapping_add(u64::from(digit));
+        }
+        return Some(number);
+    }
+    digits.try_fold(0u64, |number, digit| {
+        let digit = (digit <= 9).then_some(u64::from(digit))?;
         Some(number.saturating_mul(10).saturating_add(digit))
     })
 }
