@@ -30,6 +30,12 @@ struct Caller {
     user: u64,
 }
 
+#[derive(Baggage)]
+struct Public {
+    #[baggage(key = "tenant")]
+    tenant: String,
+}
+
 fn caller() -> Ctx {
     let caller = Caller { tenant: "acme".to_owned(), user: 7 };
     let root = Ctx::background().with_span(SpanContext::root());
@@ -81,7 +87,10 @@ async fn what_is_new_in_each_call_is_in_no_table_of_the_connection_and_arrives_a
     });
     let mut client = ProbeClient::new(CtxChannel::new(channel).to("127.0.0.1"));
     let span = SpanContext::root().with_trace_state("theirs=1".parse().unwrap());
-    let ctx = caller().with_span(span);
+    // What is private is marked for its own sake.
+    let public = Public { tenant: "acme".to_owned() };
+    let ctx = Ctx::background().with_span(span).with_timeout(Duration::from_secs(9));
+    let ctx = ctx.with_baggage(&public).unwrap();
     for _ in 0..3 {
         tokio::time::advance(Duration::from_millis(1)).await;
         ctx.scope(client.unary(Ask::default())).await.unwrap();

@@ -19,7 +19,7 @@ use ctxprop::{Background, Cancelled, Cause, Ctx, SpanContext};
 use http::{HeaderMap, Request, Response, Uri};
 use http_body::Body;
 use tokio::sync::oneshot;
-use tonic::{Code, Status, TimeoutExpired};
+use tonic::{Status, TimeoutExpired};
 use tracing::level_filters::LevelFilter;
 use tracing::{Instrument, Span, field};
 
