@@ -150,10 +150,10 @@ impl Formats {
     /// Whether the values of the trace and the budget are written as ones that no table of HPACK keeps
     /// ([`HeaderValue::is_sensitive`](http::HeaderValue::is_sensitive)); off by default.
     ///
-    /// They are new in each request, so over HTTP/2 their places in that table gain nothing, cost more than half of what these
-    /// headers cost at all, and are taken from headers that do repeat. The baggage stays as it is: it is the same in many
-    /// requests, and what is private in it is marked anyhow. No peer sees a difference, nor does HTTP/1.1; `Debug` prints such a value as `Sensitive`, and proxies keep it
-    /// out of their tables as well ([RFC 7541, section 7.1.3](https://www.rfc-editor.org/rfc/rfc7541#section-7.1.3)). What
+    /// They are new in each request, so over HTTP/2 a place in that table gains them nothing, costs both ends work, and is taken
+    /// from headers that do repeat. The baggage stays as it is: it is the same in many requests, and what is private in it is
+    /// marked anyhow. No peer sees a difference, nor does HTTP/1.1. `Debug` prints such a value as `Sensitive`, and proxies keep
+    /// it out of their tables as well ([RFC 7541, section 7.1.3](https://www.rfc-editor.org/rfc/rfc7541#section-7.1.3)). What
     /// [another format](Formats::with_format) writes is its own to mark.
     ///
     /// ```
