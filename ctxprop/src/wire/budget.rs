@@ -171,11 +171,18 @@ fn parse_digits(text: &[u8]) -> Option<u64> {
     })
 }
 
-/// Where among the values those are that nearly everybody is told.
+/// Those that few are told: each has a value of its own.
+const ON_REQUEST: FieldSet = BUDGET
+    .with(Field::TimeoutMs, false)
+    .with(Field::Deadline, false)
+    .with(Field::GrpcTimeout, false);
+
+/// Where among the values those are that nearly everybody is told, or every call of gRPC.
 #[derive(Default)]
 pub(super) struct Composed {
     millis: Option<Place>,
     moment: Option<Place>,
+    grpc: Option<Place>,
 }
 
 /// Puts what remains, which is at least [`MIN_BUDGET`], among the values, as far as it is asked for.
@@ -194,29 +201,35 @@ pub(super) fn compose(
     if written.has(Field::Deadline) {
         composed.moment = deadline::format(now(), remaining).and_then(|line| values.push(&line));
     }
+    if written.has(Field::GrpcTimeout) {
+        composed.grpc = grpc::written(remaining, |text| values.push(text));
+    }
     composed
 }
 
 /// Adds what was composed of what remains, and all other headers that are asked for.
 #[inline]
 pub(super) fn append(
-    composed: Composed,
+    composed: &Composed,
     shared: &Shared,
     remaining: Duration,
     written: FieldSet,
     carrier: &mut impl Inject,
 ) {
-    if let Some(line) = composed.millis.and_then(|place| shared.header(place)) {
+    let header = |place: &Option<Place>| place.clone().and_then(|place| shared.header(place));
+    if let Some(line) = header(&composed.millis) {
         carrier.append(Field::TimeoutMs.header(), line);
     }
-    if let Some(line) = composed.moment.and_then(|place| shared.header(place)) {
+    if let Some(line) = header(&composed.moment) {
         carrier.append(Field::Deadline.header(), line);
     }
-    let on_request = written.with(Field::TimeoutMs, false).with(Field::Deadline, false);
-    for field in on_request.common(BUDGET).iter() {
+    if let Some(line) = header(&composed.grpc) {
+        carrier.append(Field::GrpcTimeout.header(), line);
+    }
+    for field in written.common(ON_REQUEST).iter() {
         let write = field.row().relative.as_ref().map(|relative| relative.write);
         if let Some(line) = write.and_then(|write| write(remaining.min(MAX_BUDGET))) {
-            carrier.append(field.header(), line);
+            carrier.append(field.header(), shared.marked(line));
         }
     }
 }
