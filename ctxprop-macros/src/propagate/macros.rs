@@ -39,6 +39,11 @@ pub(crate) fn is_left_alone(mac: &Macro, said: Said) -> bool {
     said != Said::Expressions && (said == Said::Skip || known::language(mac).is_none())
 }
 
+/// Whether `name = value` in `mac` is a field of an event.
+pub(crate) fn has_fields(mac: &Macro) -> bool {
+    known::language(mac) == Some(Language::Event)
+}
+
 /// Rewrites `mac` in place, or gives what to write instead of it.
 pub(crate) fn rewrite(rewriter: &mut Rewriter<'_>, mac: &mut Macro) -> Option<Expr> {
     let awaits = rewriter.kind() != BodyKind::Plain;

@@ -225,6 +225,66 @@ async fn assigned_in_a_block_that_has_its_own(mut ctx: Ctx, two: Ctx) -> Option<
     block.await
 }
 
+#[propagate(ctx = ctx)]
+async fn changed_by_a_handler(mut ctx: Ctx, two: Ctx) -> Option<u8> {
+    assert_eq!(ctx.value::<u8>(), None);
+    tokio::select! {
+        () = std::future::ready(()) => ctx = two.with_value(1_u8),
+    }
+    assert_eq!(seen().await, ctx.value().copied());
+    tokio::select! {
+        () = std::future::ready(()) => ctx.clone_from(&two),
+    }
+    seen().await
+}
+
+#[propagate(ctx = ctx)]
+async fn in_a_closure_of_a_handler(ctx: Ctx, two: Ctx) -> Option<u8> {
+    assert_eq!(ctx.value::<u8>(), None);
+    tokio::select! {
+        () = std::future::ready(()) => {
+            for ctx in [two] {
+                let makes = || async { seen().await };
+                assert_eq!(makes().await, ctx.value().copied());
+                return seen().await;
+            }
+            None
+        }
+    }
+}
+
+#[propagate(ctx = ctx)]
+async fn in_a_branch_of_a_join(ctx: Ctx, two: Ctx) -> Option<u8> {
+    let branch = async {
+        let ctx = two;
+        assert!(!ctx.is_done());
+        seen().await
+    };
+    let (one, both) = tokio::join!(seen(), branch);
+    assert_eq!(one, ctx.value().copied());
+    both
+}
+
+#[propagate(ctx = ctx)]
+async fn by_more_patterns(ctx: Ctx, two: Ctx) -> Option<u8> {
+    assert_eq!(ctx.value::<u8>(), None);
+    let either: Result<Ctx, Ctx> = Err(two);
+    match &either {
+        Ok(ctx) | Err(ctx) => assert_eq!(seen().await, ctx.value().copied()),
+    }
+    let Err(ctx @ _) = either else { return seen().await };
+    assert!(!ctx.is_done());
+    seen().await
+}
+
+#[propagate(ctx = ctx, budget = "5s")]
+async fn under_a_budget(ctx: Ctx, two: Ctx) -> Option<u8> {
+    assert!(ctx.remaining().is_some());
+    let ctx = two;
+    assert!(!ctx.is_done());
+    seen().await
+}
+
 /// Pointers mean what they point at.
 #[propagate(ctx = ctx)]
 async fn by_pointers(ctx: &Ctx, two: Ctx) -> Option<u8> {
@@ -260,6 +320,7 @@ async fn rule_3_2_50_however_the_name_comes_to_mean_another_context_it_is_follow
         assigned_by_a_macro by_a_parameter_without_a_type by_a_parameter_of_a_known_type
         by_a_parameter_of_an_async_closure by_a_pattern_of_a_parameter of_a_call_in_a_closure
         assigned_in_the_closure_that_binds_it assigned_in_a_block_that_has_its_own assigned_in_a_block_alone
+        changed_by_a_handler in_a_closure_of_a_handler in_a_branch_of_a_join by_more_patterns under_a_budget
     );
     assert_eq!(by_pointers(&ctx, two).await, Some(2));
 }

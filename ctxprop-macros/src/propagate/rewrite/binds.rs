@@ -8,6 +8,8 @@ use quote::ToTokens;
 use syn::visit::{self, Visit};
 use syn::{Block, Expr, ExprAsync, ExprClosure, ExprMethodCall, Item, Macro, Pat, PatIdent, UnOp};
 
+use crate::propagate::macros;
+
 /// Finds a name among what is bound.
 pub(super) struct Binds<'a> {
     name: &'a Ident,
@@ -56,6 +58,9 @@ impl<'a> Visit<'a> for Binds<'a> {
     }
 
     fn visit_macro(&mut self, mac: &'a Macro) {
+        if macros::has_fields(mac) {
+            return;
+        }
         let mut scan = Scan { name: self.name, found: None, closures: false };
         scan.tokens(&mac.tokens);
         self.found = self.found.take().or(scan.found);
