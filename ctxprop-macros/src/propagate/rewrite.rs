@@ -100,10 +100,10 @@ impl<'a> Rewriter<'a> {
 
     /// Rewrites the body of the function, and tells what it came to use.
     pub(crate) fn body(&mut self, body: &mut Block) -> Frame {
-        self.look_for_names(body);
         if self.frame.kind != BodyKind::Plain {
             self.handed_on = HandedOn::of(body);
         }
+        self.look_for_names(body);
         self.visit_block_mut(body);
         std::mem::take(&mut self.frame)
     }

@@ -39,14 +39,14 @@ pub(crate) struct Frame {
     pub(crate) borrows: bool,
     /// Whether closures are made beside: they capture the context of the frame as well, to tell where they are called.
     pub(crate) captures_both: bool,
-    /// Whether one of those is without `move`, and so borrows what the name means.
+    /// Whether closures without `move` may borrow the local longer than rustc finds a word for.
     pub(crate) lends: bool,
 }
 
 impl Frame {
     /// The local that closures carry. Its span is one of the user's: rustc does not name the variables of a macro,
     /// and its hint for a closure that outlives the function is about this one. Where that is bound or assigned again while a
-    /// closure may borrow it, rustc says no more than that: so its name says what to write.
+    /// closure may borrow it, and of an async closure, rustc says no more than that it is borrowed: so its name says what to write.
     pub(crate) fn ctx(&self, at: Span) -> Ident {
         let name = if self.lends { "ctx_of_a_closure_without_move" } else { "propagated_ctx" };
         Ident::new(name, at)

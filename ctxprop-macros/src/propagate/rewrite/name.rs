@@ -22,12 +22,13 @@ pub(super) enum Named {
 impl Rewriter<'_> {
     /// Notes whether the frame that begins with `body` binds the name anew.
     pub(super) fn look_for_names(&mut self, body: &Block) {
+        self.frame.lends = self.handed_on.lends;
         let Some(name) = self.name.clone() else { return };
         let binds = Binds::in_body(&name, body);
         self.frame.renames = binds.found.is_some();
         self.frame.assigns = binds.assigned;
         self.frame.captures_both = binds.found.is_some() && binds.closures;
-        self.frame.lends = binds.found.is_some() && binds.lends;
+        self.frame.lends |= binds.found.is_some() && binds.lends;
         self.frame.uses_ctx |= self.frame.renames;
     }
 
