@@ -50,8 +50,8 @@ pub(crate) struct Rewriter<'a> {
     changes: usize,
     /// Whether the function gives `!`.
     pub(crate) never: bool,
-    /// What the function gives, as far as it is known.
-    pub(crate) output: Option<Type>,
+    /// What the function gives, as a question, if it is known.
+    pub(crate) returns: Option<TokenStream>,
     /// The name of its context, if it has one.
     pub(crate) name: Option<Ident>,
 }
@@ -136,7 +136,7 @@ impl<'a> Rewriter<'a> {
             asked: false,
             changes: 0,
             never: false,
-            output: None,
+            returns: None,
             name: None,
         }
     }
