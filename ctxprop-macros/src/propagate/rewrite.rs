@@ -20,6 +20,7 @@ use crate::krate::{Private, PrivateAt};
 
 mod blocks;
 mod carried;
+mod closed;
 mod closures;
 mod combinators;
 mod leaf;
@@ -67,6 +68,8 @@ struct Here {
     stays: bool,
     /// In a closure that is called once, and takes the context with it.
     once: bool,
+    /// Right behind `let name =`: a closure there may have to be `Copy`.
+    named: bool,
 }
 
 /// One body that is polled on its own: the function's, or that of an async block.
@@ -310,7 +313,10 @@ impl VisitMut for Rewriter<'_> {
                 let allow = self.rules.begin_allow(&mut local.attrs);
                 let stays = self.mark_bound(local);
                 let stays = std::mem::replace(&mut self.here.stays, stays);
+                self.here.named =
+                    local.init.as_ref().is_some_and(|init| matches!(*init.expr, Expr::Closure(_)));
                 visit_mut::visit_local_mut(self, local);
+                self.here.named = false;
                 self.here.stays = stays;
                 let unused = self.rules.unused(local, self.name.as_ref());
                 self.rules.end_allow(allow);
