@@ -82,7 +82,8 @@ async fn by_a_parameter_without_a_type(ctx: Ctx, two: Ctx) -> Option<u8> {
 async fn by_a_parameter_of_a_known_type(ctx: Ctx, two: Ctx) -> Option<u8> {
     assert_eq!(ctx.value::<u8>(), None);
     let makes = |ctx| async move { (ctx, seen().await).1 };
-    Some(two).map(makes)?.await
+    let two = two.value::<u8>().map(|_| two.clone());
+    two.map(makes)?.await
 }
 
 #[propagate(ctx = ctx)]
@@ -134,7 +135,7 @@ async fn by_more_patterns(ctx: Ctx, two: Ctx) -> Option<u8> {
     match &either {
         Ok(ctx) | Err(ctx) => assert_eq!(seen().await, ctx.value().copied()),
     }
-    let Err(ctx @ _) = either else { return seen().await };
+    let Err(ctx) = either else { return seen().await };
     assert!(!ctx.is_done());
     seen().await
 }

@@ -79,12 +79,14 @@ async fn in_a_block_inside(ctx: Ctx, two: Ctx) -> Option<u8> {
 #[propagate(ctx = ctx)]
 async fn in_a_list(ctx: Ctx, two: Ctx) -> Option<u8> {
     assert_eq!(ctx.value::<u8>(), None);
-    let all = vec![{
+    let mut all = vec![{
         let ctx = two;
         let _ = &ctx;
         seen().await
     }];
-    all.first().copied().flatten()
+    all.push(seen().await);
+    assert_eq!(all.pop(), Some(None));
+    all.pop().flatten()
 }
 
 #[propagate(ctx = ctx)]
@@ -139,12 +141,13 @@ async fn in_a_closure_of_a_handler(ctx: Ctx, two: Ctx) -> Option<u8> {
     assert_eq!(ctx.value::<u8>(), None);
     tokio::select! {
         () = std::future::ready(()) => {
-            for ctx in [two] {
+            let mut all = Vec::new();
+            for ctx in [two.with_value(1_u8), two] {
                 let makes = || async { seen().await };
                 assert_eq!(makes().await, ctx.value().copied());
-                return seen().await;
+                all.push(seen().await);
             }
-            None
+            all.pop().flatten()
         }
     }
 }
