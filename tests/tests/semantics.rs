@@ -43,6 +43,8 @@ mod names;
 mod names_followed;
 #[path = "semantics/names_in_closures.rs"]
 mod names_in_closures;
+#[path = "semantics/names_in_macros.rs"]
+mod names_in_macros;
 #[path = "semantics/race_causes.rs"]
 mod race_causes;
 #[path = "semantics/races.rs"]

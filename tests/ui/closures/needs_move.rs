@@ -12,8 +12,11 @@ fn keep<F: Fn(u64) -> R + 'static, R>(load: F) -> F {
 }
 
 #[propagate]
-async fn checkout(ctx: Ctx) -> u64 {
-    let load = keep(|id| async move { load_cart(id).await });
+async fn checkout(ctx: Ctx, shop: &'static [u64]) -> u64 {
+    let load = keep(|n| {
+        let id = shop.len() as u64 + n;
+        async move { load_cart(id).await }
+    });
     drop(ctx);
     load(1).await
 }

@@ -126,14 +126,14 @@ pub(super) fn place_of<'a>(expr: &'a Expr, name: &Ident) -> Option<&'a Ident> {
     }
 }
 
-/// The name, where `mac` may bind it for the statements behind: `bind!(ctx = ..)`.
+/// The name, where `mac` may give it another value for the statements behind: `bind!(ctx = ..)`, `swap!(&mut ctx, ..)`.
 pub(super) fn in_macro(mac: &Macro, name: &Ident) -> Option<Ident> {
     let mut scan = Scan { name, found: None, closures: false };
     scan.tokens(&mac.tokens);
     scan.found
 }
 
-/// Looks for the name in what may be a pattern: before a `=` or `=>`, behind a `let` or `for`.
+/// Looks for the name in what may be a pattern: before a `=` or `=>`, behind a `let` or `for`. Or behind a `&mut`.
 struct Scan<'a> {
     name: &'a Ident,
     found: Option<Ident>,
@@ -146,9 +146,11 @@ impl Scan<'_> {
         let mut named = None;
         let mut in_pattern = true;
         let mut joint = false;
+        let mut lends = false;
         let mut tokens = tokens.clone().into_iter().peekable();
         while let Some(token) = tokens.next() {
             let follows_joint = std::mem::take(&mut joint);
+            let lent = std::mem::take(&mut lends);
             match token {
                 TokenTree::Group(group) => {
                     let inside = group.stream();
@@ -168,6 +170,13 @@ impl Scan<'_> {
                     in_pattern = false;
                 }
                 TokenTree::Ident(word) if in_pattern && word == *self.name => named = Some(word),
+                TokenTree::Ident(word) if word == "mut" && lent => {
+                    if let Some(TokenTree::Ident(name)) = tokens.peek()
+                        && name == self.name
+                    {
+                        self.found = self.found.take().or_else(|| Some(name.clone()));
+                    }
+                }
                 TokenTree::Ident(word) if word == "clone_from" => {
                     let name = || Ident::new(&self.name.to_string(), word.span());
                     self.found = self.found.take().or_else(|| Some(name()));
@@ -176,6 +185,7 @@ impl Scan<'_> {
                 TokenTree::Punct(punct) => {
                     joint = punct.spacing() == Spacing::Joint;
                     match punct.as_char() {
+                        '&' => lends = true,
                         // Neither a part of `<=` nor of `==`.
                         '=' if !follows_joint && in_pattern => {
                             let compares = joint
