@@ -86,6 +86,9 @@ pub(super) fn read(
     now: impl FnOnce() -> SystemTime,
     dropped: &mut Dropped,
 ) -> Option<Duration> {
+    if fields.present(BUDGET) == FieldSet::default() {
+        return None;
+    }
     let relative = match transit {
         Transit::Immediate => read_relative(fields, dropped),
         Transit::Queued => None,

@@ -113,6 +113,7 @@ pub trait Inject {
 impl Extract for HeaderMap {
     const LOWER_CASE: bool = true;
 
+    #[inline]
     fn lines(&self) -> impl Iterator<Item = (&str, FieldValue<'_>)> {
         self.iter().map(|(name, value)| (name.as_str(), FieldValue::from(value)))
     }

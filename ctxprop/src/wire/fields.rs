@@ -27,15 +27,16 @@ impl<'a> Fields<'a> {
     #[inline]
     pub(super) fn collect<C: Extract + ?Sized>(&mut self, carrier: &'a C) {
         let named = if C::LOWER_CASE { Field::named_exactly } else { Field::named };
-        for (name, line) in carrier.lines() {
-            let Some(field) = named(name) else { continue };
+        // As a whole, and not step by step: then there is one loop, whatever the carrier is made of.
+        carrier.lines().for_each(|(name, line)| {
+            let Some(field) = named(name) else { return };
             if self.lacks(field) {
                 self.present = self.present.with(field, true);
                 self.first[field as usize] = Some(line);
             } else {
                 self.more.push((field, line));
             }
-        }
+        });
     }
 
     /// Whether there is no line of the field.
