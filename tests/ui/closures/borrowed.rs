@@ -29,7 +29,8 @@ async fn beyond_the_block(ctx: Ctx) -> u64 {
     let load = {
         let ctx = ctx.with_value("inside");
         assert!(!ctx.is_done());
-        |id| async move { load_cart(id).await }
+        let load = |id| async move { load_cart(id).await };
+        load
     };
     load(1).await
 }

@@ -1,4 +1,4 @@
-//! A closure without `move` borrows the context: rustc's own hint is right.
+//! A closure without `move` that has a name borrows the context: rustc's own hint is right.
 
 use ctxprop::{Ctx, propagate};
 
@@ -13,7 +13,8 @@ fn keep<F: Fn(u64) -> R + 'static, R>(load: F) -> F {
 
 #[propagate]
 async fn checkout(ctx: Ctx) -> u64 {
-    let load = keep(|id| async move { load_cart(id).await });
+    let load = |id| async move { load_cart(id).await };
+    let load = keep(load);
     drop(ctx);
     load(1).await
 }
