@@ -210,25 +210,27 @@ impl Index {
         block.place.attr("propagate").filter(|_| reached)
     }
 
-    /// Whether `at` is inside of the parentheses, brackets or braces of a macro call.
+    /// The macro in whose parentheses, brackets or braces `at` is, by its name; of several the innermost.
     pub(crate) fn macro_around(&self, at: usize) -> Option<&str> {
-        let mut found = None;
-        for (index, token) in self.tokens.iter().enumerate() {
-            if token.range.start > at {
-                break;
-            }
-            let TokenKind::Open(delimiter, close) = token.kind else { continue };
-            let reaches = self.tokens[close].range.start >= at;
-            if !reaches || delimiter == Delimiter::None || index < 2 {
-                continue;
-            }
-            if self.tokens[index - 1].is_punct('!')
-                && let Some(name) = self.tokens[index - 2].ident()
-            {
-                found = Some(name);
-            }
-        }
-        found
+        self.tokens[self.macros_around(at).last()?].ident()
+    }
+
+    /// The outermost macro around `at` that is called in `body`: the token of its name.
+    pub(crate) fn outermost_macro(&self, at: usize, body: &Range<usize>) -> Option<usize> {
+        self.macros_around(at).find(|name| body.contains(&self.tokens[*name].range.start))
+    }
+
+    /// The tokens that name the macros whose parentheses, brackets or braces `at` is in, the outermost first.
+    fn macros_around(&self, at: usize) -> impl Iterator<Item = usize> {
+        let before = self.tokens.iter().enumerate().take_while(move |(_, t)| t.range.start <= at);
+        before.filter_map(move |(open, token)| {
+            let TokenKind::Open(delimiter, close) = token.kind else { return None };
+            let name = open.checked_sub(2)?;
+            let reaches = self.tokens[close].range.start >= at && delimiter != Delimiter::None;
+            let is_called =
+                self.tokens[open - 1].is_punct('!') && self.tokens[name].ident().is_some();
+            (reaches && is_called).then_some(name)
+        })
     }
 }
 

@@ -136,26 +136,33 @@ fn moves(source: &Source, function: &Function, at: usize) -> bool {
     })
 }
 
-/// Macros that make streams. A stream is polled by somebody else, later, where another context or none is current: so the
-/// context that is current where it is made goes into it.
-const STREAMS: &[&str] = &["stream", "try_stream", "stream_block", "try_stream_block"];
+/// Names for a context that goes into a macro.
+const NAMES: [&str; 3] = ["ctx", "current_ctx", "ctx_of_the_caller"];
 
-/// Inside of such a macro: names the context before the statement, and has `context` be that.
+/// Inside of a macro that the attribute does not know: names the context before the statement, and has `context` be that.
+/// What such a macro makes, a stream or a task, may be polled by somebody else, later, where another context or none is
+/// current: so the one that is current where it is made goes into it.
 pub(crate) fn outlives(source: &Source, at: usize, context: &mut Context) -> Option<Edit> {
     let index = &source.index;
-    let name = index.macro_around(at).filter(|name| STREAMS.contains(name))?;
     let function = &index.functions[index.function_around(at)?];
-    if function.context.is_some() {
-        return None;
-    }
-    let body = function.body.clone()?;
-    let called = index.tokens.iter().position(|token| {
-        token.ident() == Some(name) && body.contains(&token.range.start) && token.range.start <= at
-    })?;
+    let body = function.body.clone().filter(|_| function.context.is_none())?;
+    let called = index.outermost_macro(at, &body)?;
     let statement = index.statement_at(index.tokens[called].range.start)?;
-    let let_it = format!("let ctx = {};", context.owned);
-    let there = source.text.get(body.start..statement.start)?.contains(&let_it);
-    context.borrowed = "&ctx".to_owned();
+    let made = |name: &str| format!("let {name} = {};", context.owned);
+    let before = source.text.get(body.start..statement.start)?;
+    let is_there = |name: &str| before.trim_end().ends_with(&made(name));
+    let is_free = |name: &str| {
+        let used = |token: &tokens::Token| {
+            body.contains(&token.range.start) && token.ident() == Some(name)
+        };
+        before.contains(&made(name)) || !index.tokens.iter().any(used)
+    };
+    let (name, there) = match NAMES.into_iter().find(|name| is_there(name)) {
+        Some(name) => (name, true),
+        None => (NAMES.into_iter().find(|name| is_free(name))?, false),
+    };
+    let let_it = made(name);
+    context.borrowed = format!("&{name}");
     context.note = None;
     if there {
         return None;

@@ -73,7 +73,14 @@ fn macros() -> NeedsCtx<impl Future<Output = Result<(), AppError>>> {
                         match chosen {
                             Choice::Here(chosen) => {
                                 match chosen {
-                                    value => Ok(println!("{}", value ?)),
+                                    value => {
+                                        match match () {
+                                            () => println!("{}", value ?),
+                                        } {
+                                            #[allow(unreachable_code)]
+                                            value => Ok(value),
+                                        }
+                                    }
                                 }
                             }
                             Choice::There(Choice::Here(chosen)) => {

@@ -108,6 +108,18 @@ async fn that_use_something(ids: Vec<u32>, more: u32) -> Vec<u32> {
     lengths.into_iter().map(|length| u32::try_from(length).unwrap() + more).collect()
 }
 
+fn keep<F: AsyncFn(u32) -> u32 + 'static>(load: F) -> F {
+    load
+}
+
+#[propagate]
+async fn kept(ctx: Ctx) -> u32 {
+    let load = keep(async |id| work(id).await);
+    let other = keep(|id| async move { work(id).await });
+    drop(ctx);
+    load(1).await + other(2).await
+}
+
 /// A closure with a name may be used twice.
 #[propagate]
 async fn used_twice() -> u32 {
@@ -136,6 +148,7 @@ async fn what_uses_nothing_takes_its_context_along() {
     assert_eq!((sent, boxed, calls), (vec![101, 102], vec![101, 102], vec![101, 102]));
     assert_eq!(that_use_something(vec![1, 2], 1).with(&ctx).await.len(), 2);
     assert_eq!(used_twice().with(&ctx).await, 203);
+    assert_eq!(kept(ctx).await, 203);
 }
 
 /// The name of the context is assigned while they live.

@@ -125,6 +125,45 @@ async fn selects(take: u32) -> AppResult<u32> {
     Ok(first + matched)
 }
 
+fn never() -> ! {
+    panic!("it is never called")
+}
+
+/// Handlers that diverge by their type or by their arms cost no warning.
+#[deny(warnings)]
+#[propagate]
+async fn selects_what_diverges(take: u32) -> AppResult<u32> {
+    let mut sum = 0;
+    loop {
+        let n = tokio::select! {
+            biased;
+            n = add_one(sum), if sum < take => n?,
+            n = add_one(take) => {
+                sum = n?;
+                match sum > take {
+                    false => continue,
+                    true => {
+                        sum += 1;
+                        break;
+                    }
+                }
+            }
+            _ = std::future::pending::<()>() => never(),
+            _ = std::future::pending::<()>() => {
+                match sum { 0 => never(), _ => never() }
+            }
+            _ = std::future::pending::<()>() => if sum == 0 { break } else { never() },
+        };
+        sum += n;
+    }
+    Ok(sum)
+}
+
+#[tokio::test]
+async fn what_diverges_in_a_select() {
+    assert_eq!(selects_what_diverges(3).with(&ctx()).await.unwrap(), 5);
+}
+
 #[propagate]
 async fn selects_without_unwinding() -> u32 {
     let block = async {

@@ -1,4 +1,4 @@
-//! An async closure without `move` that leaves the function: it borrows the context.
+//! An async closure without `move` that has a name and leaves the function: it borrows the context.
 
 use ctxprop::propagate;
 
@@ -16,8 +16,9 @@ impl<F: AsyncFn(u64) -> u64 + 'static> Kept<F> {
 }
 
 #[propagate]
-async fn checkout(shop: &'static [u64]) -> u64 {
-    let load = Kept(async |n| load_cart(shop.len() as u64 + n).await).keep();
+async fn checkout() -> u64 {
+    let load = async |id| load_cart(id).await;
+    let load = Kept(load).keep();
     (load.0)(1).await
 }
 

@@ -25,14 +25,12 @@ async fn in_a_loop(mut ctx: Ctx) -> u64 {
 }
 
 #[propagate]
-async fn beyond_the_block(ctx: Ctx, shop: &'static [u64]) -> u64 {
+async fn beyond_the_block(ctx: Ctx) -> u64 {
     let load = {
         let ctx = ctx.with_value("inside");
         assert!(!ctx.is_done());
-        |n| {
-            let id = shop.len() as u64 + n;
-            async move { load_cart(id).await }
-        }
+        let load = |id| async move { load_cart(id).await };
+        load
     };
     load(1).await
 }

@@ -1,4 +1,4 @@
-//! A closure without `move` borrows the context: rustc's own hint is right.
+//! A closure without `move` that has a name borrows the context: rustc's own hint is right.
 
 use ctxprop::{Ctx, propagate};
 
@@ -12,11 +12,9 @@ fn keep<F: Fn(u64) -> R + 'static, R>(load: F) -> F {
 }
 
 #[propagate]
-async fn checkout(ctx: Ctx, shop: &'static [u64]) -> u64 {
-    let load = keep(|n| {
-        let id = shop.len() as u64 + n;
-        async move { load_cart(id).await }
-    });
+async fn checkout(ctx: Ctx) -> u64 {
+    let load = |id| async move { load_cart(id).await };
+    let load = keep(load);
     drop(ctx);
     load(1).await
 }

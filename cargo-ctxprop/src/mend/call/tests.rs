@@ -65,3 +65,22 @@ fn elsewhere_it_is_given_one() {
     let given = text.replace("serve(1)", "serve(1).with(&Ctx::background())");
     assert_eq!(mended(text, "await"), given);
 }
+
+#[test]
+fn what_a_macro_makes_takes_its_context_along() {
+    let text = "#[propagate]\nasync fn run() {\n    later! { f() }\n    let tasks = {\n        later! { serve(1).await }\n    };\n}\n";
+    let given = text
+        .replace("        later!", "        let ctx = Ctx::current();\n        later!")
+        .replace("serve(1)", "serve(1).with(&ctx)");
+    assert_eq!(mended(text, "await"), given);
+}
+
+#[test]
+fn it_is_not_named_as_something_else_is() {
+    let text =
+        "#[propagate]\nasync fn run() {\n    let ctx = 1;\n    vec![later!(serve(ctx))]\n}\n";
+    let given = text
+        .replace("    vec!", "    let current_ctx = Ctx::current();\n    vec!")
+        .replace("serve(ctx)", "serve(ctx).with(&current_ctx)");
+    assert_eq!(mended(text, "serve(ctx)"), given);
+}

@@ -262,9 +262,18 @@ pub(super) fn ok(private: PrivateAt<'_>, handler: &Expr, goes_on: bool) -> Token
     let site = Span::mixed_site();
     match handler {
         handler if !goes_on || diverges(handler) => quote_spanned!(site=> #handler),
-        // The braces of an argument are not needed, and rustc would say so.
-        Expr::Block(_) => quote_spanned!(site=> #private::Ok(match () { () => #handler })),
-        handler => quote_spanned!(site=> #private::Ok(#handler)),
+        // A literal or a path is reached.
+        Expr::Lit(_) | Expr::Path(_) | Expr::Field(_) => {
+            quote_spanned!(site=> #private::Ok(#handler))
+        }
+        // What diverges by its type, as a call of `exit`, is not seen here, and rustc would say that the `Ok` around it is
+        // never reached. As an argument of that, a block would have needless braces.
+        handler => quote_spanned! {site=>
+            match match () { () => #handler } {
+                #[allow(unreachable_code)]
+                value => #private::Ok(value),
+            }
+        },
     }
 }
 
@@ -278,6 +287,7 @@ pub(super) fn diverges(expr: &Expr) -> bool {
             _ => false,
         },
         Expr::Macro(expr) => panics(&expr.mac),
+        Expr::Match(of) => !of.arms.is_empty() && of.arms.iter().all(|arm| diverges(&arm.body)),
         Expr::Paren(expr) => diverges(&expr.expr),
         _ => false,
     }

@@ -288,11 +288,11 @@ impl Rewriter<'_> {
                 if arity != 0 && closure.inputs.len() != arity {
                     return;
                 }
-                if closure.capture.is_none()
-                    && !position.stays
-                    && !borrows(closure)
-                    && !(position.sure && self.close(closure))
-                {
+                let carries = closure.capture.is_some()
+                    || position.stays
+                    || borrows(closure)
+                    || position.sure && self.close(closure);
+                if !carries {
                     return;
                 }
                 self.mark_future(&mut closure.body, Position { stays: true, ..position });
