@@ -17,6 +17,7 @@ use ctxprop_server::{Admitted, Fate, Granted, Over, heard};
 use http::{Method, Request, StatusCode};
 use tokio::time::Instant;
 use tracing::field;
+use tracing::level_filters::LevelFilter;
 
 use crate::serve::exchange::{Exchange, Open, Ticket};
 use crate::service::Shared;
@@ -112,6 +113,9 @@ impl ctxprop_server::Told for Told {
         let Over { cause, deadline, left, .. } = over;
         let status = self.status.map(|status| i64::from(status.as_u16()));
         self.hop.over(status, cause);
+        if LevelFilter::current() < LevelFilter::WARN {
+            return;
+        }
         let Told { hop, method, began, .. } = self;
         let route = self.route.as_ref().map(MatchedPath::as_str);
         let spent = began.elapsed();

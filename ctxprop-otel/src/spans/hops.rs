@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use ctxprop::wire::{HopRecorder, HopRecording, Hop as Begun, set_hop_recorder};
+use ctxprop::wire::{Hop as Begun, HopRecorder, HopRecording, set_hop_recorder};
 use ctxprop::{Cause, Ctx};
 use opentelemetry::Context;
 use opentelemetry::trace::{Span, TraceContextExt, Tracer};
@@ -72,8 +72,7 @@ where
         };
         let parent = own.parent(&Context::current(), &[Some(to_span_context(place))]);
         let (outcome, name, attributes) = Outcome::of_hop(hop);
-        let builder =
-            tracer.span_builder(name).with_kind(kind.kind()).with_attributes(attributes);
+        let builder = tracer.span_builder(name).with_kind(kind.kind()).with_attributes(attributes);
         let ids = (own.trace_id, own.span_id);
         let span = next::with(ids, || tracer.build_with_context(builder, &parent));
         check(span.span_context(), &own);
@@ -81,45 +80,57 @@ where
             // The provider is shut down, or telemetry is suppressed here.
             return None;
         }
-        let records = span.is_recording().then(|| Records {
+        if !span.is_recording() {
+            // It tells those below, and the next hop, that it is not sampled, and needs nothing else for that.
+            let cx = parent.with_remote_span_context(span.span_context().clone());
+            return Some(Box::new(NotSampled { cx }));
+        }
+        Some(Box::new(Recording {
+            cx: parent.with_span(span),
             outcome,
+            said: Said::default(),
             // A server's hop is told of its end.
             ctx: (kind != Hop::Server).then(|| hop.ctx.clone()).and_then(lasting),
             _claim: own.claim,
-        });
-        Some(Box::new(Recording { cx: parent.with_span(span), records }))
+        }))
     }
+}
+
+/// A hop that nothing is recorded of.
+#[derive(Debug)]
+struct NotSampled {
+    cx: Context,
+}
+
+impl HopRecording for NotSampled {
+    fn enter(&self, run: &mut dyn FnMut()) {
+        let _active = self.cx.clone().attach();
+        run();
+    }
+
+    fn answered(&mut self, _: i64) {}
+    fn failed(&mut self) {}
+    fn ended(&mut self, _: &Cause) {}
 }
 
 /// The recording of one hop. Its span is that of its context, where code inside finds it.
 #[derive(Debug)]
 struct Recording {
     cx: Context,
-    /// None of what is not sampled: that only tells those below, and the next hop, that it is not.
-    records: Option<Records>,
-}
-
-#[derive(Debug)]
-struct Records {
     outcome: Outcome,
+    said: Said,
     /// The context of a client's hop, where its end cuts the hop short.
     ctx: Option<Ctx>,
     /// Holds the id until the span has ended.
     _claim: Option<Claim>,
 }
 
-impl Recording {
-    fn tell(&mut self, what: impl FnOnce(&mut Outcome) -> Option<Told>) {
-        let Some(mut told) = self.records.as_mut().and_then(|records| what(&mut records.outcome))
-        else {
-            return;
-        };
-        let span = self.cx.span();
-        span.set_attributes(told.attributes());
-        if let Some(status) = told.status {
-            span.set_status(status);
-        }
-    }
+/// How a hop went. The span is told at its end.
+#[derive(Debug, Default)]
+struct Said {
+    failed: bool,
+    status: Option<i64>,
+    cause: Option<&'static str>,
 }
 
 impl HopRecording for Recording {
@@ -128,27 +139,44 @@ impl HopRecording for Recording {
         run();
     }
 
-    fn answered(&mut self, status: i64) {
-        self.tell(|outcome| Some(outcome.answer(status)));
+    fn failed(&mut self) {
+        self.said.failed = true;
     }
 
-    fn failed(&mut self) {
-        self.tell(|outcome| Some(outcome.failed()));
+    fn answered(&mut self, status: i64) {
+        self.said.status = Some(status);
     }
 
     fn ended(&mut self, cause: &Cause) {
-        self.tell(|outcome| Some(outcome.caused(cause.as_str())));
+        self.said.cause = Some(cause.as_str());
     }
 }
 
 impl Drop for Recording {
     fn drop(&mut self) {
-        let ctx = self.records.as_mut().and_then(|records| records.ctx.take());
-        if let Some(cause) = ctx.and_then(|ctx| ctx.cause()) {
-            self.tell(|outcome| outcome.ended(&cause));
+        let Recording { cx, outcome, said, ctx, .. } = self;
+        let span = cx.span();
+        // One by one: a list of them costs more than the lock that each takes.
+        let tell = |mut told: Told| {
+            told.attributes().for_each(|attribute| span.set_attribute(attribute));
+            if let Some(status) = told.status {
+                span.set_status(status);
+            }
+        };
+        if said.failed {
+            tell(outcome.failed());
         }
-        if self.records.is_some() {
-            self.cx.span().end();
+        if let Some(status) = said.status {
+            tell(outcome.answer(status));
         }
+        if let Some(cause) = said.cause {
+            tell(outcome.caused(cause));
+        }
+        if let Some(cause) = ctx.take().and_then(|ctx| ctx.cause())
+            && let Some(told) = outcome.ended(&cause)
+        {
+            tell(told);
+        }
+        span.end();
     }
 }

@@ -141,8 +141,7 @@ pub(super) fn parent_of_another(
 pub(super) fn is_recorded(parent_cx: &Context, own: &Own) -> bool {
     let active = parent_cx.span();
     let active = active.span_context();
-    own.hop != Hop::Function
-        && (trace_id(active), span_id(active)) == (own.trace_id, own.span_id)
+    own.hop != Hop::Function && (trace_id(active), span_id(active)) == (own.trace_id, own.span_id)
 }
 
 /// Tells of ids that are not those that travel.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::time::SystemTime;
 
 use ctxprop::Ctx;
-use opentelemetry::trace::{Span, SpanContext, Status, TraceContextExt};
+use opentelemetry::trace::{Span, SpanBuilder, SpanContext, Status, TraceContextExt};
 use opentelemetry::{Context, KeyValue};
 
 use super::conventions::{Outcome, Told};
@@ -53,9 +53,16 @@ impl<S: Span> CtxSpan<S> {
         CtxSpan { span, outcome, claim, ctx: ctx.and_then(lasting) }
     }
 
-    /// The one of a hop that is recorded directly, and active in `cx`.
-    pub(super) fn recorded(cx: Context) -> Self {
-        let place = cx.span().span_context().clone();
+    /// The one of a hop that is recorded directly, and active in `cx`. That is told what `builder` has seen until now.
+    pub(super) fn recorded(cx: Context, builder: SpanBuilder) -> Self {
+        let span = cx.span();
+        for event in builder.events.into_iter().flatten() {
+            span.add_event_with_timestamp(event.name, event.timestamp, event.attributes);
+        }
+        for link in builder.links.into_iter().flatten() {
+            span.add_link(link.span_context, link.attributes);
+        }
+        let place = span.span_context().clone();
         let span = Kind::Recorded(cx, place);
         CtxSpan { span, outcome: Outcome::of_function(), claim: None, ctx: None }
     }

@@ -65,7 +65,7 @@ impl<T: Tracer> Tracer for CtxTracer<T> {
             return CtxSpan::new(span, Outcome::of_function(), None, ctx);
         };
         if is_recorded(parent_cx, &own) {
-            return CtxSpan::recorded(parent_cx.clone());
+            return CtxSpan::recorded(parent_cx.clone(), builder);
         }
         if own.hop == Hop::Function && own.parent_id.is_none() {
             own.parent_id = here.and_then(ctxprop::SpanContext::parent_id).filter(|_| {

@@ -13,6 +13,7 @@ use http::{Request, Uri};
 use tokio::time::Instant;
 use tonic::{Code, Status};
 use tracing::field;
+use tracing::level_filters::LevelFilter;
 
 use super::service::Shared;
 
@@ -88,6 +89,9 @@ impl ctxprop_server::Told for Told {
         let Over { cause, deadline, left, .. } = over;
         let status = self.status.map(|status| i64::from(status as i32));
         self.hop.over(status, cause);
+        if LevelFilter::current() < LevelFilter::WARN {
+            return;
+        }
         let Told { hop, uri, began, .. } = self;
         let (service, method) = crate::names(uri.path());
         let spent = began.elapsed();

@@ -147,10 +147,12 @@ fn span_of(hop: &Hop<'_>) -> Span {
             target: "ctxprop", "call", service, method, %trace_id, %span_id,
             parent_id, budget, status = field::Empty, cause = field::Empty,
         ),
-        (Side::Client, Request::Http { method, scheme, host, port, path, .. }) => tracing::info_span!(
-            target: "ctxprop", "send", method = %method, scheme, host, port, path, %trace_id, %span_id,
-            parent_id, status = field::Empty, failed = field::Empty,
-        ),
+        (Side::Client, Request::Http { method, scheme, host, port, path, .. }) => {
+            tracing::info_span!(
+                target: "ctxprop", "send", method = %method, scheme, host, port, path, %trace_id, %span_id,
+                parent_id, status = field::Empty, failed = field::Empty,
+            )
+        }
         (Side::Client, Request::Grpc { service, method, host, port }) => tracing::info_span!(
             target: "ctxprop", "send", service, method, host, port, %trace_id, %span_id,
             parent_id, status = field::Empty,
