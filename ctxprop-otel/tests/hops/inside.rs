@@ -4,6 +4,7 @@ use axum::Router;
 use axum::routing::get;
 use ctxprop::Ctx;
 use ctxprop_axum::CtxLayer;
+use ctxprop_otel::carried;
 use ctxprop_otel::opentelemetry::trace::{
     Link, SpanKind, TraceContextExt, TraceId, TraceState, Tracer, TracerProvider,
 };
@@ -15,7 +16,7 @@ use super::common::{Exported, Way, attribute, sampler, serve, span_id};
 use super::hops::get_with;
 
 /// A handler that has what it does recorded in all ways that there are, and leaves work behind.
-fn app(exported: &Exported) -> Router {
+fn app(exported: &Exported, way: Way) -> Router {
     let tracer = exported.provider().tracer("by hand");
     let handler = move || {
         let tracer = tracer.clone();
@@ -25,14 +26,15 @@ fn app(exported: &Exported) -> Router {
             tracing::info_span!("inside").in_scope(|| tracing::info!("in it"));
             tracing::info!("in the hop");
             let kept = Context::current();
-            tokio::spawn(
-                async move {
-                    tokio::task::yield_now().await;
-                    tracing::info_span!("left behind").in_scope(|| drop(kept));
-                }
+            let left_behind = async move {
+                tokio::task::yield_now().await;
+                tracing::info_span!("left behind").in_scope(|| drop(kept));
+            };
+            match way {
+                Way::Apart => tokio::spawn(carried(left_behind)),
                 // The usual way, which needs a span of `tracing`.
-                .in_current_span(),
-            );
+                _ => tokio::spawn(left_behind.in_current_span()),
+            };
             "done"
         }
     };
@@ -41,9 +43,11 @@ fn app(exported: &Exported) -> Router {
 
 #[tokio::test]
 async fn all_that_is_inside_is_below_it() {
-    for (way, count) in [(Way::Tracing, 4), (Way::Direct, 2), (Way::Both, 4)] {
+    for (way, count) in
+        [(Way::Tracing, 4), (Way::Direct, 2), (Way::Both, 4), (Way::Apart, 4)]
+    {
         let exported = Exported::by(way, sampler());
-        let url = serve(app(&exported)).await;
+        let url = serve(app(&exported, way)).await;
         get_with(&url, &[]).await;
         exported.until(count).await;
         let spans = exported.spans();
@@ -56,7 +60,7 @@ async fn all_that_is_inside_is_below_it() {
         }
         let events: Vec<_> = server.events.iter().map(|event| event.name.as_ref()).collect();
         match way {
-            Way::Direct => assert!(events.is_empty(), "they are `tracing`'s: {events:?}"),
+            Way::Direct | Way::Apart => assert!(events.is_empty(), "of `tracing`: {events:?}"),
             Way::Tracing | Way::Both => assert_eq!(events, ["in the hop", "a request is over"]),
         }
     }
@@ -64,7 +68,7 @@ async fn all_that_is_inside_is_below_it() {
 
 #[tokio::test]
 async fn what_is_not_sampled_is_active_and_not_sampled() {
-    for way in [Way::Tracing, Way::Direct, Way::Both] {
+    for way in [Way::Tracing, Way::Direct, Way::Both, Way::Apart] {
         let exported = Exported::by(way, Sampler::AlwaysOff);
         let seen = get(|| async {
             let (cx, ctx) = (Context::current(), Ctx::current());

@@ -27,7 +27,7 @@ use tokio::net::TcpListener;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id};
 use tracing::subscriber::DefaultGuard;
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{LevelFilter, filter_fn};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 
@@ -48,6 +48,8 @@ pub(crate) enum Way {
     Direct,
     /// Directly, and the others of those of `tracing`.
     Both,
+    /// The same, by a layer that does not see those of hops.
+    Apart,
 }
 
 pub(crate) fn sampler() -> Sampler {
@@ -76,7 +78,10 @@ impl Exported {
         direct::record((way != Way::Tracing).then(|| tracer.clone()));
         let logged = Logged::default();
         // HTTP/2 has spans of its own below that level.
-        let layer = ctxprop_otel::layer(tracer).with_filter(LevelFilter::INFO);
+        let seen = filter_fn(move |it| {
+            *it.level() <= LevelFilter::INFO && (way != Way::Apart || it.target() != "ctxprop")
+        });
+        let layer = ctxprop_otel::layer(tracer).with_filter(seen);
         let subscriber = tracing_subscriber::registry()
             .with(logged.clone())
             .with((way != Way::Direct).then_some(layer));
