@@ -17,8 +17,8 @@ use crate::{DEADLINE_EXCEEDED, TRACE_ID};
 /// The response of a request under its context.
 ///
 /// Dropped before it is ready, as a server does when the client went away, it ends the context with
-/// [`Cause::Disconnected`](ctxprop::Cause::Disconnected) and gives the handler to a task, where it unwinds. That task is one
-/// of the root's: [`Ctx::idle`](ctxprop::Ctx::idle) waits for it.
+/// [`Cause::Disconnected`](ctxprop::Cause::Disconnected), and the handler unwinds: then and there, and from its first wait on,
+/// such as that for a shield, in a task. That task is one of the root's: [`Ctx::idle`](ctxprop::Ctx::idle) waits for it.
 #[must_use = "futures do nothing unless awaited"]
 pub struct CtxFuture<F: Future + Send + 'static> {
     state: State<F>,

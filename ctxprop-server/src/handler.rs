@@ -3,8 +3,10 @@
 use std::fmt;
 use std::future::Future;
 use std::ops::DerefMut;
+use std::panic::{self, AssertUnwindSafe};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
+use std::thread;
 
 use ctxprop::{Cancelled, Ctx, Run};
 use pin_project_lite::pin_project;
@@ -44,8 +46,8 @@ where
     }
 }
 
-/// A handler and its request. Dropped before it is ready, it has the request [abandoned](Request::abandon), and goes to a task
-/// of the root's, where it unwinds.
+/// A handler and its request. Dropped before it is ready, it has the request [abandoned](Request::abandon), and unwinds: then
+/// and there, and where that takes a wait, in a task of the root's.
 pub struct Handler<F: Future + Send + 'static, Q: Request> {
     /// Boxed, so that it can move to a task while pinned, and so that what holds this moves a pointer.
     running: Option<Pin<Box<Running<F, Q>>>>,
@@ -131,16 +133,28 @@ impl<F: Future + Send + 'static, Q: Request> Drop for Handler<F, Q> {
     }
 }
 
+/// At once as far as it goes without waiting, since what it holds should not wait for a turn of the runtime's. A handler that
+/// waits for a shield, or whose turn this is not, goes on in a task.
 #[cold]
 fn unwind<F: Future + Send + 'static, Q: Request>(
-    running: Pin<Box<Running<F, Q>>>,
+    mut running: Pin<Box<Running<F, Q>>>,
     reason: &'static str,
 ) {
-    let ctx = running.request.as_ref().map(|request| request.ctx().detach(reason));
     // Outside of a runtime, or in one that is going down, nothing can be awaited: it is dropped.
-    if let Some(ctx) = ctx
-        && Handle::try_current().is_ok()
-    {
+    if Handle::try_current().is_err() {
+        return;
+    }
+    // A panic on top of another one would end the process.
+    if !thread::panicking() {
+        // As in a task, a panic of the handler's is its own: it is dropped, and the hook has told of it.
+        let unwound = panic::catch_unwind(AssertUnwindSafe(move || {
+            let mut nobody = Context::from_waker(Waker::noop());
+            running.as_mut().poll(&mut nobody).is_pending().then_some(running)
+        }));
+        let Ok(Some(waits)) = unwound else { return };
+        running = waits;
+    }
+    if let Some(ctx) = running.request.as_ref().map(|request| request.ctx().detach(reason)) {
         drop(ctx.spawn(Unwind(running)));
     }
 }

@@ -65,7 +65,7 @@
 //! | the time is over that the caller named, and a shield is still at work | `DEADLINE_EXCEEDED` at once; the shield completes in a task of the root's |
 //! | the deadline passes in the answer, or in a stream of answers | it is dropped, and its trailers say `DEADLINE_EXCEEDED`; where nobody reads it, within some milliseconds |
 //! | the context ends while a stream of the caller's is read | reading it fails with the status of that end, whoever reads it |
-//! | the caller goes away | the context ends with [`Cause::Disconnected`](ctxprop::Cause), the handler unwinds in a task of its own, and its shields complete; [`Cause::DeadlineExceeded`](ctxprop::Cause) where less than a millisecond was left |
+//! | the caller goes away | the context ends with [`Cause::Disconnected`](ctxprop::Cause), the handler unwinds at once, and its shields complete in a task; [`Cause::DeadlineExceeded`](ctxprop::Cause) where less than a millisecond was left |
 //! | the caller goes away in the middle of its stream | reading it fails with `ABORTED`: without the layer tonic ends it as if it were whole |
 //! | the handler panics | the context ends, and the stream is reset |
 //! | the root is cancelled with [`Cause::Shutdown`](ctxprop::Cause) | the handler unwinds; `UNAVAILABLE`, in streams as well |

@@ -20,8 +20,8 @@ use crate::BoxError;
 /// The response of a call under its context.
 ///
 /// Dropped before it is ready, as a server does when the client went away, it ends the context with
-/// [`Cause::Disconnected`] and gives the handler to a task, where it unwinds. That task is one of the root's:
-/// [`Ctx::idle`](ctxprop::Ctx::idle) waits for it.
+/// [`Cause::Disconnected`], and the handler unwinds: then and there, and from its first wait on, such as that for a shield, in a
+/// task. That task is one of the root's: [`Ctx::idle`](ctxprop::Ctx::idle) waits for it.
 #[must_use = "futures do nothing unless awaited"]
 pub struct CtxFuture<F: Future + Send + 'static> {
     state: State<F>,

@@ -269,9 +269,17 @@ fn check(list: &[u8]) -> Result<Members, TraceStateError> {
 #[cold]
 fn has_duplicate(list: &[u8]) -> bool {
     let mut keys = [&[] as &[u8]; MAX_TRACE_STATE_MEMBERS];
-    keys.iter_mut().zip(members(list)).for_each(|(place, member)| *place = member.key());
-    let there = keys.iter().position(|key| key.is_empty()).unwrap_or(keys.len());
-    (0..there).any(|index| keys[..index].contains(&keys[index]))
+    // A plain loop: adapters have the compiler repeat what finds a member for each of the places, 20 kB of it.
+    for (before, member) in members(list).enumerate() {
+        let key = member.key();
+        if keys.iter().take(before).any(|other| *other == key) {
+            return true;
+        }
+        if let Some(place) = keys.get_mut(before) {
+            *place = key;
+        }
+    }
+    false
 }
 
 /// Drops whole members until the rest fits, never one of the first `keep` nor the last one left:
