@@ -50,7 +50,7 @@ impl HopSpan {
         let mut begun = HopSpan { span: Span::none(), recording };
         if LevelFilter::current() >= LevelFilter::INFO {
             // Made with its context current, which tells whoever exports it more than its fields do.
-            begun.span = begun.record_in(|| hop.ctx.sync_scope(|| span_of(hop)));
+            begun.span = begun.in_scope(|| hop.ctx.sync_scope(|| span_of(hop)));
         }
         begun
     }
@@ -68,25 +68,36 @@ impl HopSpan {
     /// Runs `f` in it.
     #[inline]
     pub fn in_scope<R>(&self, f: impl FnOnce() -> R) -> R {
-        // What is disabled is not entered either: that costs a look at each logger, at each poll.
-        match self.span.is_disabled() {
-            true => self.record_in(f),
-            false => self.span.in_scope(|| self.record_in(f)),
+        let (mut f, mut ran) = (Some(f), None);
+        self.enter(&mut || ran = f.take().map(|f| f()));
+        match ran {
+            Some(ran) => ran,
+            None => unreachable!("it was run"),
         }
     }
 
-    /// Runs `f` in what is recorded.
-    #[inline]
-    fn record_in<R>(&self, f: impl FnOnce() -> R) -> R {
-        let Some(recording) = &self.recording else { return f() };
-        let (mut f, mut ran) = (Some(f), None);
-        recording.enter(&mut || ran = f.take().map(|f| f()));
-        match (ran, f) {
-            (Some(ran), _) => ran,
-            // It did not keep its word.
-            (None, Some(f)) => f(),
-            (None, None) => unreachable!("what has run has given something"),
+    /// Calls `run` once, in it. It is compiled once for all, which keeps what is around it small where nobody listens.
+    #[inline(never)]
+    fn enter(&self, run: &mut dyn FnMut()) {
+        // What is disabled is not entered either: that costs a look at each logger, at each poll.
+        match self.span.is_disabled() {
+            true => self.enter_recording(run),
+            false => self.span.in_scope(|| self.enter_recording(run)),
         }
+    }
+
+    fn enter_recording(&self, run: &mut dyn FnMut()) {
+        let mut has_run = false;
+        let mut once = || {
+            if !std::mem::replace(&mut has_run, true) {
+                run();
+            }
+        };
+        if let Some(recording) = &self.recording {
+            recording.enter(&mut once);
+        }
+        // Where nothing is recorded, or what is did not keep its word.
+        once();
     }
 
     /// `future`, polled and dropped in it.
