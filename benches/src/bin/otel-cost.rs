@@ -1,4 +1,5 @@
-//! What an exported span costs a request of axum: `CtxLayer` with ctxprop-otel, beside axum-tracing-opentelemetry.
+//! What an exported span costs a request of axum: `CtxLayer` with ctxprop-otel, by either of its ways, beside
+//! axum-tracing-opentelemetry.
 //!
 //! ```console
 //! $ cargo run --release --manifest-path benches/Cargo.toml --bin otel-cost
@@ -47,7 +48,7 @@ const CASES: [Case; 6] = [
 /// Of what they add to the hello.
 const GOAL: f64 = 1.0 / 3.0;
 /// What is reached of that, and must not be lost.
-const HOLDS: f64 = 1.1;
+const HOLDS: f64 = 0.5;
 
 /// Counts spans, and drops them.
 #[derive(Debug)]
