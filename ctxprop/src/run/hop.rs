@@ -65,8 +65,8 @@ impl HopSpan {
         &self.span
     }
 
-    /// Runs `f` in it.
-    #[inline]
+    /// Runs `f` in it. It is not inlined, so that what is around it is where nobody listens.
+    #[inline(never)]
     pub fn in_scope<R>(&self, f: impl FnOnce() -> R) -> R {
         let (mut f, mut ran) = (Some(f), None);
         self.enter(&mut || ran = f.take().map(|f| f()));
