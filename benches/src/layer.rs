@@ -15,6 +15,7 @@ use fastrace_axum::FastraceLayer;
 use tower_layer::Identity;
 
 use crate::instructions::{Case, allocations, instructions};
+use crate::peers::floor::Floor;
 use crate::peers::minimal::Minimal;
 use crate::peers::otel::Otel;
 use crate::report::{Goal, Part, Report, Runs};
@@ -87,6 +88,11 @@ const MINIMAL: [Case; 2] = [
     ("hello, minimal, 3", |n| count(bare().layer(Minimal { budget: BUDGET }), 3, n)),
     ("hello, minimal, 60", |n| count(bare().layer(Minimal { budget: BUDGET }), 60, n)),
 ];
+/// What a layer costs that does all of what ours does, at the least.
+const FLOOR: [Case; 2] = [
+    ("hello, floor, 3", |n| count(bare().layer(Floor::new(BUDGET)), 3, n)),
+    ("hello, floor, 60", |n| count(bare().layer(Floor::new(BUDGET)), 60, n)),
+];
 const FASTRACE: [Case; 2] =
     [("hello, fastrace, 3", |n| fastrace(3, n)), ("hello, fastrace, 60", |n| fastrace(60, n))];
 const OTEL: [Case; 2] = [
@@ -109,6 +115,8 @@ pub const PART: Part = Part {
         IDENTITY[1],
         MINIMAL[0],
         MINIMAL[1],
+        FLOOR[0],
+        FLOOR[1],
         FASTRACE[0],
         FASTRACE[1],
         OTEL[0],
@@ -141,6 +149,7 @@ fn measure(report: &mut Report) -> Result<(), String> {
         // Not ours, so nothing holds them: they depend on versions.
         for (what, case) in [
             ("a layer that does nothing", IDENTITY),
+            ("the least that does what ours does", FLOOR),
             ("fastrace-axum", FASTRACE),
             ("OpenTelemetry", OTEL),
         ] {

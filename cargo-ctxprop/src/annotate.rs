@@ -9,6 +9,7 @@
 //! | the same with `+ 'static`, which borrows nothing of its arguments | `#[propagate(skip)]`, in the trait |
 //! | a function under `#[async_recursion]` | `#[propagate(boxed)]` in its place |
 //! | a function under `#[debug_handler]` | `#[propagate]`, and a parameter `ctx: Ctx` |
+//! | an `impl` under `#[tonic::async_trait]` of a trait that is generated | `#[propagate]` above that |
 //! | entry points, what is for tests only, an `impl` of a foreign trait | nothing |
 
 use std::collections::BTreeMap;
@@ -19,7 +20,7 @@ use proc_macro2::Delimiter;
 use crate::edit::{Edit, Edits, indent};
 use crate::index::{Attr, Block, BlockKind, Function, Index, Place, is_entry};
 use crate::project::{Project, Source};
-use crate::report::{MendKind, Report};
+use crate::report::{Mark, MendKind, Report};
 use crate::tokens::{self, TokenKind};
 
 /// The form of a trait of the workspace, which each `impl` of it shares.
@@ -28,17 +29,22 @@ pub(crate) enum Form {
     Plain,
     Boxed,
     BoxedLocal,
+    /// That of a gRPC service, whose trait is generated and whose methods run under the context of the call.
+    OfTonic,
 }
 
 impl Form {
     fn arguments(self) -> &'static str {
         match self {
-            Form::Plain => "",
+            Form::Plain | Form::OfTonic => "",
             Form::Boxed => "(boxed)",
             Form::BoxedLocal => "(boxed, local)",
         }
     }
 }
+
+const OF_THE_CALL: &str = "its methods run under the context of the call, and panic where there is none: a test that calls them gives one, \
+                           `ctx.scope(..)`";
 
 /// Traits by name.
 pub(crate) type Traits = BTreeMap<String, Form>;
@@ -91,7 +97,8 @@ pub(crate) fn all(project: &mut Project, traits: &Traits, report: &mut Report) {
             if !methods.iter().any(|f| f.is_async || becomes_async(&f)) {
                 continue;
             }
-            let mut new = attribute(source, &block.place, &["async_trait"], form.arguments());
+            let replaced: &[&str] = if form == Form::OfTonic { &[] } else { &["async_trait"] };
+            let mut new = attribute(source, &block.place, replaced, form.arguments());
             if let BlockKind::Trait(_) = block.kind {
                 for method in methods.iter().filter(|method| method.lasting_future) {
                     new.extend(attribute(source, &method.place, &[], "(skip)"));
@@ -107,6 +114,15 @@ pub(crate) fn all(project: &mut Project, traits: &Traits, report: &mut Report) {
             if edits.add(new) {
                 source.want(start, "propagate");
                 counts.push(functions);
+                if form == Form::OfTonic {
+                    report.count(MendKind::InForeign);
+                    report.marks.push(Mark {
+                        path: path.clone(),
+                        at: start,
+                        kind: MendKind::InForeign,
+                        text: OF_THE_CALL.to_owned(),
+                    });
+                }
             }
         }
         for number in 0..source.index.functions.len() {
@@ -154,10 +170,25 @@ fn block_form(source: &Source, block: &Block, traits: &Traits) -> Option<Form> {
         BlockKind::Trait(name) => traits.get(name).copied(),
         // also in tests: a fake has the form of its trait
         BlockKind::Of(name) => {
-            let form = *traits.get(name)?;
+            let Some(form) = traits.get(name).copied() else {
+                let is_one = is_of_tonic(source, block) && !is_for_tests(source, &block.place);
+                return is_one.then_some(Form::OfTonic);
+            };
             // a foreign trait of the same name
             let boxed = block.place.attr("async_trait").is_some();
             (boxed == (form != Form::Plain)).then_some(form)
+        }
+    }
+}
+
+/// Whether it has tonic's `#[async_trait]`.
+fn is_of_tonic(source: &Source, block: &Block) -> bool {
+    let Some(attr) = block.place.attr("async_trait") else { return false };
+    match &attr.of {
+        Some(of) => of == "tonic",
+        None => {
+            let module = &source.index.modules[source.index.module_at(block.place.start)];
+            module.of_tonic.contains(&attr.name)
         }
     }
 }
@@ -179,8 +210,13 @@ fn is_meant(source: &Source, function: &Function) -> bool {
 fn attribute(source: &Source, place: &Place, replaced: &[&str], arguments: &str) -> Vec<Edit> {
     let name = source.written(place.start, "propagate");
     let text = format!("#[{name}{arguments}]");
-    // It reads the trait's `async fn`s, and copies what is below it to places where no attribute macro may stand.
-    if let Some(first) = place.attrs.first().filter(|_| place.attrs.iter().any(mocks)) {
+    // A mock reads the trait's `async fn`s, and copies what is below it to places where no attribute macro may stand. tonic's
+    // `#[async_trait]` reads what is left of them.
+    let above = match place.attr("async_trait").filter(|_| replaced.is_empty()) {
+        None => place.attrs.first().filter(|_| place.attrs.iter().any(mocks)),
+        of_tonic => of_tonic,
+    };
+    if let Some(first) = above {
         let mut edits = vec![Edit::insert(
             first.range.start,
             match indent(&source.text, first.range.start) {

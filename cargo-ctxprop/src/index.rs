@@ -51,6 +51,8 @@ impl Place {
 pub(crate) struct Attr {
     /// The last part of its path.
     pub(crate) name: String,
+    /// The crate or module before it, where that is written.
+    pub(crate) of: Option<String>,
     pub(crate) range: Range<usize>,
     /// What stands in its parentheses, without white space.
     pub(crate) args: String,
@@ -111,6 +113,8 @@ pub(crate) struct Module {
     pub(crate) start: usize,
     /// What is defined or imported here under a name, without globs.
     pub(crate) names: BTreeSet<String>,
+    /// Those of them that come from tonic.
+    pub(crate) of_tonic: BTreeSet<String>,
     pub(crate) test: bool,
 }
 

@@ -66,12 +66,16 @@ impl<'a> Visitor<'a> {
             range,
             imports: Vec::new(),
             names: Default::default(),
+            of_tonic: Default::default(),
             test: self.test,
         };
         for item in items {
             match item {
                 Item::Use(item) => {
                     uses::bound(&item.tree, &mut module.names);
+                    if uses::root(&item.tree) == "tonic" {
+                        uses::bound(&item.tree, &mut module.of_tonic);
+                    }
                     module.imports.push(Import {
                         range: self.range(item.span()),
                         root: uses::root(&item.tree),
@@ -115,6 +119,7 @@ impl<'a> Visitor<'a> {
                 .last()
                 .map(|last| last.ident.to_string())
                 .unwrap_or_default(),
+            of: attr.path().segments.iter().rev().nth(1).map(|of| of.ident.to_string()),
             range: self.range(attr.span()),
             args: match &attr.meta {
                 Meta::List(list) => list.tokens.to_string().replace(' ', ""),
@@ -166,7 +171,12 @@ impl<'a> Visitor<'a> {
         if sig.ident == "main" && self.inside.is_empty() && self.block.is_none() {
             // also the `main` of a macro with another name, and the plain one
             let range = self.range(sig.ident.span());
-            place.attrs.push(Attr { name: "main".to_owned(), range, args: String::new() });
+            place.attrs.push(Attr {
+                name: "main".to_owned(),
+                of: None,
+                range,
+                args: String::new(),
+            });
         }
         self.index.functions.push(Function {
             place,

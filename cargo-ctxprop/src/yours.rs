@@ -39,6 +39,11 @@ pub(crate) fn list(project: &Project, report: &mut Report) {
             let text = "`ctxprop_axum::serve` in its place ends requests in an orderly way, and says what was left behind";
             mark(path, at, text.to_owned());
         }
+        if let Some(at) = seen.grpc {
+            let text = "`.layer(ctxprop_tonic::CtxLayer::edge())` behind it gives each call its context, which is asked for in \
+                        its methods: where peers call, it is `CtxLayer::mesh()`";
+            mark(path, at, text.to_owned());
+        }
     }
 }
 
@@ -77,6 +82,9 @@ struct Seen {
     able: BTreeSet<String>,
     client: Option<usize>,
     server: Option<usize>,
+    /// Where a server of tonic is made.
+    grpc: Option<usize>,
+    imports_tonic: bool,
 }
 
 impl Seen {
@@ -131,6 +139,11 @@ impl<'a> Visit<'a> for Seen {
         if names == ["axum", "serve"] {
             self.server.get_or_insert(at);
         }
+        if names.ends_with(&["Server".to_owned(), "builder".to_owned()])
+            && (names.len() > 2 || self.imports_tonic)
+        {
+            self.grpc.get_or_insert(at);
+        }
         visit::visit_path(self, path);
     }
 
@@ -138,6 +151,7 @@ impl<'a> Visit<'a> for Seen {
         if path.ident == "reqwest" {
             self.client.get_or_insert(path.ident.span().byte_range().start);
         }
+        self.imports_tonic |= path.ident == "tonic";
         visit::visit_use_path(self, path);
     }
 }
@@ -167,11 +181,15 @@ mod tests {
     fn types_that_can_say_it_clients_and_servers_are_seen() {
         let text = "use reqwest::Client;\nenum A { Gone(#[from] ctxprop::Cancelled) }\nstruct B;\n\
                     impl From<Cancelled> for B { fn from(_: Cancelled) -> B { B } }\nenum C { Cancelled(u8) }\n\
-                    fn f() { axum::serve(1, 2); }";
+                    fn f() { axum::serve(1, 2); tonic::transport::Server::builder(); }";
         let seen = Seen::of(text);
         assert_eq!(seen.able, BTreeSet::from(["A".to_owned(), "B".to_owned()]));
         assert_eq!(seen.types.len(), 3);
         assert!(text[seen.client.unwrap_or_default()..].starts_with("reqwest::Client"));
         assert!(text[seen.server.unwrap_or_default()..].starts_with("axum::serve"));
+        assert!(text[seen.grpc.unwrap_or_default()..].starts_with("tonic::transport::Server"));
+        let imported = "use tonic::transport::Server;\nfn f() { Server::builder(); }";
+        assert_eq!(Seen::of(imported).grpc, Some(imported.find("Server::").unwrap_or_default()));
+        assert_eq!(Seen::of("use hyper::Server;\nfn f() { Server::builder(); }").grpc, None);
     }
 }

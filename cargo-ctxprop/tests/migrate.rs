@@ -90,7 +90,7 @@ fn a_service_is_migrated_and_its_tests_pass() {
     let dry = service.migrate(&["--dry-run"]);
     let report = text(&dry.stderr);
     assert!(dry.status.success(), "{report}");
-    assert!(report.contains(" 21  functions annotated"), "{report}");
+    assert!(report.contains(" 22  functions annotated"), "{report}");
     let diff = text(&dry.stdout);
     assert!(diff.contains("--- a/src/store.rs\n+++ b/src/store.rs\n@@"), "{diff}");
     assert_eq!(lines(&diff, "+#[propagate(boxed)]").len(), 2, "{diff}");
@@ -101,6 +101,8 @@ fn a_service_is_migrated_and_its_tests_pass() {
     let report = text(&done.stdout);
     assert!(report.contains("0  places left"), "{report}");
     assert!(report.contains("To decide:\n  src/handlers.rs:37: [detached-task]"), "{report}");
+    let (_, look) = report.split_once("To look at:\n").unwrap();
+    assert!(look.contains("  src/greeter.rs:18: its methods run under"), "{report}");
     let (_, yours) = report.split_once("To do, for it to take effect:\n").unwrap();
     assert!(yours.contains("src/main.rs:") && yours.contains("`ctxprop_axum::serve`"), "{report}");
 
@@ -124,6 +126,11 @@ fn what_became_of_it(service: &Service) {
     assert!(store.contains("    async fn filled() -> Memory {"), "helpers of tests stay: {store}");
     // no context comes there
     assert!(store.contains("runtime.block_on(store.load(id).with(&Ctx::background()))"), "{store}");
+
+    // a service of tonic's keeps what its generated trait asks for, and its calls need nothing
+    let greeter = service.read("src/greeter.rs");
+    assert!(greeter.contains("#[propagate]\n#[tonic::async_trait]\nimpl pb::Greeter"), "{greeter}");
+    assert!(greeter.contains("self.store.load(request.into_inner()).await {"), "{greeter}");
 
     // traits whose methods return futures
     let clock = service.read("src/clock.rs");

@@ -11,10 +11,10 @@ use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use ctxprop::__private::has_ended;
 use ctxprop::{Cancelled, Ctx};
-use ctxprop_server::{Held, Next, Watchers};
+use ctxprop_server::{Ends, Held, Lodged, Next, Room, Watchers};
 use http_body::{Body, Frame, SizeHint};
-use pin_project_lite::pin_project;
 
 use crate::request::InFlight;
 use crate::serve::exchange::Exchange;
@@ -33,21 +33,19 @@ pub struct CtxBody<B> {
     fresh: Option<SizeHint>,
 }
 
-pin_project! {
-    /// Dropped, it drops the body in its context, and then the request is over.
-    struct Flow<B> {
-        #[pin]
-        inner: Option<B>,
-        request: InFlight,
-        last_frames: u8,
-    }
+/// Dropped, it drops the body in its context, and then the request is over.
+struct Flow<B> {
+    inner: Option<Lodged<B>>,
+    request: InFlight,
+    last_frames: u8,
+}
 
-    impl<B> PinnedDrop for Flow<B> {
-        fn drop(this: Pin<&mut Self>) {
-            let mut this = this.project();
-            if this.inner.is_some() {
-                this.request.within(|| this.inner.set(None));
-            }
+impl<B> Drop for Flow<B> {
+    #[inline]
+    fn drop(&mut self) {
+        let Flow { inner, request, .. } = self;
+        if inner.is_some() {
+            request.within(|| *inner = None);
         }
     }
 }
@@ -57,13 +55,13 @@ where
     B: Body + Send + 'static,
     B::Error: Into<BoxError>,
 {
-    pub(crate) fn new(inner: B, request: InFlight) -> Self {
+    pub(crate) fn new<F: Send + 'static>(inner: B, request: InFlight, room: Room<F, B>) -> Self {
         if inner.is_end_stream() {
             request.within(|| drop(inner));
             return CtxBody::empty();
         }
         let fresh = Some(inner.size_hint());
-        let flow = Flow { inner: Some(inner), request, last_frames: LAST_FRAMES };
+        let flow = Flow { inner: Some(room.put(inner)), request, last_frames: LAST_FRAMES };
         CtxBody { held: Held::new(flow), fresh }
     }
 }
@@ -87,10 +85,13 @@ impl<B> ctxprop_server::Flow for Flow<B> {
         &self.request.shared.watchers
     }
 
-    fn cut(self: Pin<&mut Self>, stalled: bool) -> Self::Cut {
-        let request = self.project().request;
-        let exchange = if stalled { request.exchange().cloned() } else { None };
-        (request.cut(), exchange)
+    fn ends(&self) -> Ends {
+        self.request.ends()
+    }
+
+    fn cut(&mut self, stalled: bool) -> Self::Cut {
+        let exchange = if stalled { self.request.exchange().cloned() } else { None };
+        (self.request.cut(), exchange)
     }
 
     fn closes((_, exchange): &mut Self::Cut) -> Option<Box<dyn FnOnce()>> {
@@ -100,38 +101,44 @@ impl<B> ctxprop_server::Flow for Flow<B> {
 }
 
 impl<B: Body> Flow<B> {
-    fn poll_next(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Next<Result<Frame<B::Data>, B::Error>> {
-        let mut this = self.project();
-        let saw_end = this.request.ctx().is_done();
-        let (polled, ends) = this.request.within(|| {
-            let Some(mut inner) = this.inner.as_mut().as_pin_mut() else {
-                return (Poll::Ready(None), true);
-            };
-            let polled = inner.as_mut().poll_frame(cx);
-            let ends = match &polled {
-                Poll::Ready(Some(Ok(_))) => inner.is_end_stream(),
-                Poll::Ready(_) => true,
-                Poll::Pending => false,
-            };
-            if ends {
-                this.inner.set(None);
-            }
-            (polled, ends)
-        });
-        match polled {
-            Poll::Pending if saw_end => Next::Cut,
-            Poll::Pending => Next::Pending,
-            Poll::Ready(last) if ends => Next::Last(last),
-            Poll::Ready(frame) => {
-                if saw_end {
-                    *this.last_frames = this.last_frames.saturating_sub(1);
+    fn body(&self) -> Option<&B> {
+        self.inner.as_ref().and_then(Lodged::get)
+    }
+
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Next<Result<Frame<B::Data>, B::Error>> {
+        let Flow { inner, request, last_frames } = self;
+        // The clock is asked only where something is left: nearly all bodies are over in one poll.
+        let mut saw_end = has_ended(request.ctx());
+        loop {
+            let (polled, ends) = request.within(|| {
+                let Some(mut body) = inner.as_mut().and_then(Lodged::pinned) else {
+                    return (Poll::Ready(None), true);
+                };
+                let polled = body.as_mut().poll_frame(cx);
+                let ends = match &polled {
+                    Poll::Ready(Some(Ok(_))) => body.is_end_stream(),
+                    Poll::Ready(_) => true,
+                    Poll::Pending => false,
+                };
+                if ends {
+                    *inner = None;
                 }
-                match frame {
-                    Some(frame) if *this.last_frames > 0 => Next::Some(frame),
-                    _ => Next::Cut,
+                (polled, ends)
+            });
+            match polled {
+                Poll::Pending if saw_end => return Next::Cut,
+                // What is inside is polled once knowing of it.
+                Poll::Pending if request.ctx().is_done() => saw_end = true,
+                Poll::Pending => return Next::Pending,
+                Poll::Ready(last) if ends => return Next::Last(last),
+                Poll::Ready(frame) => {
+                    if saw_end || request.ctx().is_done() {
+                        *last_frames = last_frames.saturating_sub(1);
+                    }
+                    return match frame {
+                        Some(frame) if *last_frames > 0 => Next::Some(frame),
+                        _ => Next::Cut,
+                    };
                 }
             }
         }
@@ -164,7 +171,7 @@ where
         if self.fresh.is_some() {
             return false;
         }
-        self.held.look(|flow| flow.inner.as_ref().is_none_or(Body::is_end_stream), || false, true)
+        self.held.look(|flow| flow.body().is_none_or(Body::is_end_stream), || false, true)
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -173,7 +180,7 @@ where
             return Clone::clone(hint);
         }
         let none = || SizeHint::with_exact(0);
-        let left = |flow: &Flow<B>| flow.inner.as_ref().map_or_else(none, Body::size_hint);
+        let left = |flow: &Flow<B>| flow.body().map_or_else(none, Body::size_hint);
         self.held.look(left, SizeHint::default, none())
     }
 }

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use ctxprop::Cancelled;
-use ctxprop_server::{Granted, Handler};
+use ctxprop_server::{Granted, Handler, Room};
 use http::{HeaderValue, Response, StatusCode};
 use http_body::Body;
 
@@ -14,19 +14,19 @@ use crate::body::{BoxError, CtxBody};
 use crate::request::InFlight;
 use crate::{DEADLINE_EXCEEDED, TRACE_ID};
 
-/// The response of a request under its context.
+/// The response of a request under its context, whose body is an `R`.
 ///
 /// Dropped before it is ready, as a server does when the client went away, it ends the context with
 /// [`Cause::Disconnected`](ctxprop::Cause::Disconnected), and the handler unwinds: then and there, and from its first wait on,
 /// such as that for a shield, in a task. That task is one of the root's: [`Ctx::idle`](ctxprop::Ctx::idle) waits for it.
 #[must_use = "futures do nothing unless awaited"]
-pub struct CtxFuture<F: Future + Send + 'static> {
-    state: State<F>,
+pub struct CtxFuture<F: Future + Send + 'static, R: Send + 'static> {
+    state: State<F, R>,
 }
 
-enum State<F: Future + Send + 'static> {
+enum State<F: Future + Send + 'static, R: Send + 'static> {
     Runs {
-        handler: Handler<F, InFlight>,
+        handler: Handler<F, InFlight, R>,
         /// A successful answer gives the connection away.
         connects: bool,
     },
@@ -34,10 +34,14 @@ enum State<F: Future + Send + 'static> {
     Refused(Option<Box<(Cancelled, InFlight)>>),
 }
 
-impl<F: Future + Send + 'static> CtxFuture<F> {
+impl<F: Future + Send + 'static, R: Send + 'static> CtxFuture<F, R> {
     #[inline]
-    pub(crate) fn new(call: F, request: InFlight, connects: bool) -> Self {
-        CtxFuture { state: State::Runs { handler: Handler::new(call, request), connects } }
+    pub(crate) fn new(
+        request: InFlight,
+        connects: bool,
+        call: impl FnOnce(&InFlight) -> F,
+    ) -> Self {
+        CtxFuture { state: State::Runs { handler: Handler::new(request, call), connects } }
     }
 
     pub(crate) fn refused(cancelled: Cancelled, request: InFlight) -> Self {
@@ -92,13 +96,15 @@ fn is_upgrade(status: StatusCode, connects: bool) -> bool {
     status == StatusCode::SWITCHING_PROTOCOLS || (connects && status.is_success())
 }
 
-/// Binds the body of `response` to its request.
-fn respond<B>(
+/// Binds the body of `response` to its request, in the room of its handler.
+fn respond<F, B>(
     mut request: InFlight,
     mut response: Response<B>,
     connects: bool,
+    room: Room<F, B>,
 ) -> Response<CtxBody<B>>
 where
+    F: Send + 'static,
     B: Body + Send + 'static,
     B::Error: Into<BoxError>,
 {
@@ -110,13 +116,13 @@ where
             CtxBody::empty()
         });
     }
-    response.map(|body| CtxBody::new(body, request))
+    response.map(|body| CtxBody::new(body, request, room))
 }
 
 // Nothing in it is pinned in place: what runs is in a box.
-impl<F: Future + Send + 'static> Unpin for CtxFuture<F> {}
+impl<F: Future + Send + 'static, R: Send + 'static> Unpin for CtxFuture<F, R> {}
 
-impl<F, R, E> Future for CtxFuture<F>
+impl<F, R, E> Future for CtxFuture<F, R>
 where
     F: Future<Output = Result<Response<R>, E>> + Send + 'static,
     R: Body + Send + 'static,
@@ -127,9 +133,9 @@ where
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match &mut self.state {
             State::Runs { handler, connects } => {
-                let (done, mut request) = ready!(handler.poll(cx));
+                let (done, mut request, room) = ready!(handler.poll(cx));
                 Poll::Ready(match done {
-                    Ok(Ok(response)) => Ok(respond(request, response, *connects)),
+                    Ok(Ok(response)) => Ok(respond(request, response, *connects, room)),
                     Ok(Err(error)) => Err(error),
                     Err(_) => {
                         let cancelled = request.cut();
@@ -148,7 +154,7 @@ where
     }
 }
 
-impl<F: Future + Send + 'static> fmt::Debug for CtxFuture<F> {
+impl<F: Future + Send + 'static, R: Send + 'static> fmt::Debug for CtxFuture<F, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = f.debug_struct("CtxFuture");
         let request = match &self.state {

@@ -13,7 +13,7 @@ use axum::extract::MatchedPath;
 use ctxprop::run::hop::HopSpan;
 use ctxprop::wire::{self, Hop, Side};
 use ctxprop::{Canceller, Cause, Ctx};
-use ctxprop_server::{Admitted, Fate, Granted, Over, heard};
+use ctxprop_server::{Admitted, Ends, Fate, Granted, Over, heard};
 use http::{Method, Request, StatusCode};
 use tokio::time::Instant;
 use tracing::field;
@@ -40,9 +40,14 @@ pub(crate) struct Told {
 }
 
 impl InFlight {
-    /// The request that was `admitted`. Under another layer that one's span and event are enough.
+    /// The request that was `admitted`, of this `exchange` where the server is ours. Under another layer that one's span and event are enough.
     #[inline]
-    pub(crate) fn new<B>(admitted: Admitted, request: &Request<B>, shared: Arc<Shared>) -> Self {
+    pub(crate) fn new<B>(
+        admitted: Admitted,
+        request: &Request<B>,
+        exchange: Option<&Exchange>,
+        shared: Arc<Shared>,
+    ) -> Self {
         let of_it = |hop| Told {
             hop,
             method: request.method().clone(),
@@ -56,7 +61,7 @@ impl InFlight {
             || name(request),
             |ctx, budget| heard(|| hop(ctx, request, budget), of_it),
         );
-        let exchange = request.extensions().get::<Exchange>().filter(|_| !any.is_nested());
+        let exchange = exchange.filter(|_| !any.is_nested());
         let ticket = exchange.map(|exchange| enter(exchange, any.ctx(), any.canceller(), request));
         InFlight { any, shared, ticket }
     }
@@ -64,6 +69,15 @@ impl InFlight {
     /// Where it came from, where the server is ours.
     pub(crate) fn exchange(&self) -> Option<&Exchange> {
         self.ticket.as_ref().map(Ticket::exchange)
+    }
+
+    /// What can end its context. A server of ours ends each of its requests as its connection goes; under another layer it is
+    /// not known whose root it is.
+    pub(crate) fn ends(&self) -> Ends {
+        match &self.ticket {
+            None if !self.is_nested() => Ends::With(self.ctx().deadline()),
+            _ => Ends::Somehow,
+        }
     }
 
     /// The response has begun. It may be what a handler made of the end that it was told of: then it has `unwound`.

@@ -42,7 +42,8 @@ impl<S> CtxService<S> {
         policy: Policy,
         routes: HashMap<String, Policy>,
     ) -> Self {
-        let shared = Shared { root, policy, routes, watchers: Watchers::default() };
+        let watchers = Watchers::below(&root);
+        let shared = Shared { root, policy, routes, watchers };
         CtxService { inner: Inner::new(inner), shared: Arc::new(shared) }
     }
 }
@@ -59,9 +60,9 @@ impl Shared {
 }
 
 impl<S> CtxService<S> {
-    /// What `request` is to be under: the root that the layer was given, else that of the server, else its own.
-    fn root<'a, B>(&'a self, request: &'a Request<B>) -> &'a Ctx {
-        match request.extensions().get::<Exchange>() {
+    /// What a request is to be under: the root that the layer was given, else that of the server, else its own.
+    fn root<'a>(&'a self, exchange: Option<&'a Exchange>) -> &'a Ctx {
+        match exchange {
             Some(exchange) if self.shared.policy.root.is_none() => exchange.root(),
             Some(exchange) => {
                 exchange.has_own_root(&self.shared);
@@ -98,7 +99,7 @@ where
 {
     type Response = Response<CtxBody<R>>;
     type Error = S::Error;
-    type Future = CtxFuture<Call<S, B>>;
+    type Future = CtxFuture<Call<S, B>, R>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
@@ -106,16 +107,17 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let policy = self.shared.policy(&request);
-        let admitted = policy.admit(self.root(&request), request.extensions(), request.headers());
+        let exchange = request.extensions().get::<Exchange>();
+        let admitted = policy.admit(self.root(exchange), request.extensions(), request.headers());
         let too_little = policy.is_too_little(admitted.budget);
-        let mut in_flight = InFlight::new(admitted, &request, Arc::clone(&self.shared));
+        let shared = Arc::clone(&self.shared);
+        let mut in_flight = InFlight::new(admitted, &request, exchange, shared);
         if too_little {
             let cancelled = in_flight.refuse();
             return CtxFuture::refused(cancelled, in_flight);
         }
         request.extensions_mut().insert(in_flight.ctx().clone());
         let connects = request.method() == Method::CONNECT;
-        let call = self.inner.call(request, &in_flight);
-        CtxFuture::new(call, in_flight, connects)
+        CtxFuture::new(in_flight, connects, |in_flight| self.inner.call(request, in_flight))
     }
 }

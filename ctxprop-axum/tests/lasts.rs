@@ -7,6 +7,7 @@ mod common;
 mod served;
 
 use std::io;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -19,8 +20,8 @@ use ctxprop_axum::CtxLayer;
 use futures_util::{StreamExt, stream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tower::ServiceBuilder;
 use tower::limit::GlobalConcurrencyLimitLayer;
+use tower::{ServiceBuilder, ServiceExt as _};
 
 use common::serve;
 use http_body_util::BodyExt;
@@ -61,6 +62,29 @@ async fn a_body_that_nobody_reads_ends_with_its_deadline() {
         tokio::task::yield_now().await;
     }
     drop(stalled);
+}
+
+/// Nobody polls any of them, and one has the place of another that is over.
+#[tokio::test(start_paused = true)]
+async fn bodies_that_nobody_polls_end_each_in_its_own_time() {
+    let (root, canceller) = Ctx::background().with_cancel();
+    let app = Router::new().route("/", get(export)).layer(CtxLayer::mesh().under(&root));
+    let answer = async |budget: &str| {
+        let request = Request::builder().uri("/").header("x-timeout-ms", budget);
+        let request = request.body(Body::empty()).expect("a request");
+        app.clone().oneshot(request).await.expect("infallible")
+    };
+    let (_long, over, _short) = (answer("10000").await, answer("10000").await, answer("20").await);
+    drop(over);
+    let mut next = answer("10000").await;
+    assert_eq!(root.live_children(), 3);
+    tokio::time::sleep(Duration::from_millis(40)).await;
+    assert_eq!(root.live_children(), 2, "the short one did not end in time");
+    let frame = next.body_mut().frame().await.expect("it goes on");
+    assert_eq!(frame.expect("it was not cut").into_data().expect("data").len(), 64 * 1024);
+    canceller.cancel();
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    assert_eq!(root.live_children(), 0, "the root's end was not seen in time");
 }
 
 /// A response with a body of which nothing comes, handed on by a layer outside once its context has ended.

@@ -89,7 +89,8 @@ impl ClientBuilder {
         self
     }
 
-    /// Which headers are written.
+    /// Which headers are written. Where all peers are asked over HTTP/2, [`Formats::never_indexed`] makes each request cheaper:
+    /// the client cannot know, since a connection settles its version after the request was written.
     pub fn formats(mut self, formats: Formats) -> Self {
         self.rules.egress.formats = formats;
         self

@@ -10,6 +10,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ctxprop::__private::has_ended;
 use ctxprop::run::hop::HopSpan;
 use ctxprop::trust::Zone;
 use ctxprop::wire::{self, Formats, Hop, Side};
@@ -26,8 +27,11 @@ use crate::{DEADLINE_EXCEEDED, metrics, retry};
 /// What is less is not worth a request, and cannot be written into one.
 const LEAST: Duration = Duration::from_millis(1);
 
-/// How many headers a request has that has few of its own.
-const MANY: usize = 8;
+/// How many headers a map has room for to begin with.
+const ROOM: usize = 6;
+
+/// How many headers reqwest and hyper add to a request that has none: `accept` and `host`.
+const ADDED: usize = 2;
 
 /// What carries one hop: reqwest, or what is below a middleware.
 pub(crate) trait Transport: Send {
@@ -224,9 +228,13 @@ impl<'a> Sender<'a> {
         let left = Left::of(ctx, self.timeout)?;
         let span = self.hop();
         let mut headers = std::mem::take(hop.headers_mut());
-        if left.least.is_some() {
-            // With those that reqwest adds there are more than a map begins with.
-            headers.reserve(MANY);
+        // Those of the trace, the baggage and the budget.
+        let written = 1
+            + usize::from(!span.trace_state().is_empty())
+            + usize::from(!ctx.baggage_map().is_empty())
+            + if left.least.is_some() { 2 } else { 0 };
+        if headers.len() + written + ADDED > ROOM {
+            headers.reserve(written + ADDED);
         }
         egress
             .write((hop.url(), zone), &span, ctx.baggage_map(), left.least, &mut headers)
@@ -263,7 +271,10 @@ impl Left {
     ///
     /// The context has ended, or it is not worth sending anything any more.
     pub(crate) fn of(ctx: &Ctx, timeout: Option<Instant>) -> Result<Left, Error> {
-        ctx.check()?;
+        // A deadline that nobody saw pass leaves nothing: the clock is asked once.
+        if has_ended(ctx) {
+            ctx.check()?;
+        }
         let own = timeout.map(|at| at.saturating_duration_since(Instant::now()));
         let left = match (own, ctx.remaining()) {
             (own @ Some(mine), theirs) if theirs.is_none_or(|theirs| mine < theirs) => {

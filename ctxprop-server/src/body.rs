@@ -7,13 +7,12 @@
 //! 3. What is over needs nobody to watch it: it leaves the list then.
 
 use std::fmt;
-use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::task::{Context, Poll, Waker};
 
 use ctxprop::Ctx;
 
-use crate::watch::{Bound, Place, Watched, Watchers};
+use crate::watch::{Bound, Ends, Place, Watched, Watchers};
 
 /// A body and its request. Dropped, it drops the body in its context, and then the request is over.
 pub trait Flow {
@@ -26,11 +25,16 @@ pub trait Flow {
     /// Who sees to it that it does.
     fn watchers(&self) -> &Watchers;
 
+    /// What can end that context.
+    fn ends(&self) -> Ends {
+        Ends::Somehow
+    }
+
     /// The context has ended before it. Where it is `stalled`, nobody polls it.
-    fn cut(self: Pin<&mut Self>, stalled: bool) -> Self::Cut;
+    fn cut(&mut self, stalled: bool) -> Self::Cut;
 
     /// It is dropped before its end.
-    fn abandon(self: Pin<&mut Self>) {}
+    fn abandon(&mut self) {}
 
     /// What closes what it was to be sent on, where it was cut and nobody has polled it since. Only some servers can.
     fn closes(_: &mut Self::Cut) -> Option<Box<dyn FnOnce()>> {
@@ -64,11 +68,17 @@ struct Cell<F: Flow> {
 }
 
 enum State<F: Flow> {
-    /// Boxed, so that it is pinned, and taken out by its pointer.
-    Flows(Pin<Box<F>>, Option<Waker>),
-    /// It was cut, and whoever polls it is not told yet.
-    Cut(F::Cut),
-    Over,
+    Flows(F, Option<Waker>),
+    /// It was cut, and whoever polls it is not told yet. Boxed, since it is rare and all others would be as large.
+    Cut(Box<F::Cut>),
+    /// It is about to be there, is being polled, or is over: then whoever held it lets go of this.
+    Nothing,
+}
+
+impl<F: Flow> Default for Cell<F> {
+    fn default() -> Self {
+        Cell { state: Mutex::new(State::Nothing) }
+    }
 }
 
 impl<F: Flow> Held<F> {
@@ -78,12 +88,8 @@ impl<F: Flow> Held<F> {
         F: Send + 'static,
         F::Cut: Send,
     {
-        let cell = Arc::new(Cell { state: Mutex::new(State::Flows(Box::pin(flow), None)) });
-        let watched: Weak<Cell<F>> = Arc::downgrade(&cell);
-        let place = match &*cell.lock() {
-            State::Flows(flow, _) => flow.watchers().watch(watched),
-            State::Cut(_) | State::Over => None,
-        };
+        let (cell, place) = flow.watchers().watch::<Cell<F>>(flow.ends());
+        *cell.lock() = State::Flows(flow, None);
         Held { cell: Some(cell), place }
     }
 
@@ -100,22 +106,24 @@ impl<F: Flow> Held<F> {
         &mut self,
         cx: &mut Context<'_>,
         early: bool,
-        next: impl FnOnce(Pin<&mut F>, &mut Context<'_>) -> Next<T>,
+        next: impl FnOnce(&mut F, &mut Context<'_>) -> Next<T>,
     ) -> Poll<Option<Result<T, F::Cut>>> {
-        let Some(cell) = &self.cell else { return Poll::Ready(None) };
-        let mut state = cell.lock();
         // Invariant 1.
-        let (mut flow, waker) = match std::mem::replace(&mut *state, State::Over) {
+        let Some(cell) = self.cell.take() else { return Poll::Ready(None) };
+        let mut state = cell.lock();
+        let (mut flow, waker) = match std::mem::replace(&mut *state, State::Nothing) {
             State::Flows(flow, waker) => (flow, waker),
             State::Cut(cut) if early => {
                 *state = State::Cut(cut);
+                drop(state);
+                self.cell = Some(cell);
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            State::Cut(cut) => return Poll::Ready(Some(Err(cut))),
-            State::Over => return Poll::Ready(None),
+            State::Cut(cut) => return Poll::Ready(Some(Err(*cut))),
+            State::Nothing => return Poll::Ready(None),
         };
-        match next(flow.as_mut(), cx) {
+        match next(&mut flow, cx) {
             Next::Pending => {
                 let (waker, old) = match waker {
                     Some(waker) if waker.will_wake(cx.waker()) => (waker, None),
@@ -123,33 +131,37 @@ impl<F: Flow> Held<F> {
                 };
                 *state = State::Flows(flow, Some(waker));
                 drop(state);
+                self.cell = Some(cell);
                 drop(old);
                 Poll::Pending
             }
             Next::Some(next) => {
                 *state = State::Flows(flow, waker);
+                drop(state);
+                self.cell = Some(cell);
                 Poll::Ready(Some(Ok(next)))
             }
             Next::Last(last) => {
                 drop(state);
                 Self::is_over(&mut self.place, &flow);
                 drop((flow, waker));
-                self.cell = None;
                 Poll::Ready(last.map(Ok))
             }
             Next::Cut => {
-                let mut cut = Some(flow.as_mut().cut(false));
-                if early && let Some(cut) = cut.take() {
-                    *state = State::Cut(cut);
+                let cut = flow.cut(false);
+                if early {
+                    // Its place is not free before that is told.
+                    *state = State::Cut(Box::new(cut));
+                    drop(state);
+                    self.cell = Some(cell);
+                    drop((flow, waker));
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
                 }
                 drop(state);
                 Self::is_over(&mut self.place, &flow);
                 drop((flow, waker));
-                if cut.is_none() {
-                    cx.waker().wake_by_ref();
-                    return Poll::Pending;
-                }
-                Poll::Ready(cut.map(Err))
+                Poll::Ready(Some(Err(cut)))
             }
         }
     }
@@ -159,7 +171,7 @@ impl<F: Flow> Held<F> {
         match self.cell.as_deref().map(Cell::lock).as_deref() {
             Some(State::Flows(flow, _)) => look(flow),
             Some(State::Cut(_)) => cut(),
-            Some(State::Over) | None => over,
+            Some(State::Nothing) | None => over,
         }
     }
 
@@ -174,10 +186,10 @@ impl<F: Flow> Held<F> {
 impl<F: Flow> Drop for Held<F> {
     fn drop(&mut self) {
         let Some(cell) = &self.cell else { return };
-        let state = std::mem::replace(&mut *cell.lock(), State::Over);
+        let state = std::mem::replace(&mut *cell.lock(), State::Nothing);
         if let State::Flows(mut flow, _) = state {
             Self::is_over(&mut self.place, &flow);
-            flow.as_mut().abandon();
+            flow.abandon();
         }
     }
 }
@@ -198,15 +210,15 @@ impl<F: Flow> Cell<F> {
     }
 }
 
-impl<F: Flow + Send> Watched for Cell<F>
+impl<F: Flow + Send + 'static> Watched for Cell<F>
 where
     F::Cut: Send,
 {
     fn bound_to(&self) -> Bound {
         match self.try_lock().as_deref() {
             Some(State::Flows(flow, _)) => Bound::To(flow.ctx().clone()),
-            Some(State::Cut(_) | State::Over) => Bound::Over,
-            None => Bound::Polled,
+            Some(State::Cut(_)) => Bound::Over,
+            Some(State::Nothing) | None => Bound::Polled,
         }
     }
 
@@ -220,9 +232,9 @@ where
 
     fn cut(&self) -> bool {
         let Some(mut state) = self.try_lock() else { return false };
-        match std::mem::replace(&mut *state, State::Over) {
+        match std::mem::replace(&mut *state, State::Nothing) {
             State::Flows(mut flow, waker) => {
-                *state = State::Cut(flow.as_mut().cut(true));
+                *state = State::Cut(Box::new(flow.cut(true)));
                 drop(state);
                 drop(flow);
                 waker.into_iter().for_each(Waker::wake);

@@ -8,11 +8,11 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::thread;
 
-use ctxprop::{Cancelled, Ctx, Run};
-use pin_project_lite::pin_project;
+use ctxprop::{Cancelled, Ctx};
 use tokio::runtime::Handle;
 
 use crate::in_flight::{InFlight, Told};
+use crate::room::Room;
 
 /// The request of a handler, as its layer holds it: an [`InFlight`], and what the protocol adds.
 pub trait Request: Send + 'static {
@@ -48,44 +48,42 @@ where
 
 /// A handler and its request. Dropped before it is ready, it has the request [abandoned](Request::abandon), and unwinds: then
 /// and there, and where that takes a wait, in a task of the root's.
-pub struct Handler<F: Future + Send + 'static, Q: Request> {
-    /// Boxed, so that it can move to a task while pinned, and so that what holds this moves a pointer.
-    running: Option<Pin<Box<Running<F, Q>>>>,
+///
+/// `B` is the body of its answer, which may lie where it ran: see [`Room`].
+pub struct Handler<F: Future + Send + 'static, Q: Request, B: Send + 'static = ()> {
+    running: Option<Running<F, Q, B>>,
 }
 
-pin_project! {
-    /// Dropped, the handler goes first.
-    struct Running<F, Q> {
-        #[pin]
-        run: Run<F>,
-        // There until the handler has answered.
-        request: Option<Q>,
-    }
+/// Dropped, the handler goes first.
+struct Running<F, Q, B> {
+    /// Boxed, so that it can move to a task while pinned.
+    room: Room<F, B>,
+    request: Q,
 }
 
-impl<F: Future, Q: Request> Running<F, Q> {
+impl<F: Future, Q: Request, B> Running<F, Q, B> {
     /// One poll, in the request's span.
     #[inline]
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<F::Output, Cancelled>> {
-        let this = self.project();
-        match this.request {
-            Some(request) => request.in_span(|| this.run.poll(cx)),
-            None => panic!("{POLLED_AFTER}"),
-        }
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<F::Output, Cancelled>> {
+        let Running { room, request } = self;
+        request.in_span(|| room.poll(cx))
     }
 }
+
+/// What a handler gave, its request, and the room that it ran in.
+pub type Answered<F, Q, B> = (Result<<F as Future>::Output, Cancelled>, Q, Room<F, B>);
 
 const POLLED_AFTER: &str = "a handler was polled after it was ready";
 
-impl<F: Future + Send + 'static, Q: Request> Handler<F, Q> {
-    /// `call` under the context of `request`.
+impl<F: Future + Send + 'static, Q: Request, B: Send + 'static> Handler<F, Q, B> {
+    /// What `call` gives, under the context of `request`.
     #[inline]
-    pub fn new(call: F, request: Q) -> Self {
-        let run = request.ctx().run(call);
-        Handler { running: Some(Box::pin(Running { run, request: Some(request) })) }
+    pub fn new(request: Q, call: impl FnOnce(&Q) -> F) -> Self {
+        let room = Room::new(|| request.ctx().run(call(&request)));
+        Handler { running: Some(Running { room, request }) }
     }
 
-    /// What it gave, or the end of its context, and its request, which is no longer its.
+    /// What it gave, or the end of its context, and its request, which is no longer its, as its room is.
     ///
     /// While it is polled it is over: a handler that panics is dropped then and there, and its request with it, whoever
     /// catches the panic.
@@ -94,21 +92,20 @@ impl<F: Future + Send + 'static, Q: Request> Handler<F, Q> {
     ///
     /// Polled after it was ready.
     #[inline]
-    pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<(Result<F::Output, Cancelled>, Q)> {
+    pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Answered<F, Q, B>> {
         let Some(mut running) = self.running.take() else { panic!("{POLLED_AFTER}") };
-        let Poll::Ready(done) = running.as_mut().poll(cx) else {
-            self.running = Some(running);
-            return Poll::Pending;
-        };
-        match running.as_mut().project().request.take() {
-            Some(request) => Poll::Ready((done, request)),
-            None => panic!("{POLLED_AFTER}"),
+        match running.poll(cx) {
+            Poll::Ready(done) => Poll::Ready((done, running.request, running.room)),
+            Poll::Pending => {
+                self.running = Some(running);
+                Poll::Pending
+            }
         }
     }
 
     /// Its request, until it is ready.
     pub fn request(&self) -> Option<&Q> {
-        self.running.as_ref().and_then(|running| running.request.as_ref())
+        self.running.as_ref().map(|running| &running.request)
     }
 
     /// Answers in its place, as `answer` has it, and has it unwind for this `reason`: in a task of the root's, where its
@@ -119,13 +116,13 @@ impl<F: Future + Send + 'static, Q: Request> Handler<F, Q> {
         answer: impl FnOnce(&mut Q) -> R,
     ) -> Option<R> {
         let mut running = self.running.take()?;
-        let answer = running.as_mut().project().request.as_mut().map(answer);
+        let answer = answer(&mut running.request);
         unwind(running, reason);
-        answer
+        Some(answer)
     }
 }
 
-impl<F: Future + Send + 'static, Q: Request> Drop for Handler<F, Q> {
+impl<F: Future + Send + 'static, Q: Request, B: Send + 'static> Drop for Handler<F, Q, B> {
     fn drop(&mut self) {
         if self.running.is_some() {
             self.leave("unwinding after a disconnect", Q::abandon);
@@ -136,8 +133,8 @@ impl<F: Future + Send + 'static, Q: Request> Drop for Handler<F, Q> {
 /// At once as far as it goes without waiting, since what it holds should not wait for a turn of the runtime's. A handler that
 /// waits for a shield, or whose turn this is not, goes on in a task.
 #[cold]
-fn unwind<F: Future + Send + 'static, Q: Request>(
-    mut running: Pin<Box<Running<F, Q>>>,
+fn unwind<F: Future + Send + 'static, Q: Request, B: Send + 'static>(
+    mut running: Running<F, Q, B>,
     reason: &'static str,
 ) {
     // Outside of a runtime, or in one that is going down, nothing can be awaited: it is dropped.
@@ -149,28 +146,30 @@ fn unwind<F: Future + Send + 'static, Q: Request>(
         // As in a task, a panic of the handler's is its own: it is dropped, and the hook has told of it.
         let unwound = panic::catch_unwind(AssertUnwindSafe(move || {
             let mut nobody = Context::from_waker(Waker::noop());
-            running.as_mut().poll(&mut nobody).is_pending().then_some(running)
+            running.poll(&mut nobody).is_pending().then_some(running)
         }));
         let Ok(Some(waits)) = unwound else { return };
         running = waits;
     }
-    if let Some(ctx) = running.request.as_ref().map(|request| request.ctx().detach(reason)) {
-        drop(ctx.spawn(Unwind(running)));
-    }
+    let ctx = running.request.ctx().detach(reason);
+    drop(ctx.spawn(Unwind(running)));
 }
 
 /// A handler whose caller waits no longer: its run ends once it has unwound and its shields are done.
-struct Unwind<F, Q>(Pin<Box<Running<F, Q>>>);
+struct Unwind<F, Q, B>(Running<F, Q, B>);
 
-impl<F: Future, Q: Request> Future for Unwind<F, Q> {
+// Nothing in it is pinned in place: what runs is in a box.
+impl<F, Q, B> Unpin for Unwind<F, Q, B> {}
+
+impl<F: Future, Q: Request, B> Future for Unwind<F, Q, B> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        self.0.as_mut().poll(cx).map(drop)
+        self.0.poll(cx).map(drop)
     }
 }
 
-impl<F: Future + Send + 'static, Q: Request> fmt::Debug for Handler<F, Q> {
+impl<F: Future + Send + 'static, Q: Request, B: Send + 'static> fmt::Debug for Handler<F, Q, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = f.debug_struct("Handler");
         if let Some(request) = self.request() {

@@ -35,14 +35,16 @@ mod in_flight;
 pub mod metrics;
 mod policy;
 mod ready;
+mod room;
 mod watch;
 
 pub use body::{Flow, Held, Next};
-pub use handler::{Handler, Request};
+pub use handler::{Answered, Handler, Request};
 pub use in_flight::{Fate, InFlight, Over, Told, gone, heard};
 pub use policy::{Accept, Admitted, Granted, Policy};
 pub use ready::{Call, Inner};
-pub use watch::{Bound, Place, Watched, Watchers};
+pub use room::{Lodged, Room};
+pub use watch::{Bound, Ends, Place, Watched, Watchers};
 
 /// The example of the README is compiled.
 #[cfg(doctest)]

@@ -201,6 +201,7 @@ impl Policy {
     }
 
     /// Whether `budget` is too little to start with: none at all, or less than the least that makes sense.
+    #[inline]
     pub fn is_too_little(&self, budget: Option<Duration>) -> bool {
         budget.is_some_and(|budget| budget.is_zero() || budget < self.min_budget)
     }

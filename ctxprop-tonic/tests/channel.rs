@@ -20,6 +20,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tonic::metadata::MetadataMap;
 use tonic::service::interceptor::InterceptedService;
 use tonic::{Code, Request, Response, Status};
+use tower::util::MapRequest;
 
 #[derive(Baggage)]
 struct Caller {
@@ -27,6 +28,12 @@ struct Caller {
     tenant: String,
     #[baggage(key = "user.id", private)]
     user: u64,
+}
+
+#[derive(Baggage)]
+struct Public {
+    #[baggage(key = "tenant")]
+    tenant: String,
 }
 
 fn caller() -> Ctx {
@@ -44,6 +51,8 @@ async fn listening() -> (SocketAddr, UnboundedReceiver<MetadataMap>) {
     });
     (serve_plain(script).await, sent)
 }
+
+type WithBody = http::Request<tonic::body::Body>;
 
 fn text<'a>(metadata: &'a MetadataMap, key: &str) -> Option<&'a str> {
     metadata.get(key).and_then(|value| value.to_str().ok())
@@ -65,6 +74,36 @@ async fn a_call_tells_trace_baggage_and_what_remains() {
     assert_eq!(text(&sent, "grpc-timeout"), Some("7500000u"));
     for other in ["x-timeout-ms", "x-deadline"] {
         assert_eq!(text(&sent, other), None);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_new_in_each_call_is_in_no_table_of_the_connection_and_arrives_as_it_was_sent() {
+    let (address, mut sent) = listening().await;
+    let (sender, mut written) = unbounded_channel();
+    let channel = MapRequest::new(endpoint(address).connect_lazy(), move |request: WithBody| {
+        drop(sender.send(request.headers().clone()));
+        request
+    });
+    let mut client = ProbeClient::new(CtxChannel::new(channel).to("127.0.0.1"));
+    let span = SpanContext::root().with_trace_state("theirs=1".parse().unwrap());
+    // What is private is marked for its own sake.
+    let public = Public { tenant: "acme".to_owned() };
+    let ctx = Ctx::background().with_span(span).with_timeout(Duration::from_secs(9));
+    let ctx = ctx.with_baggage(&public).unwrap();
+    for _ in 0..3 {
+        tokio::time::advance(Duration::from_millis(1)).await;
+        ctx.scope(client.unary(Ask::default())).await.unwrap();
+        let (written, sent) = (written.recv().await.unwrap(), sent.recv().await.unwrap());
+        for (key, never_indexed) in [
+            ("traceparent", true),
+            ("tracestate", true),
+            ("grpc-timeout", true),
+            ("baggage", false),
+        ] {
+            assert_eq!(written[key].is_sensitive(), never_indexed, "{key}");
+            assert_eq!(text(&sent, key), written[key].to_str().ok(), "{key}");
+        }
     }
 }
 
@@ -198,7 +237,9 @@ async fn the_timeout_of_an_endpoint_is_a_deadline() {
 #[tokio::test(start_paused = true)]
 async fn nothing_is_sent_where_nothing_is_left() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let mut client = client(listener.local_addr().unwrap());
+    let address = listener.local_addr().unwrap();
+    // Whether the peer is told or not.
+    let silent = ProbeClient::new(CtxChannel::lazy(endpoint(address)).omit_budget());
     let (cancelled, canceller) = Ctx::background().with_cancel();
     canceller.cancel();
     let (down, canceller) = Ctx::background().with_cancel();
@@ -211,9 +252,11 @@ async fn nothing_is_sent_where_nothing_is_left() {
         (late, Code::DeadlineExceeded),
         (little, Code::DeadlineExceeded),
     ] {
-        let status = ctx.scope(client.unary(Ask::default())).await.unwrap_err();
-        assert_eq!(status.code(), code);
-        assert!(Cancelled::find_in(&status).is_some());
+        for mut client in [client(address), silent.clone()] {
+            let status = ctx.scope(client.unary(Ask::default())).await.unwrap_err();
+            assert_eq!(status.code(), code);
+            assert!(Cancelled::find_in(&status).is_some());
+        }
     }
     let accepted = tokio::time::timeout(Duration::from_secs(1), listener.accept()).await;
     assert!(accepted.is_err(), "nobody connected");

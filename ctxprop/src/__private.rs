@@ -45,6 +45,8 @@ hidden! {
     pub use crate::body::How;
     pub use crate::body::AwaitedKind;
     pub use crate::body::Name;
+    pub use crate::body::NotAssignedInside;
+    pub use crate::body::NotLent;
     pub use crate::body::NoFuture;
     pub use crate::body::OtherName;
     pub use crate::body::Rebound;

@@ -36,7 +36,10 @@ pub use awaited::{Awaited, AwaitedKind, Exempt, NoFuture};
 pub use captured::{Bound, Captured, Rebound};
 pub use carried::Carried;
 pub use said::CannotBeSaid;
-pub use under::{HowUnder, Name, OtherName, at, leaf_under, under};
+pub use under::{
+    AssignedInside, ByMut, ByValue, HowUnder, Lent, Name, Named, NotAssignedInside, NotByMut,
+    NotLent, OtherName, at, leaf_under, under,
+};
 
 /// What a function returns, asked for how it takes the end of its context.
 #[derive(Debug)]

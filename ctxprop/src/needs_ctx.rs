@@ -139,8 +139,8 @@ pub struct NeedsCtxOf<T>(PhantomData<fn() -> T>);
 #[diagnostic::on_unimplemented(
     message = "`NeedsCtx` is not a future: this call of a `#[propagate]` function was given no context",
     label = "the call needs `.with(&ctx)`, or `.in_current()` inside of a `#[propagate]` function",
-    note = "in a function with `#[propagate]` an `.await` right behind the call is enough; a task is `ctx.spawn(call)`, an axum handler `ctxprop_axum::handler(function)`",
-    note = "where there is no `ctx`: `Ctx::current()` in what a handler calls, `Ctx::background()` in `main` and in tests; what rustc may suggest (no `.await`, `async` once more) does not help, and `#[propagate(skip)]` is for methods of traits that know no contexts"
+    note = "in a function with `#[propagate]` an `.await` right behind the call is enough; a task is `ctx.spawn(call)`, an axum handler `ctxprop_axum::handler(function)`; where there is no `ctx`: `let ctx = Ctx::current();` in what a handler calls, before any closure, `Ctx::background()` in `main` and in tests",
+    note = "the same error at an `.await` further on is the same mistake, and goes with this one; what rustc may suggest (no `.await`, `async` once more) does not help, and `#[propagate(skip)]` is for methods of traits that know no contexts"
 )]
 pub trait HasItsContext {}
 

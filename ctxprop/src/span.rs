@@ -95,15 +95,16 @@ impl SpanContext {
     /// A context that is not valid has nothing to continue, so its child is a [`root`](Self::root).
     #[must_use]
     pub fn child(&self) -> Self {
+        self.clone().into_child()
+    }
+
+    /// The same, in its place.
+    #[inline]
+    pub(crate) fn into_child(self) -> Self {
         if !self.is_valid() {
             return Self::root();
         }
-        Self {
-            span_id: SpanId::random(),
-            parent_id: self.span_id,
-            is_remote: false,
-            ..self.clone()
-        }
+        Self { span_id: SpanId::random(), parent_id: self.span_id, is_remote: false, ..self }
     }
 
     /// The same span with another `tracestate`.

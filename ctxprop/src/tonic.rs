@@ -81,6 +81,8 @@ impl TryFrom<Status> for Cancelled {
 }
 
 impl Extract for MetadataMap {
+    const LOWER_CASE: bool = true;
+
     fn lines(&self) -> impl Iterator<Item = (&str, FieldValue<'_>)> {
         let headers: &HeaderMap = self.as_ref();
         Extract::lines(headers)

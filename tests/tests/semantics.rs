@@ -39,6 +39,8 @@ mod layers;
 mod leaves;
 #[path = "semantics/names.rs"]
 mod names;
+#[path = "semantics/names_followed.rs"]
+mod names_followed;
 #[path = "semantics/names_in_closures.rs"]
 mod names_in_closures;
 #[path = "semantics/race_causes.rs"]

@@ -51,7 +51,7 @@ fn number(digits: &[u8]) -> Option<u64> {
 }
 
 impl Kept {
-    fn of(headers: &http::HeaderMap, budget: Duration) -> Kept {
+    pub(super) fn of(headers: &http::HeaderMap, budget: Duration) -> Kept {
         // `00-`, 32 digits, `-`, 16 digits, `-` and the flags.
         let parent = headers.get(&TRACEPARENT).map(HeaderValue::as_bytes);
         let (trace_id, parent_id) = match parent {

@@ -197,3 +197,18 @@ fn futures_that_borrow_nothing_stay() {
     let expected = "use ctxprop::propagate;\n\n#[propagate]\ntrait Sends {\n    #[propagate(skip)]\n    fn send(&mut self) -> impl Future<Output = ()> + Send + 'static;\n    async fn receive(&mut self);\n}\n";
     assert_eq!(annotated(text), expected);
 }
+
+#[test]
+fn services_of_tonic_keep_what_their_trait_asks_for() {
+    let text = "/// Greets.\n#[tonic::async_trait]\nimpl pb::greeter_server::Greeter for Desk {\n    async fn say(&self) {}\n}\n";
+    let expected = "use ctxprop::propagate;\n\n/// Greets.\n#[propagate]\n#[tonic::async_trait]\nimpl pb::greeter_server::Greeter for Desk {\n    async fn say(&self) {}\n}\n";
+    assert_eq!(annotated(text), expected);
+    let text = "use tonic::{Status, async_trait};\n\n#[async_trait]\nimpl Greeter for Desk {\n    async fn say(&self) {}\n}\n";
+    let expected = "use ctxprop::propagate;\nuse tonic::{Status, async_trait};\n\n#[propagate]\n#[async_trait]\nimpl Greeter for Desk {\n    async fn say(&self) {}\n}\n";
+    assert_eq!(annotated(text), expected);
+    // nobody knows under what the methods of others run
+    let text = "use async_trait::async_trait;\n\n#[async_trait]\nimpl Greeter for Desk {\n    async fn say(&self) {}\n}\n";
+    assert_eq!(annotated(text), text);
+    let text = "#[cfg(test)]\nmod tests {\n    #[tonic::async_trait]\n    impl Greeter for Fake {\n        async fn say(&self) {}\n    }\n}\n";
+    assert_eq!(annotated(text), text);
+}

@@ -34,6 +34,16 @@ pub(crate) enum Said {
     Expressions,
 }
 
+/// Whether nobody looks into `mac`, which may then be a `let` of the function.
+pub(crate) fn is_left_alone(mac: &Macro, said: Said) -> bool {
+    said != Said::Expressions && (said == Said::Skip || known::language(mac).is_none())
+}
+
+/// Whether `name = value` in `mac` is a field of an event.
+pub(crate) fn has_fields(mac: &Macro) -> bool {
+    known::language(mac) == Some(Language::Event)
+}
+
 /// Rewrites `mac` in place, or gives what to write instead of it.
 pub(crate) fn rewrite(rewriter: &mut Rewriter<'_>, mac: &mut Macro) -> Option<Expr> {
     let awaits = rewriter.kind() != BodyKind::Plain;
@@ -176,7 +186,10 @@ fn matches(rewriter: &mut Rewriter<'_>, mac: &mut Macro) {
     let visit = |rewriter: &mut Rewriter<'_>| {
         rewriter.visit_expr_mut(&mut value);
         rewriter.visit_pat_mut(&mut pat);
-        guard.iter_mut().for_each(|(_, guard)| rewriter.visit_expr_mut(guard));
+        let named = rewriter.named_in(&pat);
+        rewriter.visit_guarded(named, |rewriter| {
+            guard.iter_mut().for_each(|(_, guard)| rewriter.visit_expr_mut(guard));
+        });
     };
     if rewriter.changes(visit) {
         let guard = guard.map(|(token, guard)| quote!(#token #guard));

@@ -9,8 +9,9 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::visit_mut::{self, VisitMut};
 use syn::{
-    Arm, Attribute, Block, Expr, ExprConst, ExprForLoop, ExprIf, ExprRepeat, ExprWhile,
-    GenericArgument, Item, PatIdent, Stmt, Token, Type, parse_quote, parse_quote_spanned,
+    Arm, Attribute, BinOp, Block, Expr, ExprBinary, ExprConst, ExprForLoop, ExprIf, ExprRepeat,
+    ExprWhile, GenericArgument, Item, PatGuard, PatIdent, Stmt, Token, Type, parse_quote,
+    parse_quote_spanned,
 };
 
 use super::args::allow::Allow;
@@ -18,19 +19,24 @@ use super::macros;
 use super::rules::{Rules, Use};
 use crate::krate::{Private, PrivateAt};
 
+mod binds;
 mod blocks;
 mod carried;
 mod closures;
 mod combinators;
+mod frame;
 mod leaf;
+mod lent;
 mod name;
 mod names;
 mod shapes;
 mod shown;
 
 use self::carried::take_mark;
+use self::frame::Here;
 use self::names::HandedOn;
 
+pub(crate) use self::frame::{BodyKind, Frame};
 pub(crate) use self::leaf::match_at;
 pub(crate) use self::shown::{called, spanned};
 
@@ -54,63 +60,13 @@ pub(crate) struct Rewriter<'a> {
     pub(crate) output: Option<Type>,
     /// The name of its context, if it has one.
     pub(crate) name: Option<Ident>,
-}
-
-/// Where in its frame the code at hand is.
-#[derive(Clone, Copy, Default)]
-struct Here {
-    /// In a closure, and may run where no context is current.
-    in_closure: bool,
-    /// In a closure that may capture the context.
-    may_borrow: bool,
-    /// In what is awaited where it stands: a closure there stays in the function.
-    stays: bool,
-    /// In a closure that is called once, and takes the context with it.
-    once: bool,
-}
-
-/// One body that is polled on its own: the function's, or that of an async block.
-#[derive(Default)]
-pub(crate) struct Frame {
-    pub(crate) kind: BodyKind,
-    /// Whether `how` was used.
-    pub(crate) uses_how: bool,
-    /// Whether the local `propagated_ctx` was used.
-    pub(crate) uses_ctx: bool,
-    /// Whether anything is awaited.
-    pub(crate) awaits: bool,
-    /// Whether anything here or in a block inside is awaited that is no leaf of its own.
-    pub(crate) branches: bool,
-    /// Whether a call is made here or in a block inside that something else awaits.
-    pub(crate) carries: bool,
-    /// Whether the name of the context is bound anew here: `propagated_ctx` is then what the name means (`name.rs`).
-    pub(crate) renames: bool,
-    /// Whether that is by an assignment: no closure can then borrow it across one.
-    pub(crate) assigns: bool,
-    /// Whether closures are made beside: they capture the context of the frame as well, to tell where they are called.
-    pub(crate) captures_both: bool,
-}
-
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) enum BodyKind {
-    /// The async function: its awaits are leaves.
-    #[default]
-    Function,
-    /// An async block or closure inside it: its awaits pass the context on, and are no leaves.
-    Block,
-    /// A plain function: the rules apply, and nothing is rewritten.
-    Plain,
+    /// The same, in a guard that sees what its pattern binds it to.
+    guarded: Option<Ident>,
 }
 
 /// The local that says how the function takes the end.
 pub(crate) fn how() -> Ident {
     Ident::new("how", Span::mixed_site())
-}
-
-/// The local that closures carry. Its span is one of the user's: rustc does not name the variables of a macro,
-/// and its hint for a closure that outlives the function is about this one.
-fn ctx(at: Span) -> Ident {
-    Ident::new("propagated_ctx", at)
 }
 
 /// What becomes an argument needs no parentheses, and rustc would say so.
@@ -138,15 +94,16 @@ impl<'a> Rewriter<'a> {
             never: false,
             output: None,
             name: None,
+            guarded: None,
         }
     }
 
     /// Rewrites the body of the function, and tells what it came to use.
     pub(crate) fn body(&mut self, body: &mut Block) -> Frame {
-        self.look_for_names(body);
         if self.frame.kind != BodyKind::Plain {
             self.handed_on = HandedOn::of(body);
         }
+        self.look_for_names(body);
         self.visit_block_mut(body);
         std::mem::take(&mut self.frame)
     }
@@ -178,6 +135,14 @@ impl<'a> Rewriter<'a> {
         first
     }
 
+    /// Visits what sees the names of a pattern, which binds that of the context or does not.
+    pub(crate) fn visit_bound(&mut self, binds: bool, visit: impl FnOnce(&mut Self)) {
+        let bound = self.here.bound;
+        self.here.bound |= binds;
+        visit(self);
+        self.here.bound = bound;
+    }
+
     /// Notes a change.
     fn changed(&mut self) {
         self.changes += 1;
@@ -197,12 +162,13 @@ impl<'a> Rewriter<'a> {
         self.changes != before
     }
 
-    fn enter(&mut self, frame: Frame) -> (Frame, Here) {
-        (std::mem::replace(&mut self.frame, frame), std::mem::take(&mut self.here))
+    fn enter(&mut self, frame: Frame) -> (Frame, Here, Option<Ident>) {
+        let guarded = self.guarded.take();
+        (std::mem::replace(&mut self.frame, frame), std::mem::take(&mut self.here), guarded)
     }
 
-    fn leave(&mut self, (frame, here): (Frame, Here)) -> Frame {
-        self.here = here;
+    fn leave(&mut self, (frame, here, guarded): (Frame, Here, Option<Ident>)) -> Frame {
+        (self.here, self.guarded) = (here, guarded);
         std::mem::replace(&mut self.frame, frame)
     }
 
@@ -210,7 +176,7 @@ impl<'a> Rewriter<'a> {
     pub(crate) fn local_ctx(&self, frame: &Frame, at: Span) -> Stmt {
         let site = Span::mixed_site();
         // All of the pattern is at the user's place: rustc names the variable only then.
-        let (private, ctx, mutability) = (self.private(site), ctx(at), Token![mut](at));
+        let (private, ctx, mutability) = (self.private(site), frame.ctx(at), Token![mut](at));
         let current = match frame.captures_both {
             true => quote_spanned!(site=> #private::Rebound::here()),
             false => quote_spanned!(site=> #private::Ctx::current()),
@@ -250,6 +216,8 @@ impl VisitMut for Rewriter<'_> {
                 shown::parenthesize(other);
                 let checked = self.rules.check(other, &looks, used);
                 self.rename_assigned(other);
+                self.refuse_lent(other);
+                self.refuse_lent_to_arms(other);
                 self.current_in_closure(other);
                 self.changes += usize::from(checked.is_some() || marked);
                 if checked.is_none() && marked { self.carried(other) } else { checked }
@@ -266,34 +234,63 @@ impl VisitMut for Rewriter<'_> {
     fn visit_block_mut(&mut self, block: &mut Block) {
         self.rules.enter(block);
         let named: Vec<_> = block.stmts.iter().map(|stmt| self.named_by(stmt)).collect();
-        visit_mut::visit_block_mut(self, block);
-        self.rename_in(block, named);
+        let bound = self.here.bound;
+        for (stmt, named) in block.stmts.iter_mut().zip(&named) {
+            self.visit_stmt_mut(stmt);
+            self.here.bound |= named.is_some();
+        }
+        self.here.bound = bound;
+        self.rename_in(block, &named);
         self.rules.leave();
     }
 
     fn visit_arm_mut(&mut self, arm: &mut Arm) {
         let named = self.named_in(&arm.pat);
-        visit_mut::visit_arm_mut(self, arm);
+        self.visit_bound(named.is_some(), |rewriter| visit_mut::visit_arm_mut(rewriter, arm));
         if let Some(name) = named {
             self.rename_before(&mut arm.body, &name);
         }
     }
 
+    /// A guard sees what its pattern binds.
+    fn visit_pat_guard_mut(&mut self, pat: &mut PatGuard) {
+        let named = self.named_in(&pat.pat);
+        self.visit_pat_mut(&mut pat.pat);
+        self.visit_guarded(named, |rewriter| rewriter.visit_expr_mut(&mut pat.guard));
+    }
+
+    /// What stands behind a `let` of a condition sees what that binds.
+    fn visit_expr_binary_mut(&mut self, both: &mut ExprBinary) {
+        let named = match both.op {
+            BinOp::And(_) => self.named_in_condition(&both.left),
+            _ => None,
+        };
+        self.visit_expr_mut(&mut both.left);
+        match named {
+            None => self.visit_expr_mut(&mut both.right),
+            named => self.visit_guarded(named, |rewriter| rewriter.visit_expr_mut(&mut both.right)),
+        }
+    }
+
     fn visit_expr_if_mut(&mut self, expr: &mut ExprIf) {
         let named = self.named_in_condition(&expr.cond);
-        visit_mut::visit_expr_if_mut(self, expr);
+        self.visit_bound(named.is_some(), |rewriter| visit_mut::visit_expr_if_mut(rewriter, expr));
         self.rename_at_start(&mut expr.then_branch, named);
     }
 
     fn visit_expr_while_mut(&mut self, expr: &mut ExprWhile) {
         let named = self.named_in_condition(&expr.cond);
-        visit_mut::visit_expr_while_mut(self, expr);
+        self.visit_bound(named.is_some(), |rewriter| {
+            visit_mut::visit_expr_while_mut(rewriter, expr);
+        });
         self.rename_at_start(&mut expr.body, named);
     }
 
     fn visit_expr_for_loop_mut(&mut self, expr: &mut ExprForLoop) {
         let named = self.named_in(&expr.pat);
-        visit_mut::visit_expr_for_loop_mut(self, expr);
+        self.visit_bound(named.is_some(), |rewriter| {
+            visit_mut::visit_expr_for_loop_mut(rewriter, expr);
+        });
         self.rename_at_start(&mut expr.body, named);
     }
 
@@ -312,6 +309,7 @@ impl VisitMut for Rewriter<'_> {
                 let stays = std::mem::replace(&mut self.here.stays, stays);
                 visit_mut::visit_local_mut(self, local);
                 self.here.stays = stays;
+                self.refuse_lent_to_local(local);
                 let unused = self.rules.unused(local, self.name.as_ref());
                 self.rules.end_allow(allow);
                 if let Some(question) = unused {

@@ -17,15 +17,15 @@ fn blocks() -> NeedsCtx<impl Future<Output = ()>> {
             use {CannotBeSaid as _, CannotSayCancelled as _};
             let how = Returns::<()>::new().how();
             #[allow(unused_mut, unused_variables, unused_assignments)]
-            let mut propagated_ctx = Ctx::current();
+            let mut ctx_of_a_closure_without_move = Ctx::current();
             let block = block_here(async { Awaited(load(1)).branch().await });
             let closure = |n| block_called(
-                &propagated_ctx,
+                &ctx_of_a_closure_without_move,
                 async move { Awaited(load(n)).branch().await },
             );
             let asynchronous = async |n| {
                 block_called(
-                        &propagated_ctx,
+                        &ctx_of_a_closure_without_move,
                         async {
                             let n = n;
                             Awaited(load(n)).branch().await

@@ -43,9 +43,7 @@ fn app(exported: &Exported, way: Way) -> Router {
 
 #[tokio::test]
 async fn all_that_is_inside_is_below_it() {
-    for (way, count) in
-        [(Way::Tracing, 4), (Way::Direct, 2), (Way::Both, 4), (Way::Apart, 4)]
-    {
+    for (way, count) in [(Way::Tracing, 4), (Way::Direct, 2), (Way::Both, 4), (Way::Apart, 4)] {
         let exported = Exported::by(way, sampler());
         let url = serve(app(&exported, way)).await;
         get_with(&url, &[]).await;

@@ -29,9 +29,9 @@ impl Default for Egress {
     }
 }
 
-/// gRPC has one way to tell a budget, and every peer reads it.
+/// gRPC has one way to tell a budget, and every peer reads it. It is over HTTP/2, which has a table of headers that repeat.
 fn of_grpc(formats: Formats) -> Formats {
-    formats.send_timeout_ms(false).send_deadline(false).send_grpc_timeout(true)
+    formats.send_timeout_ms(false).send_deadline(false).send_grpc_timeout(true).never_indexed(true)
 }
 
 /// Where a channel leads.

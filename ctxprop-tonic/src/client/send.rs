@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use ctxprop::__private::of_request;
+use ctxprop::__private::{has_ended, of_request};
 use ctxprop::run::hop::HopSpan;
 use ctxprop::trust::Zone;
 use ctxprop::wire::budget::extract_grpc_timeout;
@@ -20,7 +20,7 @@ use ctxprop::{Background, Cancelled, Cause, Ctx, SpanContext};
 use http::{HeaderMap, Request, Response, Uri};
 use http_body::Body;
 use tokio::sync::oneshot;
-use tonic::{Code, Status, TimeoutExpired};
+use tonic::{Status, TimeoutExpired};
 
 use super::bound::{CallBody, Outbound, Waits, over, sound, told};
 use super::channel::Rules;
@@ -59,7 +59,8 @@ impl Sending {
             (None, Some(reason)) => Ctx::background().detach(reason),
             (None, None) => return Err(Status::failed_precondition(NO_CONTEXT)),
         };
-        let own = match request.headers().contains_key(GRPC_TIMEOUT) {
+        // Few are there so far, and comparing costs less than the hash of one.
+        let own = match request.headers().keys().any(|name| *name == GRPC_TIMEOUT) {
             true => extract_grpc_timeout(request.headers())
                 .map_err(|error| Status::invalid_argument(error.to_string()))?,
             false => None,
@@ -70,7 +71,13 @@ impl Sending {
             Some(own) if ctx.remaining().is_none_or(|left| own < left) => ctx.with_timeout(own),
             _ => ctx,
         };
-        ctx.check().inspect_err(|_| metrics::failed(Code::DeadlineExceeded, &ctx))?;
+        // By words, and one look at the clock.
+        let left = ctx.remaining();
+        if has_ended(&ctx) || left.is_some_and(|left| left < LEAST) {
+            let status = ctx.check().map_or_else(Status::from, |()| expired(&ctx));
+            metrics::failed(status.code(), &ctx);
+            return Err(status);
+        }
         // Without a trace one begins here.
         let trace = match ctx.active_span() {
             span if span.is_valid() => span.child(),
@@ -84,7 +91,7 @@ impl Sending {
         }
         rules
             .egress
-            .write(zone, &trace, ctx.baggage_map(), ctx.remaining(), request.headers_mut())
+            .write(zone, &trace, ctx.baggage_map(), left, request.headers_mut())
             .map_err(|_| expired(&ctx))
             .inspect_err(|status| metrics::failed(status.code(), &ctx))?;
         let (waits, over) = oneshot::channel();

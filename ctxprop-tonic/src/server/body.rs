@@ -14,7 +14,6 @@ use ctxprop::Ctx;
 use ctxprop_server::{Held, Next, Watchers};
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
-use pin_project_lite::pin_project;
 
 use super::call::InFlight;
 use super::told;
@@ -29,20 +28,17 @@ pub struct CtxBody<B> {
     held: Held<Flow<B>>,
 }
 
-pin_project! {
-    /// Dropped, it drops the body in its context, and then the call is over.
-    struct Flow<B> {
-        #[pin]
-        inner: Option<B>,
-        call: InFlight,
-        last_frames: u8,
-    }
+/// Dropped, it drops the body in its context, and then the call is over.
+struct Flow<B> {
+    inner: Option<Pin<Box<B>>>,
+    call: InFlight,
+    last_frames: u8,
+}
 
-    impl<B> PinnedDrop for Flow<B> {
-        fn drop(this: Pin<&mut Self>) {
-            let mut this = this.project();
-            this.call.within(|| this.inner.set(None));
-        }
+impl<B> Drop for Flow<B> {
+    fn drop(&mut self) {
+        let Flow { inner, call, .. } = self;
+        call.within(|| *inner = None);
     }
 }
 
@@ -56,7 +52,7 @@ where
             call.within(|| drop(inner));
             return CtxBody::empty();
         }
-        let flow = Flow { inner: Some(inner), call, last_frames: LAST_FRAMES };
+        let flow = Flow { inner: Some(Box::pin(inner)), call, last_frames: LAST_FRAMES };
         CtxBody { held: Held::new(flow) }
     }
 }
@@ -80,15 +76,14 @@ impl<B> ctxprop_server::Flow for Flow<B> {
         &self.call.shared.watchers
     }
 
-    fn cut(self: Pin<&mut Self>, _: bool) -> HeaderMap {
-        let call = self.project().call;
-        let cancelled = call.cut();
-        told::trailers(call, cancelled)
+    fn cut(&mut self, _: bool) -> HeaderMap {
+        let cancelled = self.call.cut();
+        told::trailers(&mut self.call, cancelled)
     }
 
     /// Before its trailers: the caller has gone.
-    fn abandon(self: Pin<&mut Self>) {
-        self.project().call.abandon();
+    fn abandon(&mut self) {
+        self.call.abandon();
     }
 }
 
@@ -97,14 +92,11 @@ where
     B: Body,
     B::Error: Into<BoxError>,
 {
-    fn poll_next(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Next<Result<Frame<B::Data>, BoxError>> {
-        let mut this = self.project();
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Next<Result<Frame<B::Data>, BoxError>> {
+        let this = self;
         let saw_end = this.call.ctx().is_done();
-        let polled = this.call.within(|| match this.inner.as_mut().as_pin_mut() {
-            Some(inner) => inner.poll_frame(cx),
+        let polled = this.call.within(|| match &mut this.inner {
+            Some(inner) => inner.as_mut().poll_frame(cx),
             None => Poll::Ready(None),
         });
         let mut frame = match polled {
@@ -116,14 +108,14 @@ where
             Poll::Ready(last) => return Next::Last(last.map(|last| last.map_err(Into::into))),
         };
         if let Some(trailers) = frame.trailers_mut() {
-            told::tell(this.call, trailers, None);
+            told::tell(&mut this.call, trailers, None);
             return Next::Last(Some(Ok(frame)));
         }
         if saw_end {
-            if *this.last_frames == 0 {
+            if this.last_frames == 0 {
                 return Next::Cut;
             }
-            *this.last_frames -= 1;
+            this.last_frames -= 1;
         }
         Next::Some(Ok(frame))
     }

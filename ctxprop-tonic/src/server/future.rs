@@ -40,7 +40,7 @@ enum State<F: Future + Send + 'static> {
 impl<F: Future + Send + 'static> CtxFuture<F> {
     #[inline]
     pub(crate) fn new(call: F, in_flight: InFlight, asked: Option<Instant>) -> Self {
-        CtxFuture { state: State::Runs { handler: Handler::new(call, in_flight), asked } }
+        CtxFuture { state: State::Runs { handler: Handler::new(in_flight, |_| call), asked } }
     }
 
     pub(crate) fn refused(status: Status, call: InFlight) -> Self {
@@ -106,7 +106,7 @@ where
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match &mut self.state {
             State::Runs { handler, asked } => {
-                let Poll::Ready((done, mut call)) = handler.poll(cx) else {
+                let Poll::Ready((done, mut call, _)) = handler.poll(cx) else {
                     if asked.is_none_or(|asked| Instant::now() < asked) {
                         return Poll::Pending;
                     }

@@ -38,7 +38,8 @@ pub(crate) struct Shared {
 
 impl<S> CtxService<S> {
     pub(crate) fn new(inner: S, root: Ctx, policy: Policy) -> Self {
-        let shared = Shared { root, policy, watchers: Watchers::default() };
+        let watchers = Watchers::below(&root);
+        let shared = Shared { root, policy, watchers };
         CtxService { inner: Inner::new(inner), shared: Arc::new(shared) }
     }
 }

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use tokio::runtime::Handle;
+use tokio::runtime::{Handle, Id};
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use super::ctx::Ctx;
@@ -43,11 +43,12 @@ fn nanos(budget: Duration) -> u64 {
 /// is made anew.
 const LONGEST_TIMER: Duration = Duration::from_secs(365 * 86_400);
 
-/// A timer for `deadline`. Without a runtime there is none: the deadline is noticed when somebody looks.
-pub(crate) fn timer(deadline: Instant) -> Option<Sleep> {
-    Handle::try_current().ok()?;
-    let left = deadline.saturating_duration_since(Instant::now());
-    Some(if left < LONGEST_TIMER { sleep_until(deadline) } else { sleep(LONGEST_TIMER) })
+/// A timer for `deadline`, where the clock has just told that it is `now`, and the runtime that drives it. Without a runtime
+/// there is none: the deadline is noticed when somebody looks.
+pub(crate) fn timer(deadline: Instant, now: Instant) -> Option<(Id, Sleep)> {
+    let runtime = Handle::try_current().ok()?.id();
+    let far = deadline.saturating_duration_since(now) >= LONGEST_TIMER;
+    Some((runtime, if far { sleep(LONGEST_TIMER) } else { sleep_until(deadline) }))
 }
 
 impl Ctx {

@@ -157,10 +157,11 @@ fn poll_deadline(
     let Some(deadline) = node.deadline else { return Poll::Ready(()) };
     if own.as_mut().as_pin_mut().is_none_or(|timer| timer.is_elapsed()) {
         // A runtime that shuts down fires all its timers: the clock tells.
-        if node.expire_if_due() {
+        let now = Instant::now();
+        if node.expire_if_due_at(now) {
             return Poll::Ready(());
         }
-        own.set(timer(deadline));
+        own.set(timer(deadline, now).map(|(_, timer)| timer));
     }
     let Some(timer) = own.as_pin_mut() else { return Poll::Pending };
     // Outside tokio's cooperative budget: a poll refused for lack of it would register nothing.

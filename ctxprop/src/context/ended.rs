@@ -88,14 +88,17 @@ impl Header {
     /// Whether the deadline has passed, looking at the clock; if so, the end is recorded by now.
     #[inline(never)]
     pub(crate) fn expire_if_due(&self) -> bool {
-        self.deadline.is_some_and(|deadline| {
-            let now = Instant::now();
-            let due = deadline <= now;
-            if due {
-                self.expire(now);
-            }
-            due
-        })
+        self.deadline.is_some() && self.expire_if_due_at(Instant::now())
+    }
+
+    /// The same, where the clock has just told that it is `now`.
+    #[inline]
+    pub(crate) fn expire_if_due_at(&self, now: Instant) -> bool {
+        let due = self.deadline.is_some_and(|deadline| deadline <= now);
+        if due {
+            self.expire(now);
+        }
+        due
     }
 
     /// Invariant 3.

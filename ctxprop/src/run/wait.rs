@@ -57,9 +57,9 @@ impl Sleeps for Sleep {
 
 impl Timer {
     /// None outside of a runtime: the deadline is then noticed at some later poll.
-    fn at(deadline: Instant) -> Option<Timer> {
-        let runtime = Handle::try_current().ok()?.id();
-        Some(Timer { runtime, sleep: Box::pin(timer(deadline)?) })
+    fn at(deadline: Instant, now: Instant) -> Option<Timer> {
+        let (runtime, sleep) = timer(deadline, now)?;
+        Some(Timer { runtime, sleep: Box::pin(sleep) })
     }
 
     fn runs(&self) -> bool {
@@ -112,14 +112,18 @@ impl Registration {
         }
         // None runs, or it fired. A runtime that shuts down fires all its timers: the clock tells.
         let old = timer.take();
-        if let Some(mut new) = Timer::at(deadline) {
-            // Outside tokio's cooperative budget: a poll refused for lack of it would register nothing.
-            let _ = pin!(unconstrained(new.sleep.as_mut())).poll(cx);
-            *timer = Some(new);
-        }
         drop(timer);
         drop(old);
-        if ctx.expire_if_due() { Poll::Ready(()) } else { Poll::Pending }
+        let now = Instant::now();
+        if ctx.header().expire_if_due_at(now) {
+            return Poll::Ready(());
+        }
+        let Some(mut new) = Timer::at(deadline, now) else { return Poll::Pending };
+        // Outside tokio's cooperative budget: a poll refused for lack of it would register nothing.
+        let fired = pin!(unconstrained(new.sleep.as_mut())).poll(cx).is_ready();
+        let old = lock(&self.timer).replace(new);
+        drop(old);
+        if fired && ctx.expire_if_due() { Poll::Ready(()) } else { Poll::Pending }
     }
 }
 

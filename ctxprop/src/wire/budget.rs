@@ -99,8 +99,16 @@ pub(super) fn read(
 
 #[inline]
 fn read_relative(fields: &Fields<'_>, dropped: &mut Dropped) -> Option<Duration> {
+    let present = fields.present(BUDGET);
+    // Nearly always there is one line, which is ours, and right.
+    if present == FieldSet::default().with(Field::TimeoutMs, true)
+        && let Some(line) = fields.only(Field::TimeoutMs)
+        && let Some(millis) = parse_digits(line.trimmed())
+    {
+        return Some(Duration::from_millis(millis));
+    }
     let mut least = None;
-    for field in fields.present(BUDGET).iter() {
+    for field in present.iter() {
         let Some(relative) = &field.row().relative else { continue };
         let mut malformed = 0;
         for line in fields.all(field) {
@@ -145,17 +153,36 @@ fn parse_digits(text: &[u8]) -> Option<u64> {
     if text.is_empty() {
         return None;
     }
-    text.iter().try_fold(0u64, |number, byte| {
-        let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;
+    let mut digits = text.iter().map(|byte| byte.wrapping_sub(b'0'));
+    // So many fit, whatever they are.
+    if text.len() < 20 {
+        let mut number = 0u64;
+        for digit in digits {
+            if digit > 9 {
+                return None;
+            }
+            number = number.wrapping_mul(10).wrapping_add(u64::from(digit));
+        }
+        return Some(number);
+    }
+    digits.try_fold(0u64, |number, digit| {
+        let digit = (digit <= 9).then_some(u64::from(digit))?;
         Some(number.saturating_mul(10).saturating_add(digit))
     })
 }
 
-/// Where among the values those are that nearly everybody is told.
+/// Those that few are told: each has a value of its own.
+const ON_REQUEST: FieldSet = BUDGET
+    .with(Field::TimeoutMs, false)
+    .with(Field::Deadline, false)
+    .with(Field::GrpcTimeout, false);
+
+/// Where among the values those are that nearly everybody is told, or every call of gRPC.
 #[derive(Default)]
 pub(super) struct Composed {
     millis: Option<Place>,
     moment: Option<Place>,
+    grpc: Option<Place>,
 }
 
 /// Puts what remains, which is at least [`MIN_BUDGET`], among the values, as far as it is asked for.
@@ -174,29 +201,35 @@ pub(super) fn compose(
     if written.has(Field::Deadline) {
         composed.moment = deadline::format(now(), remaining).and_then(|line| values.push(&line));
     }
+    if written.has(Field::GrpcTimeout) {
+        composed.grpc = grpc::written(remaining, |text| values.push(text));
+    }
     composed
 }
 
 /// Adds what was composed of what remains, and all other headers that are asked for.
 #[inline]
 pub(super) fn append(
-    composed: Composed,
+    composed: &Composed,
     shared: &Shared,
     remaining: Duration,
     written: FieldSet,
     carrier: &mut impl Inject,
 ) {
-    if let Some(line) = composed.millis.and_then(|place| shared.header(place)) {
+    let header = |place: &Option<Place>| place.clone().and_then(|place| shared.header(place));
+    if let Some(line) = header(&composed.millis) {
         carrier.append(Field::TimeoutMs.header(), line);
     }
-    if let Some(line) = composed.moment.and_then(|place| shared.header(place)) {
+    if let Some(line) = header(&composed.moment) {
         carrier.append(Field::Deadline.header(), line);
     }
-    let on_request = written.with(Field::TimeoutMs, false).with(Field::Deadline, false);
-    for field in on_request.common(BUDGET).iter() {
+    if let Some(line) = header(&composed.grpc) {
+        carrier.append(Field::GrpcTimeout.header(), line);
+    }
+    for field in written.common(ON_REQUEST).iter() {
         let write = field.row().relative.as_ref().map(|relative| relative.write);
         if let Some(line) = write.and_then(|write| write(remaining.min(MAX_BUDGET))) {
-            carrier.append(field.header(), line);
+            carrier.append(field.header(), shared.marked(line));
         }
     }
 }

@@ -41,6 +41,10 @@ use crate::field_value::FieldValue;
 /// assert_eq!(caller.baggage.get("tenant"), Some("acme"));
 /// ```
 pub trait Extract {
+    /// Whether all names are in lower case, so that none has to be looked at twice.
+    #[doc(hidden)]
+    const LOWER_CASE: bool = false;
+
     /// All lines as name and value, those of one name in their order.
     ///
     /// Names may be in any case. Lines of other names may be among them or not: those that mean
@@ -107,6 +111,8 @@ pub trait Inject {
 }
 
 impl Extract for HeaderMap {
+    const LOWER_CASE: bool = true;
+
     fn lines(&self) -> impl Iterator<Item = (&str, FieldValue<'_>)> {
         self.iter().map(|(name, value)| (name.as_str(), FieldValue::from(value)))
     }
@@ -141,6 +147,8 @@ impl Inject for HeaderMap {
 
 /// A message that may have no headers at all.
 impl<E: Extract> Extract for Option<E> {
+    const LOWER_CASE: bool = E::LOWER_CASE;
+
     fn lines(&self) -> impl Iterator<Item = (&str, FieldValue<'_>)> {
         self.iter().flat_map(Extract::lines)
     }

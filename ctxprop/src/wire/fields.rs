@@ -25,9 +25,10 @@ impl<'a> Fields<'a> {
     }
 
     #[inline]
-    pub(super) fn collect(&mut self, carrier: &'a (impl Extract + ?Sized)) {
+    pub(super) fn collect<C: Extract + ?Sized>(&mut self, carrier: &'a C) {
+        let named = if C::LOWER_CASE { Field::named_exactly } else { Field::named };
         for (name, line) in carrier.lines() {
-            let Some(field) = Field::named(name) else { continue };
+            let Some(field) = named(name) else { continue };
             if self.lacks(field) {
                 self.present = self.present.with(field, true);
                 self.first[field as usize] = Some(line);

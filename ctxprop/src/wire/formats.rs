@@ -47,6 +47,7 @@ pub struct Formats {
     baggage: bool,
     budget: bool,
     written: FieldSet,
+    never_indexed: bool,
     transit: budget::Transit,
     foreign: Option<Foreign>,
 }
@@ -60,6 +61,7 @@ impl Formats {
             baggage: true,
             budget: true,
             written: FieldSet::BY_DEFAULT,
+            never_indexed: false,
             transit: budget::Transit::Immediate,
             foreign: None,
         }
@@ -143,6 +145,32 @@ impl Formats {
     #[must_use]
     pub const fn send_envoy_timeout(self, on: bool) -> Self {
         self.send(Field::EnvoyTimeout, on)
+    }
+
+    /// Whether the values of the trace and the budget are written as ones that no table of HPACK keeps
+    /// ([`HeaderValue::is_sensitive`](http::HeaderValue::is_sensitive)); off by default.
+    ///
+    /// They are new in each request, so over HTTP/2 a place in that table gains them nothing, costs both ends work, and is taken
+    /// from headers that do repeat. The baggage stays as it is: it is the same in many requests, and what is private in it is
+    /// marked anyhow. No peer sees a difference, nor does HTTP/1.1. `Debug` prints such a value as `Sensitive`, and proxies keep
+    /// it out of their tables as well ([RFC 7541, section 7.1.3](https://www.rfc-editor.org/rfc/rfc7541#section-7.1.3)). What
+    /// [another format](Formats::with_format) writes is its own to mark.
+    ///
+    /// ```
+    /// use ctxprop::wire::Formats;
+    /// use ctxprop::{Background, Ctx};
+    /// use http::HeaderMap;
+    ///
+    /// let mut headers = HeaderMap::new();
+    /// let ctx = Ctx::background().child_span();
+    /// ctx.inject(&mut headers, &Formats::new().never_indexed(true))?;
+    /// assert!(headers["traceparent"].is_sensitive());
+    /// # Ok::<(), ctxprop::Cancelled>(())
+    /// ```
+    #[must_use]
+    pub const fn never_indexed(mut self, on: bool) -> Self {
+        self.never_indexed = on;
+        self
     }
 
     const fn send(mut self, field: Field, on: bool) -> Self {
@@ -277,9 +305,9 @@ impl Formats {
             true => trace_context::compose(outgoing.span, &mut values),
             false => None,
         };
-        let shared = values.share();
+        let shared = values.share(self.never_indexed);
         if let Some((remaining, composed)) = budget {
-            budget::append(composed, &shared, remaining, self.written, carrier);
+            budget::append(&composed, &shared, remaining, self.written, carrier);
         }
         let with_id = self.written.has(Field::TraceId);
         trace_context::append(parent, shared, outgoing.span, with_id, carrier);

@@ -186,10 +186,28 @@ headers! {
     }
 }
 
+/// A bit for each length that a name has.
+const LENGTHS: u64 = {
+    let (mut lengths, mut index) = (0, 0);
+    while index < COUNT {
+        // One beyond 63 does not compile.
+        lengths |= 1 << FIELDS[index].len();
+        index += 1;
+    }
+    lengths
+};
+
+/// The length of the longest name.
+const LONGEST: usize = LENGTHS.ilog2() as usize;
+
 impl Field {
     /// The field of this name, in whatever case.
     #[inline]
     pub(super) fn named(name: &str) -> Option<Field> {
+        // Most headers mean something to others, and of most of those the length tells it.
+        if name.len() > LONGEST || LENGTHS >> name.len() & 1 == 0 {
+            return None;
+        }
         let found = Field::named_exactly(name);
         if found.is_none() && name.bytes().any(|byte| byte.is_ascii_uppercase()) {
             return Field::named_exactly(&name.to_ascii_lowercase());

@@ -42,7 +42,7 @@ impl Ctx {
             request: true,
             ..Additions::default()
         };
-        let span = incoming.span.map_or_else(SpanContext::root, |caller| caller.child());
+        let span = incoming.span.map_or_else(SpanContext::root, SpanContext::into_child);
         let ctx = match incoming.baggage {
             none if none.is_nothing() => self.child(add, span),
             baggage => self.child(add, (span, baggage)),

@@ -57,6 +57,29 @@ fn what_came_is_sent_on_and_the_rest_is_left_alone() {
 }
 
 #[test]
+fn what_is_new_in_each_message_is_marked_where_it_is_asked_for_and_baggage_never() {
+    let incoming = Incoming::from_headers(&full());
+    let outgoing = Outgoing {
+        span: incoming.span.as_ref().unwrap(),
+        baggage: Some(&incoming.baggage),
+        remaining: incoming.budget,
+    };
+    let all = Formats::new()
+        .send_trace_id(true)
+        .send_grpc_timeout(true)
+        .send_connect_timeout(true)
+        .send_envoy_timeout(true);
+    for asked in [false, true] {
+        let mut out = HeaderMap::new();
+        all.never_indexed(asked).inject(&outgoing, &mut out).unwrap();
+        for header in &HEADERS {
+            let marked = asked && header.group() != Group::Baggage;
+            assert_eq!(out[header.name()].is_sensitive(), marked, "{header:?}");
+        }
+    }
+}
+
+#[test]
 fn nothing_to_say_removes_what_was_said() {
     let mut forwarded = full();
     let nothing = Outgoing { span: &SpanContext::invalid(), baggage: None, remaining: None };

@@ -147,7 +147,7 @@ pub(super) fn compose(span: &SpanContext, values: &mut HeaderValues) -> Option<P
 #[inline]
 pub(super) fn append(
     composed: Option<Place>,
-    shared: Shared,
+    mut shared: Shared,
     span: &SpanContext,
     with_id: bool,
     carrier: &mut impl Inject,
@@ -160,7 +160,7 @@ pub(super) fn append(
         carrier.append(Field::TraceParent.header(), parent);
     }
     if let Some(state) = span.trace_state().header() {
-        carrier.append(Field::TraceState.header(), state.clone());
+        carrier.append(Field::TraceState.header(), shared.marked(state.clone()));
     }
 }
 

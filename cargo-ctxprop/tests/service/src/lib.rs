@@ -7,6 +7,7 @@
 #[cfg(feature = "audit")]
 mod audit;
 mod clock;
+mod greeter;
 mod handlers;
 mod store;
 mod watch;
@@ -18,6 +19,7 @@ use axum::middleware::from_fn;
 use axum::routing::{get, post};
 
 pub use clock::{Clock, Fixed, when};
+pub use greeter::{Desk, pb};
 pub use store::{Memory, Store, load_all, load_blocking};
 pub use watch::changes;
 

@@ -7,7 +7,7 @@ use syn::parse::{Parse, ParseStream};
 use syn::visit_mut::VisitMut;
 use syn::{Expr, Macro, Pat, Token};
 
-use super::select::{Race, chosen, diverges, handler, ok};
+use super::select::{Race, chosen, diverges, handled_under, handler, ok};
 use super::{in_block, invocation, place};
 use crate::propagate::rewrite::{self, BodyKind, Rewriter, called, strip_parens};
 
@@ -51,14 +51,16 @@ pub(super) fn rewrite(rewriter: &mut Rewriter<'_>, mac: &mut Macro) -> Option<Ex
     let Select(mut branches) = syn::parse2(mac.tokens.clone()).ok()?;
     let site = Span::mixed_site();
     for branch in &mut branches {
-        if let On::Future(pat, future) = &mut branch.on {
-            rewriter.visit_pat_mut(pat);
-            rewriter.visit_expr_mut(future);
-            if rewriter.kind() == BodyKind::Function {
-                strip_parens(future);
-            }
+        let On::Future(pat, future) = &mut branch.on else {
+            rewriter.visit_expr_mut(&mut branch.handler);
+            continue;
+        };
+        rewriter.visit_pat_mut(pat);
+        rewriter.visit_expr_mut(future);
+        if rewriter.kind() == BodyKind::Function {
+            strip_parens(future);
         }
-        rewriter.visit_expr_mut(&mut branch.handler);
+        handled_under(rewriter, pat, &mut branch.handler);
     }
     if rewriter.kind() != BodyKind::Function {
         let branches = branches.iter().map(Branch::as_written);

@@ -101,11 +101,20 @@ pub(super) fn rewrite(rewriter: &mut Rewriter<'_>, mac: &Macro, mut select: Sele
         rewriter.visit_awaited(&mut branch.future);
         strip_parens(&mut branch.future);
         branch.precondition.iter_mut().for_each(|condition| rewriter.visit_expr_mut(condition));
-        rewriter.visit_expr_mut(&mut branch.handler);
+        handled_under(rewriter, &branch.pat, &mut branch.handler);
     }
     select.otherwise.iter_mut().for_each(|otherwise| rewriter.visit_expr_mut(otherwise));
     rewriter.passes_on();
     raced(rewriter, mac, &select)
+}
+
+/// Visits a handler, which sees what the pattern of its branch binds.
+pub(super) fn handled_under(rewriter: &mut Rewriter<'_>, pat: &Pat, handler: &mut Expr) {
+    let named = rewriter.named_in(pat);
+    rewriter.visit_bound(named.is_some(), |rewriter| rewriter.visit_expr_mut(handler));
+    if let Some(name) = named {
+        rewriter.rename_before(handler, &name);
+    }
 }
 
 impl Select {

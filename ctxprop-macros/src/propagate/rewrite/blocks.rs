@@ -6,7 +6,7 @@ use syn::spanned::Spanned;
 use syn::visit_mut::VisitMut;
 use syn::{Expr, ExprAsync, ExprAwait, parse_quote};
 
-use super::{BodyKind, Frame, Rewriter, called, closures, ctx, how, strip_parens};
+use super::{BodyKind, Frame, Rewriter, called, closures, how, strip_parens};
 use crate::propagate::neighbours;
 
 impl Rewriter<'_> {
@@ -34,7 +34,8 @@ impl Rewriter<'_> {
     pub(super) fn visit_async_body(&mut self, block: &mut ExprAsync) -> bool {
         let kind =
             if neighbours::is_whole_body(block) { BodyKind::Function } else { BodyKind::Block };
-        let outer = self.enter(Frame { kind, ..Frame::default() });
+        let borrows = kind == BodyKind::Block && block.capture.is_none();
+        let outer = self.enter(Frame { kind, borrows, ..Frame::default() });
         self.look_for_names(&block.block);
         self.visit_block_mut(&mut block.block);
         let mut frame = self.leave(outer);
@@ -72,7 +73,7 @@ impl Rewriter<'_> {
         self.changed();
         let site = called(at);
         let private = self.private(site);
-        let ctx = ctx(at);
+        let ctx = self.meant(at);
         Expr::Verbatim(if self.here.in_closure {
             self.frame.uses_ctx = true;
             quote_spanned!(site=> #private::block_called(&#ctx, #future))

@@ -20,7 +20,7 @@ use syn::{Attribute, Expr, ExprCall, ExprMethodCall, Local, Pat, ReturnType, Tok
 use super::combinators::{self, Combinator, Takes};
 use super::names::gives_a_context;
 use super::shapes::{borrows, each_tail, is_constructor, is_self, is_source};
-use super::{BodyKind, Rewriter, ctx};
+use super::{BodyKind, Rewriter};
 use crate::propagate::macros::Said;
 
 /// Marks a call, or a closure that may borrow the context.
@@ -328,7 +328,7 @@ impl Rewriter<'_> {
         };
         self.frame.carries = true;
         let site = Span::mixed_site().located_at(at);
-        let ctx = ctx(at);
+        let ctx = self.meant(at);
         Some(Expr::Verbatim(if self.here.in_closure {
             self.frame.uses_ctx = true;
             match self.here.once {

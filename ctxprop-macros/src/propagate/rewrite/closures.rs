@@ -1,18 +1,18 @@
 //! Closures inside a body: those that make futures carry the context.
 
-use proc_macro2::{Delimiter, Group, Span, TokenStream};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
 use syn::visit_mut::{self, VisitMut};
 use syn::{
-    Block, Expr, ExprAsync, ExprClosure, Pat, ReturnType, StmtMacro, Type, parse_quote,
+    Block, Expr, ExprAsync, ExprClosure, ReturnType, StmtMacro, Type, parse_quote,
     parse_quote_spanned,
 };
 
 use super::carried::{take_mark, take_once};
 use super::shapes::borrows;
-use super::{Here, Rewriter, ctx};
+use super::{Here, Rewriter, binds};
 use crate::propagate::bodies::Binding;
 use crate::propagate::types;
 
@@ -29,16 +29,17 @@ impl Rewriter<'_> {
             && (once
                 || closure.capture.is_some()
                 || !self.frame.assigns && (marked || borrows(closure)));
-        self.here = Here { in_closure: true, may_borrow, stays: false, once };
+        let named = self.named_in_inputs(closure);
+        let bound = named.is_some();
+        self.here = Here { in_closure: true, may_borrow, stays: false, once, bound };
         closure.inputs.iter_mut().for_each(|pat| self.visit_pat_mut(pat));
         if closure.asyncness.is_some() {
             self.rewrite_async_closure(closure);
         } else {
             self.visit_expr_mut(&mut closure.body);
         }
-        // One without its type may not be known yet.
-        let typed = closure.inputs.iter().filter(|pat| matches!(pat, Pat::Type(_)));
-        if let Some(name) = typed.filter_map(|pat| self.named_in(pat)).last() {
+        // The block of an async one binds its parameters itself.
+        if let Some(name) = named.filter(|_| closure.asyncness.is_none()) {
             self.rename_before(&mut closure.body, &name);
         }
         let uses_ctx = std::mem::replace(&mut self.frame.uses_ctx, used_before);
@@ -48,11 +49,17 @@ impl Rewriter<'_> {
             return None;
         }
         let site = Span::mixed_site();
-        let (private, ctx) = (self.private(site), ctx(closure.inputs_begin.span()));
+        let (private, ctx) = (self.private(site), self.frame.ctx(closure.inputs_begin.span()));
         Some(parse_quote_spanned! {site=> {
             let #ctx = #private::Clone::clone(&#ctx);
             #closure
         }})
+    }
+
+    /// The name of the context, where a parameter binds it.
+    fn named_in_inputs(&self, closure: &ExprClosure) -> Option<Ident> {
+        let name = self.name.as_ref()?;
+        closure.inputs.iter().find_map(|pat| binds::in_pattern(pat, name))
     }
 
     /// Visits what is inside of an expression. A closure that is handed to who knows what need not stay in the function, also

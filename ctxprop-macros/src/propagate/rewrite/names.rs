@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use proc_macro2::{Ident, TokenStream, TokenTree};
 use syn::visit::{self, Visit};
 use syn::{
-    Block, Expr, ExprAwait, ExprCall, ExprMethodCall, ExprPath, ExprReference, Item, Local, Macro,
-    Pat, PathArguments, Type,
+    Block, Expr, ExprAwait, ExprCall, ExprClosure, ExprMethodCall, ExprPath, ExprReference, Item,
+    Local, Macro, Pat, PathArguments, Type,
 };
 
 use super::combinators::{self, Takes};
@@ -31,6 +31,8 @@ pub(crate) struct HandedOn {
     leaving: HashSet<String>,
     /// Those of calls that are given a context by hand.
     given: HashSet<String>,
+    /// Whether there is an async closure without `move`, of which rustc does not say that it needs one.
+    pub(super) lends: bool,
     /// Whether the code at hand is before an `.await`.
     in_await: bool,
     /// The name that is bound anew to what it held, as in `let s = Box::pin(s);`.
@@ -200,6 +202,11 @@ impl<'a> Visit<'a> for HandedOn {
             }
         }
         self.visit_expr(&call.receiver);
+    }
+
+    fn visit_expr_closure(&mut self, closure: &'a ExprClosure) {
+        self.lends |= closure.asyncness.is_some() && closure.capture.is_none();
+        visit::visit_expr_closure(self, closure);
     }
 
     fn visit_expr_path(&mut self, path: &'a ExprPath) {

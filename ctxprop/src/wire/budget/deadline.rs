@@ -3,6 +3,7 @@
 //! RFC 3339, to the letter on the way in (the fuzz target holds it to the parser of the crate `time`); in UTC with
 //! nanoseconds on the way out, because every digit left out is a part of the budget lost a hop.
 
+use std::cell::Cell;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::calendar::{Date, SECONDS_A_DAY};
@@ -127,24 +128,45 @@ fn unix_nanos(time: SystemTime) -> i128 {
 pub(super) fn format(now: SystemTime, remaining: Duration) -> Option<[u8; 30]> {
     let since = now.checked_add(remaining)?.duration_since(UNIX_EPOCH).ok()?;
     let seconds = i64::try_from(since.as_secs()).ok()?;
-    let Date { year, month, day } = Date::of_days(seconds / SECONDS_A_DAY)?;
     let of_day = u32::try_from(seconds % SECONDS_A_DAY).ok()?;
-    let mut line = *b"0000-00-00T00:00:00.000000000Z";
-    digits(&mut line[..4], year);
-    digits(&mut line[5..7], month);
-    digits(&mut line[8..10], day);
-    digits(&mut line[11..13], of_day / 3_600);
-    digits(&mut line[14..16], of_day / 60 % 60);
-    digits(&mut line[17..19], of_day % 60);
-    digits(&mut line[20..29], since.subsec_nanos());
+    let [h0, h1] = digits(of_day / 3_600);
+    let [n0, n1] = digits(of_day / 60 % 60);
+    let [s0, s1] = digits(of_day % 60);
+    let mut line = [0; 30];
+    line[..11].copy_from_slice(&written_date(seconds / SECONDS_A_DAY)?);
+    line[11..20].copy_from_slice(&[h0, h1, b':', n0, n1, b':', s0, s1, b'.']);
+    line[20..29].copy_from_slice(&digits::<9>(since.subsec_nanos()));
+    line[29] = b'Z';
     Some(line)
 }
 
-fn digits(out: &mut [u8], mut number: u32) {
+/// The date so many days after 1970-01-01, and the `T` behind it. It is the same for a whole day, so each thread remembers
+/// the one that it wrote last.
+#[inline]
+fn written_date(days: i64) -> Option<[u8; 11]> {
+    thread_local! {
+        static LAST: Cell<(i64, [u8; 11])> = const { Cell::new((0, *b"1970-01-01T")) };
+    }
+    let (of, date) = LAST.get();
+    if of == days {
+        return Some(date);
+    }
+    let Date { year, month, day } = Date::of_days(days)?;
+    let [y0, y1, y2, y3] = digits(year);
+    let ([m0, m1], [d0, d1]) = (digits(month), digits(day));
+    let date = [y0, y1, y2, y3, b'-', m0, m1, b'-', d0, d1, b'T'];
+    LAST.set((days, date));
+    Some(date)
+}
+
+#[inline]
+fn digits<const N: usize>(mut number: u32) -> [u8; N] {
+    let mut out = [0; N];
     for digit in out.iter_mut().rev() {
         *digit = b'0' + (number % 10) as u8;
         number /= 10;
     }
+    out
 }
 
 #[cfg(test)]

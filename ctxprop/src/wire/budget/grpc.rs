@@ -138,6 +138,12 @@ pub(in crate::wire) fn parse(text: &[u8]) -> Option<Option<Duration>> {
 }
 
 pub(in crate::wire) fn header_value(timeout: Duration) -> Option<HeaderValue> {
+    written(timeout, |text| HeaderValue::from_bytes(text).ok())
+}
+
+/// The same, as text.
+#[inline]
+pub(super) fn written<T>(timeout: Duration, written: impl FnOnce(&[u8]) -> T) -> T {
     let (mut number, unit) = scale(timeout);
     // Its digits from the last to the first, and the unit behind them.
     let mut text = [unit; MAX_DIGITS + 1];
@@ -149,7 +155,7 @@ pub(in crate::wire) fn header_value(timeout: Duration) -> Option<HeaderValue> {
             break;
         }
     }
-    HeaderValue::from_bytes(&text[from..]).ok()
+    written(&text[from..])
 }
 
 fn scale(timeout: Duration) -> (u64, u8) {

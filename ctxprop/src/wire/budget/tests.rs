@@ -13,7 +13,7 @@ fn write(
 ) {
     let mut values = HeaderValues::new();
     let composed = compose(remaining, now, written, &mut values);
-    append(composed, &values.share(), remaining, written, carrier);
+    append(&composed, &values.share(false), remaining, written, carrier);
 }
 
 const MS: fn(u64) -> Duration = Duration::from_millis;

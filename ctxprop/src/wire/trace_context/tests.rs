@@ -12,7 +12,7 @@ use super::*;
 fn write(span: &SpanContext, with_id: bool, carrier: &mut impl Inject) {
     let mut values = HeaderValues::new();
     let parent = compose(span, &mut values);
-    append(parent, values.share(), span, with_id, carrier);
+    append(parent, values.share(false), span, with_id, carrier);
 }
 
 const TRACE: &str = "12345678901234567890123456789012";
