@@ -61,6 +61,7 @@ hidden! {
     pub use crate::body::of_one_type;
     pub use crate::body::returned;
     pub use crate::body::says_cancelled;
+    pub use crate::body::says_cancelled_as;
     pub use crate::body::InBlock;
     pub use crate::body::scope;
     pub use crate::body::under;

@@ -52,6 +52,14 @@ impl<T: ?Sized> Returns<T> {
     }
 }
 
+impl<T> Returns<T> {
+    /// A value that nobody ever asks for: a body that seems to return it tells what `T` is.
+    #[cold]
+    pub const fn given(&self) -> T {
+        unreachable!()
+    }
+}
+
 impl<T, E: From<Cancelled>> Returns<Result<T, E>> {
     #[inline]
     pub const fn how(self) -> Unwinds<E> {
@@ -82,6 +90,8 @@ pub trait SaysCancelled {}
 impl<T, E: From<Cancelled>> SaysCancelled for Result<T, E> {}
 
 pub const fn says_cancelled<T: SaysCancelled>() {}
+
+pub const fn says_cancelled_as<T: SaysCancelled>(_: Returns<T>) {}
 
 /// How a body takes the end of its context.
 pub trait How {

@@ -4,10 +4,11 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote_spanned};
 use syn::spanned::Spanned;
 use syn::visit_mut::{self, VisitMut};
-use syn::{Attribute, Pat, PatIdent, Receiver, Type, parse_quote_spanned};
+use syn::{Attribute, Pat, PatIdent, Receiver, parse_quote_spanned};
 
 use super::Args;
 use super::rewrite::{self, Frame, Rewriter};
+use super::types::Output;
 use crate::krate::Private;
 
 /// Moves an argument, or what its pattern binds, into the body.
@@ -142,7 +143,7 @@ pub(crate) fn name(pat: &mut Pat, default: &str) -> Ident {
 pub(crate) fn prelude(
     rewriter: &mut Rewriter<'_>,
     frame: &Frame,
-    output: &Type,
+    output: &Output,
     args: &Args,
 ) -> TokenStream {
     let site = Span::mixed_site();
@@ -164,15 +165,15 @@ pub(crate) fn prelude(
         prelude.extend(unwind.demand(output, &args.private()));
     }
     if frame.uses_how {
-        let how = rewrite::how();
+        let (how, question) = (rewrite::how(), &rewriter.returns);
         prelude.extend(quote_spanned! {site=>
             #[allow(unused_imports)]
             use #private::{CannotBeSaid as _, CannotSayCancelled as _};
-            let #how = #private::Returns::<#output>::new().how();
+            let #how = #question.how();
         });
     }
     if frame.uses_ctx {
-        prelude.extend(rewriter.local_ctx(frame, output.span()).into_token_stream());
+        prelude.extend(rewriter.local_ctx(frame, output.ty.span()).into_token_stream());
     }
     prelude
 }

@@ -353,12 +353,11 @@ impl Writer<'_> {
         let site = self.site;
         let mut rewriter = self.rewriter(BodyKind::Function);
         rewriter.never = self.model.output.never;
-        rewriter.output = Some(self.model.output.shape());
+        rewriter.returns = Some(self.model.output.question(&self.model.private));
         rewriter.name.clone_from(&self.model.name);
         let frame = rewriter.body(&mut body);
         let returned = returns.then(|| self.model.output.returned(&self.model.private));
-        let prelude =
-            bodies::prelude(&mut rewriter, &frame, &self.model.output.shape(), self.model.args);
+        let prelude = bodies::prelude(&mut rewriter, &frame, &self.model.output, self.model.args);
         let span = self.model.args.span.as_ref();
         let open = span.map(|span| span.open(&function.sig.ident, &self.model.private));
         let stmts = &body.stmts;

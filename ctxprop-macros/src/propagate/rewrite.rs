@@ -22,6 +22,7 @@ use crate::krate::{Private, PrivateAt};
 mod binds;
 mod blocks;
 mod carried;
+mod closed;
 mod closures;
 mod combinators;
 mod frame;
@@ -56,8 +57,8 @@ pub(crate) struct Rewriter<'a> {
     changes: usize,
     /// Whether the function gives `!`.
     pub(crate) never: bool,
-    /// What the function gives, as far as it is known.
-    pub(crate) output: Option<Type>,
+    /// What the function gives, as a question, if it is known.
+    pub(crate) returns: Option<TokenStream>,
     /// The name of its context, if it has one.
     pub(crate) name: Option<Ident>,
     /// The same, in a guard that sees what its pattern binds it to.
@@ -92,7 +93,7 @@ impl<'a> Rewriter<'a> {
             asked: false,
             changes: 0,
             never: false,
-            output: None,
+            returns: None,
             name: None,
             guarded: None,
         }
@@ -307,7 +308,10 @@ impl VisitMut for Rewriter<'_> {
                 let allow = self.rules.begin_allow(&mut local.attrs);
                 let stays = self.mark_bound(local);
                 let stays = std::mem::replace(&mut self.here.stays, stays);
+                self.here.named =
+                    local.init.as_ref().is_some_and(|init| matches!(*init.expr, Expr::Closure(_)));
                 visit_mut::visit_local_mut(self, local);
+                self.here.named = false;
                 self.here.stays = stays;
                 self.refuse_lent_to_local(local);
                 let unused = self.rules.unused(local, self.name.as_ref());

@@ -3,8 +3,9 @@
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
+use syn::visit::{self, Visit};
 use syn::visit_mut::VisitMut;
-use syn::{ReturnType, Signature, Type, parse_quote_spanned};
+use syn::{PathSegment, ReturnType, Signature, Type, TypeImplTrait, parse_quote_spanned};
 
 use crate::krate::Private;
 
@@ -51,9 +52,31 @@ impl Output {
         replace_impls(&self.ty, Type::Verbatim(quote!(_)))
     }
 
-    /// For a place where nothing is inferred and only the type's shape counts.
-    pub(crate) fn shape(&self) -> Type {
-        replace_impls(&self.ty, Type::Verbatim(quote!(())))
+    /// For a place where nothing is inferred and only the type's shape counts. None where an `impl Trait` is a parameter of a
+    /// type that may bound it, as in `Result<Lines<impl Stream>, E>`: nothing can stand for it there.
+    pub(crate) fn shape(&self) -> Option<Type> {
+        let known = !bounds_an_impl(&self.ty);
+        known.then(|| replace_impls(&self.ty, Type::Verbatim(quote!(()))))
+    }
+
+    /// The type, as something to ask: a value of `Returns`. Where it has no shape the body tells it, and the question has to
+    /// stand in that, before all else.
+    pub(crate) fn question(&self, private: &Private) -> TokenStream {
+        let site = Span::mixed_site();
+        let private = private.at(site);
+        if let Some(shape) = self.shape() {
+            return quote_spanned!(site=> #private::Returns::<#shape>::new());
+        }
+        let ty = self.inferred();
+        quote_spanned! {site=>
+            {
+                let returns = #private::Returns::<#ty>::new();
+                if false {
+                    return returns.given();
+                }
+                returns
+            }
+        }
     }
 
     /// Tells the compiler first what the body returns, so that a mismatch is shown where it is.
@@ -77,6 +100,32 @@ impl ToTokens for Output {
     fn to_tokens(&self, tokens: &mut TokenStream) {
         self.ty.to_tokens(tokens);
     }
+}
+
+/// Whether an `impl Trait` in `ty` is a parameter of a type that may ask something of it.
+fn bounds_an_impl(ty: &Type) -> bool {
+    /// What it is is told by its name, as everywhere in a macro: a type of that name which has bounds is not known.
+    const ASK_NOTHING: &[&str] = &["Box", "Option", "Vec"];
+    struct Bounded {
+        inside: bool,
+        any: bool,
+    }
+    impl<'a> Visit<'a> for Bounded {
+        fn visit_type_impl_trait(&mut self, _: &'a TypeImplTrait) {
+            self.any |= self.inside;
+        }
+
+        fn visit_path_segment(&mut self, segment: &'a PathSegment) {
+            let name = segment.ident.to_string();
+            let asks = !name.ends_with("Result") && !ASK_NOTHING.contains(&&*name);
+            let inside = std::mem::replace(&mut self.inside, asks);
+            visit::visit_path_segment(self, segment);
+            self.inside = inside;
+        }
+    }
+    let mut bounded = Bounded { inside: false, any: false };
+    bounded.visit_type(ty);
+    bounded.any
 }
 
 /// `ty` with each `impl Trait` in it, which no expression can name, replaced.

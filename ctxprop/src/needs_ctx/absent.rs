@@ -27,7 +27,7 @@ impl<T> Future for Absent<T> {
 }
 
 /// Methods of `FutureExt` and `TryFutureExt`. Without them rustc would say that a method is there and cannot be called,
-/// and list the traits of futures. Not `fuse`: what it gives has to be a fused future.
+/// and list the traits of futures. They have as many type parameters as those, which people write. Not `fuse`: what it gives has to be a fused future.
 #[doc(hidden)]
 #[allow(missing_docs, reason = "not there to be called")]
 impl<F: Future> NeedsCtx<F> {
@@ -52,14 +52,14 @@ impl<F: Future> NeedsCtx<F> {
         Absent::new()
     }
 
-    pub fn map<T>(self, _: impl FnOnce(F::Output) -> T) -> Absent<T>
+    pub fn map<T, C: FnOnce(F::Output) -> T>(self, _: C) -> Absent<T>
     where
         NeedsCtxOf<F::Output>: HasItsContext,
     {
         Absent::new()
     }
 
-    pub fn then<T: Future>(self, _: impl FnOnce(F::Output) -> T) -> Absent<T::Output>
+    pub fn then<T: Future, C: FnOnce(F::Output) -> T>(self, _: C) -> Absent<T::Output>
     where
         NeedsCtxOf<F::Output>: HasItsContext,
     {
@@ -70,21 +70,21 @@ impl<F: Future> NeedsCtx<F> {
 #[doc(hidden)]
 #[allow(missing_docs, reason = "not there to be called")]
 impl<F: Future<Output = Result<T, E>>, T, E> NeedsCtx<F> {
-    pub fn map_ok<U>(self, _: impl FnOnce(T) -> U) -> Absent<Result<U, E>>
+    pub fn map_ok<U, C: FnOnce(T) -> U>(self, _: C) -> Absent<Result<U, E>>
     where
         NeedsCtxOf<F::Output>: HasItsContext,
     {
         Absent::new()
     }
 
-    pub fn map_err<U>(self, _: impl FnOnce(E) -> U) -> Absent<Result<T, U>>
+    pub fn map_err<U, C: FnOnce(E) -> U>(self, _: C) -> Absent<Result<T, U>>
     where
         NeedsCtxOf<F::Output>: HasItsContext,
     {
         Absent::new()
     }
 
-    pub fn and_then<U: Future>(self, _: impl FnOnce(T) -> U) -> Absent<U::Output>
+    pub fn and_then<U: Future, C: FnOnce(T) -> U>(self, _: C) -> Absent<U::Output>
     where
         NeedsCtxOf<F::Output>: HasItsContext,
     {

@@ -68,6 +68,76 @@ async fn that_stay(ids: Vec<u32>) -> u32 {
     all.fold(sum, |sum, n| async move { sum + n }).await
 }
 
+/// Closures that use nothing of the function take its context along.
+#[propagate]
+async fn that_use_nothing(first: u32) -> impl Stream<Item = u32> + Send + 'static {
+    let last = first + 1;
+    stream::unfold((first, last), |(first, last)| async move {
+        let next = work(first).await;
+        let shown = format!("{next} of {first}");
+        (first <= last && !shown.is_empty()).then_some((next, (first + 1, last)))
+    })
+}
+
+#[propagate]
+async fn bound_and_boxed(list: Vec<u32>) -> Numbers {
+    let numbers = stream::unfold((list, Vec::new()), |(mut list, mut seen)| async {
+        let next = list.pop()?;
+        seen.extend_from_slice(&[next]);
+        let borrowed = &mut seen;
+        borrowed.push(work(next).await);
+        Some((borrowed.last().copied()?, (list, seen)))
+    });
+    Box::pin(numbers)
+}
+
+#[propagate]
+async fn calls_alone(ids: Vec<u32>) -> Numbers {
+    stream::iter(ids).then(|id| work(id)).boxed()
+}
+
+/// What uses something of the function is left as it was: these do not say `move`, so they borrow.
+#[propagate]
+async fn that_use_something(ids: Vec<u32>, more: u32) -> Vec<u32> {
+    let named = stream::iter(&ids).then(|id| async move { work(id + more).await });
+    let first: Vec<_> = named.collect().await;
+    let many = &ids;
+    let shown =
+        stream::iter(first).map(|id| async move { format!("{id} {more}").len() + many.len() });
+    let lengths: Vec<_> = shown.buffered(2).collect().await;
+    lengths.into_iter().map(|length| u32::try_from(length).unwrap() + more).collect()
+}
+
+/// A closure with a name may be used twice.
+#[propagate]
+async fn used_twice() -> u32 {
+    let twice = |n: u32| async move { work(n).await };
+    let sums = stream::iter([1]).then(twice).collect::<Vec<_>>().await;
+    let others = stream::iter([2]).then(twice).collect::<Vec<_>>().await;
+    sums[0] + others[0]
+}
+
+#[tokio::test]
+async fn what_uses_nothing_takes_its_context_along() {
+    let ctx = ctx();
+    let stream = that_use_nothing(1).with(&ctx).await;
+    let boxed = bound_and_boxed(vec![2, 1]).with(&ctx).await;
+    let calls = calls_alone(vec![1, 2]).with(&ctx).await;
+    // where no context is current
+    let (sent, boxed, calls) = tokio::spawn(async move {
+        (
+            stream.collect::<Vec<_>>().await,
+            boxed.collect::<Vec<_>>().await,
+            calls.collect::<Vec<_>>().await,
+        )
+    })
+    .await
+    .unwrap();
+    assert_eq!((sent, boxed, calls), (vec![101, 102], vec![101, 102], vec![101, 102]));
+    assert_eq!(that_use_something(vec![1, 2], 1).with(&ctx).await.len(), 2);
+    assert_eq!(used_twice().with(&ctx).await, 203);
+}
+
 /// The name of the context is assigned while they live.
 #[propagate]
 async fn beside_an_assignment(mut ctx: Ctx) -> Option<Marker> {

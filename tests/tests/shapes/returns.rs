@@ -132,6 +132,47 @@ async fn opaque_value() -> AppResult<impl fmt::Debug> {
     Ok(1)
 }
 
+/// It asks something of its parameter.
+#[derive(Debug)]
+struct Lines<S: Iterator<Item = u32>, T = ()>(S, T);
+
+#[propagate]
+async fn opaque_within() -> AppResult<Lines<impl Iterator<Item = u32>>> {
+    pending::<()>().await;
+    Ok(Lines([1].into_iter(), ()))
+}
+
+#[propagate(unwind)]
+async fn opaque_in_several() -> AppResult<(Lines<impl Iterator<Item = u32>, impl fmt::Debug>, u8)> {
+    pending::<()>().await;
+    Ok((Lines([1].into_iter(), 1), 1))
+}
+
+#[propagate]
+#[tracing::instrument]
+async fn opaque_in_a_span() -> AppResult<Lines<impl Iterator<Item = u32>>> {
+    pending::<()>().await;
+    Ok(Lines([1].into_iter(), ()))
+}
+
+#[propagate]
+async fn opaque_of_its_context(_ctx: &Ctx) -> AppResult<Lines<impl Iterator<Item = u32>>> {
+    pending::<()>().await;
+    Ok(Lines([1].into_iter(), ()))
+}
+
+#[propagate]
+async fn opaque_without_a_result() -> Lines<impl Iterator<Item = u32>> {
+    pending::<()>().await;
+    Lines([1].into_iter(), ())
+}
+
+#[propagate]
+async fn opaque_of_another() -> DbResult<Lines<impl Iterator<Item = u32>>> {
+    pending::<()>().await;
+    Ok(Lines([1].into_iter(), ()))
+}
+
 struct Of<E>(E);
 
 impl<E: From<Cancelled>> Of<E> {
@@ -176,9 +217,20 @@ fn what_can_say_cancelled_unwinds() {
         generic_with_where::<u8, ByHand>() => ByHand(_),
         generic_value::<u8>() => AppError::Cancelled(_),
         opaque_value() => AppError::Cancelled(_),
+        opaque_within() => AppError::Cancelled(_),
+        opaque_in_several() => AppError::Cancelled(_),
+        opaque_in_a_span() => AppError::Cancelled(_),
         Of(ByHand(cancelled())).method() => ByHand(_),
         Of(1).load() => AppError::Cancelled(_),
     }
+}
+
+#[test]
+fn what_is_opaque_unwinds_with_its_context_named() {
+    let (ctx, canceller) = Ctx::background().with_cancel();
+    canceller.cancel();
+    let end = opaque_of_its_context(&ctx).now_or_never();
+    assert!(matches!(end, Some(Err(AppError::Cancelled(_)))));
 }
 
 fn cancelled() -> Cancelled {
@@ -197,6 +249,8 @@ fn what_cannot_is_carried() {
         generic_without_bound::<u8, AppError>();
         nested();
         opaque();
+        opaque_without_a_result();
+        opaque_of_another();
     }
 }
 

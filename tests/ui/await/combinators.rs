@@ -20,6 +20,11 @@ async fn with_methods_of_futures() -> Result<u64, Cancelled> {
     load(1).then(|value| async move { value }).await
 }
 
+async fn with_their_type_parameters() -> Result<u64, Cancelled> {
+    load(1).map::<u64, _>(Result::unwrap_or_default).await;
+    load(1).map_ok::<u64, _>(u64::from).await
+}
+
 async fn timeout(wait: Duration) -> Result<u64, Cancelled> {
     tokio::time::timeout(wait, load(1)).await.unwrap_or(Ok(0))
 }

@@ -2,10 +2,11 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::quote_spanned;
-use syn::{Ident, Type};
+use syn::Ident;
 
 use crate::arg::Arg;
 use crate::krate::Private;
+use crate::propagate::types::Output;
 
 /// The word, where it was written.
 #[derive(Clone)]
@@ -18,9 +19,13 @@ impl Unwind {
     }
 
     /// Does not compile where a function that gives `output` cannot say it.
-    pub(crate) fn demand(&self, output: &Type, private: &Private) -> TokenStream {
+    pub(crate) fn demand(&self, output: &Output, private: &Private) -> TokenStream {
         let at = Span::mixed_site().located_at(self.0.span());
+        let (question, shape) = (output.question(private), output.shape());
         let private = private.at(at);
-        quote_spanned!(at=> #private::says_cancelled::<#output>();)
+        match shape {
+            Some(ty) => quote_spanned!(at=> #private::says_cancelled::<#ty>();),
+            None => quote_spanned!(at=> #private::says_cancelled_as(#question);),
+        }
     }
 }

@@ -41,11 +41,11 @@ impl Rewriter<'_> {
         let mut frame = self.leave(outer);
         // It counts what is refused in it.
         if frame.uses_how
-            && let Some(output) = &self.output
+            && let Some(question) = &self.returns
         {
             frame.uses_how = false;
-            let (private, how) = (self.private(Span::mixed_site()), how());
-            let local = parse_quote!(let #how = #private::Returns::<#output>::new().how(););
+            let how = how();
+            let local = parse_quote!(let #how = #question.how(););
             block.block.stmts.insert(0, local);
         }
         self.frame.uses_how |= frame.uses_how;

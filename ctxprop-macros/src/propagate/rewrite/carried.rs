@@ -284,11 +284,15 @@ impl Rewriter<'_> {
                 if !matches!(closure.output, ReturnType::Default) {
                     return;
                 }
-                if closure.capture.is_none() && !position.stays && !borrows(closure) {
-                    return;
-                }
                 // that of `bool::then` has none
                 if arity != 0 && closure.inputs.len() != arity {
+                    return;
+                }
+                if closure.capture.is_none()
+                    && !position.stays
+                    && !borrows(closure)
+                    && !(position.sure && self.close(closure))
+                {
                     return;
                 }
                 self.mark_future(&mut closure.body, Position { stays: true, ..position });

@@ -24,6 +24,9 @@ impl Rewriter<'_> {
         let marked = take_mark(&mut closure.attrs);
         let once = take_once(&mut closure.attrs);
         self.changes += usize::from(marked || once);
+        if !std::mem::take(&mut self.here.named) && !self.here.stays && !once {
+            self.close(closure);
+        }
         let outer = self.here;
         let may_borrow = (!outer.in_closure || outer.may_borrow)
             && (once
@@ -31,7 +34,7 @@ impl Rewriter<'_> {
                 || !self.frame.assigns && (marked || borrows(closure)));
         let named = self.named_in_inputs(closure);
         let bound = named.is_some();
-        self.here = Here { in_closure: true, may_borrow, stays: false, once, bound };
+        self.here = Here { in_closure: true, may_borrow, stays: false, once, bound, named: false };
         closure.inputs.iter_mut().for_each(|pat| self.visit_pat_mut(pat));
         if closure.asyncness.is_some() {
             self.rewrite_async_closure(closure);

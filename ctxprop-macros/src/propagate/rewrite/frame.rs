@@ -15,6 +15,8 @@ pub(super) struct Here {
     pub(super) once: bool,
     /// Where the closure or block itself has bound the name of the context.
     pub(super) bound: bool,
+    /// Right behind `let name =`: a closure there may have to be `Copy`.
+    pub(super) named: bool,
 }
 
 /// One body that is polled on its own: the function's, or that of an async block.
