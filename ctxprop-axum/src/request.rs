@@ -10,11 +10,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::MatchedPath;
+use ctxprop::run::hop::HopSpan;
+use ctxprop::wire::{self, Hop, Side};
 use ctxprop::{Canceller, Cause, Ctx};
 use ctxprop_server::{Admitted, Ends, Fate, Granted, Over, heard};
 use http::{Method, Request, StatusCode};
 use tokio::time::Instant;
-use tracing::{Span, field};
+use tracing::field;
+use tracing::level_filters::LevelFilter;
 
 use crate::serve::exchange::{Exchange, Open, Ticket};
 use crate::service::Shared;
@@ -29,7 +32,7 @@ pub(crate) struct InFlight {
 
 /// The request's span, and what its event says beyond what every request has.
 pub(crate) struct Told {
-    span: Span,
+    hop: HopSpan,
     method: Method,
     route: Option<MatchedPath>,
     began: Instant,
@@ -45,8 +48,8 @@ impl InFlight {
         exchange: Option<&Exchange>,
         shared: Arc<Shared>,
     ) -> Self {
-        let of_it = |span| Told {
-            span,
+        let of_it = |hop| Told {
+            hop,
             method: request.method().clone(),
             route: request.extensions().get::<MatchedPath>().cloned(),
             began: Instant::now(),
@@ -56,7 +59,7 @@ impl InFlight {
             admitted,
             request.headers(),
             || name(request),
-            |ctx, budget| heard(ctx, || request_span(ctx, request, budget), of_it),
+            |ctx, budget| heard(|| hop(ctx, request, budget), of_it),
         );
         let exchange = exchange.filter(|_| !any.is_nested());
         let ticket = exchange.map(|exchange| enter(exchange, any.ctx(), any.canceller(), request));
@@ -115,22 +118,24 @@ impl DerefMut for InFlight {
 }
 
 impl ctxprop_server::Told for Told {
-    fn span(&self) -> &Span {
-        &self.span
+    fn hop(&self) -> &HopSpan {
+        &self.hop
     }
 
     #[cold]
-    fn tell(&self, over: &Over<'_>) {
-        let Told { span, method, began, .. } = self;
+    fn tell(&mut self, over: &Over<'_>) {
         let Over { cause, deadline, left, .. } = over;
-        // Of a number of this type whoever exports it makes no text.
         let status = self.status.map(|status| i64::from(status.as_u16()));
+        self.hop.over(status, cause);
+        if LevelFilter::current() < LevelFilter::WARN {
+            return;
+        }
+        let Told { hop, method, began, .. } = self;
         let route = self.route.as_ref().map(MatchedPath::as_str);
         let spent = began.elapsed();
         let left = left.map(field::debug);
         let trace_id = over.ctx.span().trace_id();
-        // Together, since whoever listens looks the span up for each.
-        tracing::record_all!(span, status = status, cause = %cause);
+        let span = hop.span();
         macro_rules! tell {
             ($level:ident, $message:literal) => {
                 tracing::$level!(
@@ -168,20 +173,20 @@ fn name<B>(request: &Request<B>) -> String {
     format!("{} {}", request.method(), route.map_or("(no route)", MatchedPath::as_str))
 }
 
-fn request_span<B>(ctx: &Ctx, request: &Request<B>, budget: Option<Duration>) -> Span {
-    let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
-    tracing::info_span!(
-        target: "ctxprop",
-        "request",
-        method = %request.method(),
-        route,
-        scheme = request.uri().scheme_str(),
-        path = request.uri().path(),
-        trace_id = %ctx.span().trace_id(),
-        span_id = %ctx.span().span_id(),
-        parent_id = ctx.span().parent_id().map(field::display),
-        budget = budget.map(field::debug),
-        status = field::Empty,
-        cause = field::Empty,
-    )
+fn hop<'a, B>(ctx: &'a Ctx, request: &'a Request<B>, budget: Option<Duration>) -> Hop<'a> {
+    let (uri, route) = (request.uri(), request.extensions().get::<MatchedPath>());
+    Hop {
+        side: Side::Server,
+        request: wire::Request::Http {
+            method: request.method().as_str(),
+            route: route.map(MatchedPath::as_str),
+            scheme: uri.scheme_str(),
+            host: None,
+            port: None,
+            path: uri.path(),
+        },
+        ctx,
+        span: ctx.span(),
+        budget,
+    }
 }

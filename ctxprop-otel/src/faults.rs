@@ -69,7 +69,7 @@ pub(crate) fn left_out(what: &'static str, count: u64) {
 }
 
 /// Told once: each span of such a program is one.
-#[cfg(feature = "tracing")]
+#[cfg(feature = "sdk")]
 #[cold]
 pub(crate) fn other_id() -> bool {
     OTHER_IDS.fetch_add(1, Ordering::Relaxed) == 0

@@ -12,7 +12,7 @@ mod format;
 #[cfg(feature = "sdk")]
 mod next;
 mod span_context;
-#[cfg(feature = "tracing")]
+#[cfg(feature = "sdk")]
 mod spans;
 
 pub use active::install;
@@ -28,4 +28,6 @@ pub use next::CtxIds;
 pub use opentelemetry;
 pub use span_context::{from_span_context, to_span_context};
 #[cfg(feature = "tracing")]
-pub use spans::{CtxSpan, CtxTracer, layer};
+pub use spans::layer;
+#[cfg(feature = "sdk")]
+pub use spans::{CtxSpan, CtxTracer, record_hops};

@@ -17,7 +17,6 @@ struct Next {
 }
 
 /// Has the span that `start` starts get these ids, if the provider has [`CtxIds`].
-#[cfg(feature = "tracing")]
 pub(crate) fn with<R>(
     (trace_id, span_id): (ctxprop::TraceId, ctxprop::SpanId),
     start: impl FnOnce() -> R,

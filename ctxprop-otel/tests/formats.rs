@@ -21,6 +21,8 @@ mod propagators;
 use common::serve;
 use propagators::{B3, PANICS};
 
+const WAY: common::Way = common::Way::Tracing;
+
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 const SPAN: &str = "b7ad6b7169203331";
 

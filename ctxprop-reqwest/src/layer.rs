@@ -48,15 +48,16 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use ctxprop::run::hop::HopSpan;
 use ctxprop::trust::Zone;
+use ctxprop::wire::{self, Hop, Side};
 use ctxprop::{Cause, Ctx, SpanContext};
-use http::{Method, Request, Response, Uri};
+use http::{Request, Response, Uri};
 use http_body::{Body, Frame, SizeHint};
 use reqwest::Url;
 use tokio::time::Instant;
 use tower_layer::Layer;
 use tower_service::Service;
-use tracing::{Instrument, Span, field};
 
 use crate::client::Rules;
 use crate::error::Error;
@@ -114,16 +115,17 @@ where
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let prepared = Ctx::try_current()
             .ok_or(Error::NoContext)
-            .and_then(|ctx| Hop::prepare(&self.rules, ctx, &mut request));
-        let hop = match prepared {
+            .and_then(|ctx| Sent::prepare(&self.rules, ctx, &mut request));
+        let mut hop = match prepared {
             Ok(hop) => hop,
             Err(error) => {
                 return Box::pin(metrics::counted(async { Err(error.into()) }));
             }
         };
         // It runs under the context that it was called under, wherever it is awaited.
-        let sent = hop.ctx.sync_scope(|| self.inner.call(request)).instrument(hop.seen.clone());
+        let sent = hop.ctx.sync_scope(|| self.inner.call(request));
         Box::pin(metrics::counted(async move {
+            let sent = told(&mut hop.seen, sent);
             let response = match hop.left.timer {
                 None => hop.ctx.run(sent).await.map_err(Error::from)?.map_err(Into::into)?,
                 Some(limit) => {
@@ -132,7 +134,6 @@ where
                     sent.map_err(|_| Error::TimedOut)?.map_err(Into::into)?
                 }
             };
-            hop.seen.record("status", response.status().as_u16());
             if hop.believes && says_our_budget_ran_out(response.status(), response.headers()) {
                 return Err(hop.left.over(&hop.ctx).into());
             }
@@ -141,18 +142,30 @@ where
     }
 }
 
+/// What `sent` gives, which `seen` is told of.
+async fn told<R, E>(
+    seen: &mut Option<HopSpan>,
+    sent: impl Future<Output = Result<Response<R>, E>>,
+) -> Result<Response<R>, E> {
+    let Some(seen) = seen else { return sent.await };
+    let response = seen.around(sent).await.inspect_err(|_| seen.failed())?;
+    seen.answered(response.status().as_u16().into());
+    Ok(response)
+}
+
 /// One request on its way.
-struct Hop {
+struct Sent {
     ctx: Ctx,
     left: Left,
-    seen: Span,
+    /// Where anybody listens.
+    seen: Option<HopSpan>,
     /// Whether the other side's word is taken for it that our budget ran out.
     believes: bool,
 }
 
-impl Hop {
+impl Sent {
     /// Writes into `request` what its host is told.
-    fn prepare<B>(rules: &Rules, ctx: Ctx, request: &mut Request<B>) -> Result<Hop, Error> {
+    fn prepare<B>(rules: &Rules, ctx: Ctx, request: &mut Request<B>) -> Result<Sent, Error> {
         rules.add_default_headers(request.headers_mut());
         metrics::bounded(rules.timeout, &ctx);
         let timeout = rules.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
@@ -168,8 +181,8 @@ impl Hop {
             .write((&url, zone), &span, ctx.baggage_map(), left.least, request.headers_mut())
             .map_err(|_| left.over(&ctx))?;
         let told = left.least.is_some() && egress.tells_budget(&url);
-        let seen = hop_span(request.method(), &url, &span);
-        Ok(Hop { ctx, left, seen, believes: told || zone == Zone::Inside })
+        let seen = HopSpan::of(|| hop(request, &ctx, &span));
+        Ok(Sent { ctx, left, seen, believes: told || zone == Zone::Inside })
     }
 }
 
@@ -184,18 +197,22 @@ fn url(uri: &Uri) -> Url {
     }
 }
 
-fn hop_span(method: &Method, url: &Url, span: &SpanContext) -> Span {
-    tracing::info_span!(
-        target: "ctxprop",
-        "send",
-        method = %method,
-        host = url.host_str(),
-        path = url.path(),
-        trace_id = %span.trace_id(),
-        span_id = %span.span_id(),
-        parent_id = span.parent_id().map(field::display),
-        status = field::Empty,
-    )
+fn hop<'a, B>(request: &'a Request<B>, ctx: &'a Ctx, span: &'a SpanContext) -> Hop<'a> {
+    let uri = request.uri();
+    Hop {
+        side: Side::Client,
+        request: wire::Request::Http {
+            method: request.method().as_str(),
+            route: None,
+            scheme: uri.scheme_str(),
+            host: uri.host(),
+            port: uri.port_u16(),
+            path: uri.path(),
+        },
+        ctx,
+        span,
+        budget: ctx.remaining(),
+    }
 }
 
 /// A response's body that ends with the context it was asked for under, whoever reads it and wherever.

@@ -11,14 +11,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ctxprop::__private::has_ended;
+use ctxprop::run::hop::HopSpan;
 use ctxprop::trust::Zone;
-use ctxprop::wire::Formats;
+use ctxprop::wire::{self, Formats, Hop, Side};
 use ctxprop::{Cancelled, Cause, Ctx, NeedsCtx, SpanContext};
 use http::HeaderMap;
 use reqwest::{Request, Response, StatusCode, Url};
 use tokio::time::Instant;
-use tracing::level_filters::LevelFilter;
-use tracing::{Instrument, Span, field};
 
 use crate::client::{Rules, Shared};
 use crate::error::Error;
@@ -100,35 +99,23 @@ fn sending(client: Arc<dyn Shared>, request: Request, retries: u32) -> Sending {
     }))
 }
 
-/// The `tracing` span of one hop, up to the head of its response. Of the URL it tells host and path: users, passwords and
-/// queries are nobody else's.
-///
-/// None where nobody listens: what is disabled is not entered either, which costs a look at each logger, at each poll.
-#[inline]
-fn hop_span(hop: &Request, span: &SpanContext) -> Option<Span> {
-    // The first thing that the macro looks at.
-    if LevelFilter::current() < LevelFilter::INFO {
-        return None;
+/// One hop, up to the head of its response. Of the URL it tells host and path: users, passwords and queries are nobody else's.
+fn hop<'a>(request: &'a Request, ctx: &'a Ctx, span: &'a SpanContext) -> Hop<'a> {
+    let url = request.url();
+    Hop {
+        side: Side::Client,
+        request: wire::Request::Http {
+            method: request.method().as_str(),
+            route: None,
+            scheme: Some(url.scheme()),
+            host: url.host_str(),
+            port: url.port(),
+            path: url.path(),
+        },
+        ctx,
+        span,
+        budget: ctx.remaining(),
     }
-    Some(enabled_span(hop, span)).filter(|span| !span.is_disabled())
-}
-
-#[inline(never)]
-fn enabled_span(hop: &Request, span: &SpanContext) -> Span {
-    tracing::info_span!(
-        target: "ctxprop",
-        "send",
-        method = %hop.method(),
-        scheme = hop.url().scheme(),
-        host = hop.url().host_str(),
-        port = hop.url().port(),
-        path = hop.url().path(),
-        trace_id = %span.trace_id(),
-        span_id = %span.span_id(),
-        parent_id = span.parent_id().map(field::display),
-        status = field::Empty,
-        failed = field::Empty,
-    )
 }
 
 const SENT: &str = "a request was sent that is not there";
@@ -188,7 +175,7 @@ impl<'a> Sender<'a> {
             None => panic!("{SENT}"),
         };
         loop {
-            let (left, seen) = match request {
+            let (left, mut seen) = match request {
                 Some(hop) => self.set_out(hop, zone)?,
                 None => panic!("{SENT}"),
             };
@@ -196,15 +183,12 @@ impl<'a> Sender<'a> {
                 Some(hop) => transport.execute(hop),
                 None => panic!("{SENT}"),
             };
-            let response = match &seen {
+            let response = match &mut seen {
                 None => sent.await?,
                 Some(seen) => {
-                    let sent = sent.instrument(seen.clone()).await;
-                    let response = sent.inspect_err(|_| {
-                        seen.record("failed", true);
-                    })?;
-                    // Of a number of this type whoever exports it makes no text.
-                    seen.record("status", i64::from(response.status().as_u16()));
+                    let sent = seen.around(sent).await;
+                    let response = sent.inspect_err(|_| seen.failed())?;
+                    seen.answered(response.status().as_u16().into());
                     response
                 }
             };
@@ -237,9 +221,9 @@ impl<'a> Sender<'a> {
         SpanContext::new(hop.trace_id(), hop.span_id(), hop.flags())
     }
 
-    /// Makes a hop ready, with all that its host is told: what is left for it, and its `tracing` span.
+    /// Makes a hop ready, with all that its host is told: what is left for it, and what is told of it.
     #[inline]
-    fn set_out(&self, hop: &mut Request, zone: Zone) -> Result<(Left, Option<Span>), Error> {
+    fn set_out(&self, hop: &mut Request, zone: Zone) -> Result<(Left, Option<HopSpan>), Error> {
         let (egress, ctx) = (&self.rules.egress, self.ctx);
         let left = Left::of(ctx, self.timeout)?;
         let span = self.hop();
@@ -260,7 +244,7 @@ impl<'a> Sender<'a> {
         if left.timer.is_some() {
             *hop.timeout_mut() = left.timer;
         }
-        let seen = hop_span(hop, &span);
+        let seen = HopSpan::of(|| self::hop(hop, ctx, &span));
         Ok((left, seen))
     }
 

@@ -9,11 +9,13 @@
 use std::fmt;
 use std::time::Duration;
 
+use ctxprop::run::hop::HopSpan;
 use ctxprop::run::request::Request as Observed;
+use ctxprop::wire::Hop;
 use ctxprop::{Cancelled, Canceller, Cause, Ctx};
 use http::HeaderMap;
+use tracing::Level;
 use tracing::level_filters::LevelFilter;
-use tracing::{Level, Span};
 
 use crate::metrics;
 use crate::policy::{Admitted, Granted};
@@ -55,10 +57,10 @@ pub enum Fate {
 /// The span of a request, and what its event says beyond what every request has.
 pub trait Told {
     /// The request runs in it.
-    fn span(&self) -> &Span;
+    fn hop(&self) -> &HopSpan;
 
     /// It is over.
-    fn tell(&self, over: &Over<'_>);
+    fn tell(&mut self, over: &Over<'_>);
 }
 
 /// What there is to say of any request that is over.
@@ -126,7 +128,7 @@ impl<T: Told> InFlight<T> {
     #[inline]
     pub fn in_span<R>(&self, f: impl FnOnce() -> R) -> R {
         match &self.told {
-            Some(told) => told.span().in_scope(f),
+            Some(told) => told.hop().in_scope(f),
             None => f(),
         }
     }
@@ -199,7 +201,7 @@ impl<T: Told> InFlight<T> {
     }
 
     #[cold]
-    fn tell(&self, told: &T, left: Option<Duration>) {
+    fn tell(&self, told: &mut T, left: Option<Duration>) {
         told.tell(&Over {
             ctx: &self.ctx,
             fate: self.fate,
@@ -214,13 +216,13 @@ impl<T: Told> Drop for InFlight<T> {
     #[inline]
     fn drop(&mut self) {
         let is_counted = metrics::ON && !self.nested;
-        let told = self.told.take();
+        let mut told = self.told.take();
         let is_told = is_counted || told.is_some();
         let left = if is_told { self.ctx.remaining() } else { None };
         if self.fate != Fate::Released && self.canceller.is_seen() {
             self.canceller.cancel_with(Cause::Finished);
         }
-        if let Some(told) = &told {
+        if let Some(told) = &mut told {
             self.tell(told, left);
         }
         if is_counted {
@@ -245,29 +247,21 @@ pub fn gone(ctx: &Ctx, canceller: &Canceller) {
 
 /// What is told of a request, where anybody listens: its span, and what `told` makes of that.
 #[inline]
-pub fn heard<T>(
-    ctx: &Ctx,
-    span: impl FnOnce() -> Span,
-    told: impl FnOnce(Span) -> T,
+pub fn heard<'a, T>(
+    hop: impl FnOnce() -> Hop<'a>,
+    told: impl FnOnce(HopSpan) -> T,
 ) -> Option<Box<T>> {
-    // The first thing that the macros look at, before what they need is looked up.
-    if LevelFilter::current() < LevelFilter::WARN {
+    if !HopSpan::is_heard(LevelFilter::WARN) {
         return None;
     }
-    heard_of(ctx, span, told)
+    heard_of(&hop(), told)
 }
 
 #[inline(never)]
-fn heard_of<T>(
-    ctx: &Ctx,
-    span: impl FnOnce() -> Span,
-    told: impl FnOnce(Span) -> T,
-) -> Option<Box<T>> {
-    // Made with its context current, which tells whoever exports it more than its fields do.
-    let span = ctx.sync_scope(span);
-    // What is disabled is not entered either: that costs a look at each logger, at each poll.
-    if span.is_disabled() && !tracing::enabled!(target: "ctxprop", Level::WARN) {
+fn heard_of<T>(hop: &Hop<'_>, told: impl FnOnce(HopSpan) -> T) -> Option<Box<T>> {
+    let hop = HopSpan::begin(hop);
+    if hop.is_silent() && !tracing::enabled!(target: "ctxprop", Level::WARN) {
         return None;
     }
-    Some(Box::new(told(span)))
+    Some(Box::new(told(hop)))
 }

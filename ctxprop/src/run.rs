@@ -10,6 +10,9 @@ pub(crate) mod defer;
 pub(crate) mod done;
 pub(crate) mod frame;
 #[doc(hidden)]
+#[allow(missing_docs, reason = "for the crates that serve requests or send them")]
+pub mod hop;
+#[doc(hidden)]
 #[allow(missing_docs, reason = "only generated code uses it")]
 pub mod join;
 pub(crate) mod leaf;

@@ -50,6 +50,7 @@ mod foreign;
 mod formats;
 mod header_values;
 mod headers;
+pub(crate) mod hop;
 mod http;
 pub mod trace_context;
 
@@ -66,6 +67,7 @@ use fields::Fields;
 pub use foreign::{Format, Found, set_active_span};
 pub use formats::Formats;
 pub use headers::{FIELDS, Group, HEADERS, Header};
+pub use hop::{Hop, HopRecorder, HopRecording, Request, Side, set_hop_recorder};
 
 /// What a caller sent.
 #[derive(Debug, Default, Clone)]

@@ -9,8 +9,9 @@ use ctxprop::{Ctx, SpanContext, SpanId, TraceFlags, TraceId};
 use opentelemetry::trace::{Link, SpanBuilder, SpanContext as OtelSpanContext, TraceContextExt};
 use opentelemetry::{Context, KeyValue, Value};
 
-use super::conventions::{BUDGET, Hop};
+use super::conventions::{self, Hop};
 use super::live::Claim;
+use crate::faults;
 use crate::span_context::{span_id, to_span_context, trace_id};
 
 /// Marks the link in which a builder keeps the context that it was made under: no link has lost so many attributes.
@@ -26,8 +27,7 @@ pub(super) fn remember(builder: &mut SpanBuilder) {
 
 /// What remains of the budget, as an attribute.
 pub(super) fn budget(ctx: &Ctx) -> Option<KeyValue> {
-    let left = i64::try_from(ctx.remaining()?.as_millis()).unwrap_or(i64::MAX);
-    Some(KeyValue::new(BUDGET, left))
+    ctx.remaining().map(conventions::budget)
 }
 
 /// What [`remember`] kept.
@@ -134,6 +134,24 @@ pub(super) fn parent_of_another(
     }
     let link = active.is_valid().then(|| Link::new(active, Vec::new(), 0));
     Some((parent_cx.with_remote_span_context(to_span_context(here)), link))
+}
+
+/// Whether `own` is a hop that is [recorded](super::record_hops) already: its span of `tracing` is made inside of what is
+/// recorded, and no other span is active at its own place.
+pub(super) fn is_recorded(parent_cx: &Context, own: &Own) -> bool {
+    let active = parent_cx.span();
+    let active = active.span_context();
+    own.hop != Hop::Function && (trace_id(active), span_id(active)) == (own.trace_id, own.span_id)
+}
+
+/// Tells of ids that are not those that travel.
+pub(super) fn check(started: &OtelSpanContext, own: &Own) {
+    if started.is_valid() && span_id(started) != own.span_id && faults::other_id() {
+        tracing::warn!(
+            target: "ctxprop::otel",
+            "spans are exported with other ids than those that travel: build the provider with `CtxIds`"
+        );
+    }
 }
 
 fn id<T: std::str::FromStr>(value: &Value) -> Option<T> {

@@ -4,14 +4,13 @@ use std::borrow::Cow;
 
 use ctxprop::Ctx;
 use opentelemetry::Context;
-use opentelemetry::trace::{Span, SpanBuilder, SpanContext, Tracer};
+use opentelemetry::trace::{Span, SpanBuilder, Tracer};
 
 use super::conventions::{Begun, Hop, Outcome};
-use super::own::{Own, Remembered, budget, parent_of_another, remember};
+use super::own::{Own, Remembered, budget, check, is_recorded, parent_of_another, remember};
 use super::span::CtxSpan;
-use crate::faults;
 use crate::next;
-use crate::span_context::{span_id, to_span_context};
+use crate::span_context::to_span_context;
 
 /// A tracer that starts the spans of `tracing` where they belong: below the caller's span, with the ids that are on the
 /// wire and in the logs, named as OpenTelemetry's semantic conventions name them.
@@ -65,6 +64,9 @@ impl<T: Tracer> Tracer for CtxTracer<T> {
             let span = self.tracer.build_with_context(builder, &parent);
             return CtxSpan::new(span, Outcome::of_function(), None, ctx);
         };
+        if is_recorded(parent_cx, &own) {
+            return CtxSpan::recorded(parent_cx.clone(), builder);
+        }
         if own.hop == Hop::Function && own.parent_id.is_none() {
             own.parent_id = here.and_then(ctxprop::SpanContext::parent_id).filter(|_| {
                 // What encloses it in `tracing` comes first.
@@ -100,13 +102,4 @@ fn is_in(cx: &Context, own: &Own) -> bool {
     let span = cx.span();
     let active = span.span_context();
     active.is_valid() && crate::span_context::trace_id(active) == own.trace_id
-}
-
-fn check(started: &SpanContext, own: &Own) {
-    if started.is_valid() && span_id(started) != own.span_id && faults::other_id() {
-        tracing::warn!(
-            target: "ctxprop::otel",
-            "spans are exported with other ids than those that travel: build the provider with `CtxIds`"
-        );
-    }
 }

@@ -7,6 +7,8 @@
     reason = "helpers of tests, of which each takes some"
 )]
 
+#[path = "direct.rs"]
+mod direct;
 #[path = "../../../ctxprop-axum/tests/support/nobody.rs"]
 mod nobody;
 
@@ -18,12 +20,14 @@ use axum::Router;
 use ctxprop_otel::CtxIds;
 use ctxprop_otel::opentelemetry::trace::{SpanId, TraceId, TracerProvider};
 pub(crate) use nobody::Nobody;
-use opentelemetry_sdk::trace::{InMemorySpanExporter, Sampler, SdkTracerProvider, SpanData};
+use opentelemetry_sdk::trace::{
+    InMemorySpanExporter, Sampler, SdkTracerProvider, ShouldSample, SpanData,
+};
 use tokio::net::TcpListener;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id};
 use tracing::subscriber::DefaultGuard;
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{LevelFilter, filter_fn};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 
@@ -35,12 +39,34 @@ pub(crate) struct Exported {
     _default: DefaultGuard,
 }
 
+/// How the spans of hops are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// Of those of `tracing`, as all others.
+    Tracing,
+    /// Directly, and no others.
+    Direct,
+    /// Directly, and the others of those of `tracing`.
+    Both,
+    /// The same, by a layer that does not see those of hops.
+    Apart,
+}
+
+pub(crate) fn sampler() -> Sampler {
+    Sampler::ParentBased(Box::new(Sampler::AlwaysOn))
+}
+
 impl Exported {
+    /// By the way of all tests of this program.
     pub(crate) fn here() -> Exported {
-        Exported::sampled_by(Sampler::ParentBased(Box::new(Sampler::AlwaysOn)))
+        Exported::sampled_by(sampler())
     }
 
     pub(crate) fn sampled_by(sampler: Sampler) -> Exported {
+        Exported::by(crate::WAY, sampler)
+    }
+
+    pub(crate) fn by(way: Way, sampler: impl ShouldSample + 'static) -> Exported {
         Nobody::listens();
         let exporter = InMemorySpanExporter::default();
         let provider = SdkTracerProvider::builder()
@@ -48,11 +74,17 @@ impl Exported {
             .with_sampler(sampler)
             .with_simple_exporter(exporter.clone())
             .build();
+        let tracer = provider.tracer("test");
+        direct::record((way != Way::Tracing).then(|| tracer.clone()));
         let logged = Logged::default();
+        // HTTP/2 has spans of its own below that level.
+        let seen = filter_fn(move |it| {
+            *it.level() <= LevelFilter::INFO && (way != Way::Apart || it.target() != "ctxprop")
+        });
+        let layer = ctxprop_otel::layer(tracer).with_filter(seen);
         let subscriber = tracing_subscriber::registry()
             .with(logged.clone())
-            // HTTP/2 has spans of its own below that level.
-            .with(ctxprop_otel::layer(provider.tracer("test")).with_filter(LevelFilter::INFO));
+            .with((way != Way::Direct).then_some(layer));
         let _default = tracing::subscriber::set_default(subscriber);
         Exported { exporter, provider, logged, _default }
     }
@@ -92,6 +124,12 @@ impl Exported {
                 spans.iter().map(|span| &span.name).collect::<Vec<_>>()
             ),
         }
+    }
+}
+
+impl Drop for Exported {
+    fn drop(&mut self) {
+        direct::record(None);
     }
 }
 

@@ -8,13 +8,13 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use ctxprop::Ctx;
+use ctxprop::run::hop::HopSpan;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tokio::sync::oneshot;
 use tonic::metadata::MetadataMap;
 use tonic::{Code, Status};
-use tracing::Span;
 
 use super::metrics;
 use super::send::broken;
@@ -92,7 +92,7 @@ pin_project! {
         ctx: Ctx,
         waits: Waits,
         // The call's, which ends with it.
-        span: Option<Span>,
+        hop: Option<HopSpan>,
         end: End,
     }
 }
@@ -121,28 +121,28 @@ fn undecodable(headers: &mut HeaderMap) {
     }
 }
 
-/// Notes in `span` the code that headers or trailers tell, if they tell one.
-pub(crate) fn told(ctx: &Ctx, span: Option<&Span>, headers: Option<&HeaderMap>) {
-    if span.is_none() && !cfg!(feature = "metrics") {
+/// Tells `hop` the code that headers or trailers tell, if they tell one.
+pub(crate) fn told(ctx: &Ctx, hop: Option<&mut HopSpan>, headers: Option<&HeaderMap>) {
+    if hop.is_none() && !cfg!(feature = "metrics") {
         return;
     }
     let code = headers.and_then(|headers| headers.get(Status::GRPC_STATUS));
     if let Some(code) = code {
-        over(ctx, span, Code::from_bytes(code.as_bytes()));
+        over(ctx, hop, Code::from_bytes(code.as_bytes()));
     }
 }
 
-/// Notes in `span` the code that the call has ended with.
-pub(crate) fn over(ctx: &Ctx, span: Option<&Span>, code: Code) {
-    if let Some(span) = span {
-        span.record("status", code as i32);
+/// Tells `hop` the code that the call has ended with.
+pub(crate) fn over(ctx: &Ctx, hop: Option<&mut HopSpan>, code: Code) {
+    if let Some(hop) = hop {
+        hop.answered(i64::from(code as i32));
     }
     metrics::failed(code, ctx);
 }
 
 impl<R> CallBody<R> {
-    pub(crate) fn new(body: R, ctx: Ctx, waits: Waits, span: Option<Span>) -> Self {
-        CallBody { body: Some(body), ctx, waits, span, end: End::default() }
+    pub(crate) fn new(body: R, ctx: Ctx, waits: Waits, hop: Option<HopSpan>) -> Self {
+        CallBody { body: Some(body), ctx, waits, hop, end: End::default() }
     }
 }
 
@@ -170,8 +170,8 @@ where
                     sound(trailers);
                 }
                 match &frame {
-                    Some(Ok(frame)) => told(this.ctx, this.span.as_ref(), frame.trailers_ref()),
-                    Some(Err(status)) => over(this.ctx, this.span.as_ref(), status.code()),
+                    Some(Ok(frame)) => told(this.ctx, this.hop.as_mut(), frame.trailers_ref()),
+                    Some(Err(status)) => over(this.ctx, this.hop.as_mut(), status.code()),
                     None => {}
                 }
                 return Poll::Ready(frame);
@@ -184,7 +184,7 @@ where
         *this.end = End::default();
         let Err(cancelled) = this.ctx.check() else { return Poll::Ready(None) };
         let status = Status::from(cancelled);
-        over(this.ctx, this.span.as_ref(), status.code());
+        over(this.ctx, this.hop.as_mut(), status.code());
         Poll::Ready(Some(Err(status)))
     }
 

@@ -12,16 +12,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use ctxprop::__private::{has_ended, of_request};
+use ctxprop::run::hop::HopSpan;
 use ctxprop::trust::Zone;
-use ctxprop::wire::Formats;
 use ctxprop::wire::budget::extract_grpc_timeout;
+use ctxprop::wire::{self, Formats, Hop, Side};
 use ctxprop::{Background, Cancelled, Cause, Ctx, SpanContext};
 use http::{HeaderMap, Request, Response, Uri};
 use http_body::Body;
 use tokio::sync::oneshot;
 use tonic::{Status, TimeoutExpired};
-use tracing::level_filters::LevelFilter;
-use tracing::{Instrument, Span, field};
 
 use super::bound::{CallBody, Outbound, Waits, over, sound, told};
 use super::channel::Rules;
@@ -41,7 +40,7 @@ pub(crate) struct Sending {
     ctx: Ctx,
     waits: Waits,
     /// Where anybody listens.
-    span: Option<Span>,
+    hop: Option<HopSpan>,
 }
 
 impl Sending {
@@ -85,7 +84,7 @@ impl Sending {
             _ => SpanContext::root(),
         };
         let host = rules.egress.host(request.uri());
-        let seen = call_span(rules, request.uri(), &trace);
+        let hop = HopSpan::of(|| hop(rules, request.uri(), &ctx, &trace));
         let zone = rules.egress.zone(request.uri());
         if zone == Zone::Outside && !ctx.baggage_map().is_empty() {
             tracing::debug!(target: "ctxprop::egress", host, "not trusted: sent without baggage");
@@ -97,14 +96,14 @@ impl Sending {
             .inspect_err(|status| metrics::failed(status.code(), &ctx))?;
         let (waits, over) = oneshot::channel();
         let request = request.map(|body| Outbound::bound(body, ctx.clone(), over));
-        Ok((Sending { ctx, waits, span: seen }, request))
+        Ok((Sending { ctx, waits, hop }, request))
     }
 
     /// Runs `f` in the call's span, with its context current: which tells whoever exports the span more than its fields
     /// do.
     pub(crate) fn within<R>(&self, f: impl FnOnce() -> R) -> R {
-        self.ctx.sync_scope(|| match &self.span {
-            Some(span) => span.in_scope(f),
+        self.ctx.sync_scope(|| match &self.hop {
+            Some(hop) => hop.in_scope(f),
             None => f(),
         })
     }
@@ -116,21 +115,21 @@ impl Sending {
     where
         E: Into<BoxError>,
     {
-        let Sending { ctx, waits, span } = self;
-        let answered = match &span {
-            Some(span) => ctx.run(answer.instrument(span.clone())).await,
+        let Sending { ctx, waits, mut hop } = self;
+        let answered = match &hop {
+            Some(hop) => ctx.run(hop.around(answer)).await,
             None => ctx.run(answer).await,
         };
         let status = match answered {
             Ok(Ok(mut response)) => {
                 sound(response.headers_mut());
-                told(&ctx, span.as_ref(), Some(response.headers()));
-                return Ok(response.map(|body| CallBody::new(body, ctx, waits, span)));
+                told(&ctx, hop.as_mut(), Some(response.headers()));
+                return Ok(response.map(|body| CallBody::new(body, ctx, waits, hop)));
             }
             Ok(Err(error)) => broken(&ctx, error.into()),
             Err(cancelled) => cancelled.into(),
         };
-        over(&ctx, span.as_ref(), status.code());
+        over(&ctx, hop.as_mut(), status.code());
         Err(status)
     }
 }
@@ -169,32 +168,11 @@ fn is_timeout(error: &(dyn std::error::Error + 'static)) -> bool {
         .any(|error| error.is::<TimeoutExpired>())
 }
 
-/// The `tracing` span of one call, up to the end of its answer. None where nobody listens: what is disabled is not entered
-/// either, which costs a look at each logger, at each poll.
-#[inline]
-fn call_span(rules: &Rules, uri: &Uri, span: &SpanContext) -> Option<Span> {
-    // The first thing that the macro looks at.
-    if LevelFilter::current() < LevelFilter::INFO {
-        return None;
-    }
-    Some(enabled_span(rules, uri, span)).filter(|span| !span.is_disabled())
-}
-
-#[inline(never)]
-fn enabled_span(rules: &Rules, uri: &Uri, span: &SpanContext) -> Span {
+fn hop<'a>(rules: &'a Rules, uri: &'a Uri, ctx: &'a Ctx, span: &'a SpanContext) -> Hop<'a> {
     let (service, method) = crate::names(uri.path());
-    tracing::info_span!(
-        target: "ctxprop",
-        "send",
-        service,
-        method,
-        host = rules.egress.host(uri),
-        port = rules.egress.port(uri),
-        trace_id = %span.trace_id(),
-        span_id = %span.span_id(),
-        parent_id = span.parent_id().map(field::display),
-        status = field::Empty,
-    )
+    let (host, port) = (Some(rules.egress.host(uri)), rules.egress.port(uri));
+    let request = wire::Request::Grpc { service, method, host, port };
+    Hop { side: Side::Client, request, ctx, span, budget: ctx.remaining() }
 }
 
 type Answer<R> = Result<Response<CallBody<R>>, Status>;

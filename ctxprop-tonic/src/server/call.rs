@@ -6,11 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ctxprop::Ctx;
+use ctxprop::run::hop::HopSpan;
+use ctxprop::wire::{self, Hop, Side};
 use ctxprop_server::{Admitted, Fate, Granted, Over, heard};
 use http::{Request, Uri};
 use tokio::time::Instant;
 use tonic::{Code, Status};
-use tracing::{Span, field};
+use tracing::field;
+use tracing::level_filters::LevelFilter;
 
 use super::service::Shared;
 
@@ -22,7 +25,7 @@ pub(crate) struct InFlight {
 
 /// The call's span, and what its event says beyond what every request has.
 pub(crate) struct Told {
-    span: Span,
+    hop: HopSpan,
     uri: Uri,
     began: Instant,
     status: Option<Code>,
@@ -33,13 +36,13 @@ impl InFlight {
     #[inline]
     pub(crate) fn new<B>(admitted: Admitted, request: &Request<B>, shared: Arc<Shared>) -> Self {
         let uri = request.uri();
-        let of_it = |span| Told { span, uri: uri.clone(), began: Instant::now(), status: None };
+        let of_it = |hop| Told { hop, uri: uri.clone(), began: Instant::now(), status: None };
         let any = ctxprop_server::InFlight::new(
             admitted,
             request.headers(),
             // The path of a call is its service and its method.
             || uri.path().to_owned(),
-            |ctx, budget| heard(ctx, || call_span(ctx, uri, budget), of_it),
+            |ctx, budget| heard(|| hop(ctx, uri, budget), of_it),
         );
         InFlight { any, shared }
     }
@@ -77,21 +80,24 @@ impl DerefMut for InFlight {
 }
 
 impl ctxprop_server::Told for Told {
-    fn span(&self) -> &Span {
-        &self.span
+    fn hop(&self) -> &HopSpan {
+        &self.hop
     }
 
     #[cold]
-    fn tell(&self, over: &Over<'_>) {
-        let Told { span, uri, began, status } = self;
+    fn tell(&mut self, over: &Over<'_>) {
         let Over { cause, deadline, left, .. } = over;
-        let status = status.map(|status| status as i32);
+        let status = self.status.map(|status| i64::from(status as i32));
+        self.hop.over(status, cause);
+        if LevelFilter::current() < LevelFilter::WARN {
+            return;
+        }
+        let Told { hop, uri, began, .. } = self;
         let (service, method) = crate::names(uri.path());
         let spent = began.elapsed();
         let left = left.map(field::debug);
         let trace_id = over.ctx.span().trace_id();
-        // Together, since whoever listens looks the span up for each.
-        tracing::record_all!(span, status = status, cause = %cause);
+        let span = hop.span();
         macro_rules! tell {
             ($level:ident, $message:literal) => {
                 tracing::$level!(
@@ -110,18 +116,8 @@ impl ctxprop_server::Told for Told {
     }
 }
 
-fn call_span(ctx: &Ctx, uri: &Uri, budget: Option<Duration>) -> Span {
+fn hop<'a>(ctx: &'a Ctx, uri: &'a Uri, budget: Option<Duration>) -> Hop<'a> {
     let (service, method) = crate::names(uri.path());
-    tracing::info_span!(
-        target: "ctxprop",
-        "call",
-        service,
-        method,
-        trace_id = %ctx.span().trace_id(),
-        span_id = %ctx.span().span_id(),
-        parent_id = ctx.span().parent_id().map(field::display),
-        budget = budget.map(field::debug),
-        status = field::Empty,
-        cause = field::Empty,
-    )
+    let request = wire::Request::Grpc { service, method, host: None, port: None };
+    Hop { side: Side::Server, request, ctx, span: ctx.span(), budget }
 }

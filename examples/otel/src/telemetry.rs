@@ -3,11 +3,11 @@
 use std::error::Error;
 
 use ctxprop_otel::opentelemetry::trace::TracerProvider;
-use ctxprop_otel::{CountedBatch, CtxIds, faults};
+use ctxprop_otel::{CountedBatch, CtxIds, faults, record_hops};
 use opentelemetry_otlp::SpanExporter;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SdkTracerProvider;
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{LevelFilter, filter_fn};
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -28,10 +28,15 @@ impl Telemetry {
             // .. and whatever the collector does, no request waits for it.
             .with_span_processor(CountedBatch::new(exporter))
             .build();
+        let tracer = provider.tracer("otel-example");
+        // Requests, as servers and clients have them, are recorded as they are ..
+        if !record_hops(tracer.clone()) {
+            return Err("something else records requests".into());
+        }
+        // .. and the spans of functions are those of `tracing`. Of target `ctxprop` are those of requests.
+        let others = filter_fn(|it| *it.level() <= LevelFilter::INFO && it.target() != "ctxprop");
         tracing_subscriber::registry()
-            .with(
-                ctxprop_otel::layer(provider.tracer("otel-example")).with_filter(LevelFilter::INFO),
-            )
+            .with(ctxprop_otel::layer(tracer).with_filter(others))
             // The same ids are in the logs: they are fields of the spans.
             .with(tracing_subscriber::fmt::layer().with_ansi(false).with_filter(LevelFilter::INFO))
             .try_init()?;

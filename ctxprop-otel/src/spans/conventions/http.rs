@@ -19,7 +19,7 @@ pub(super) fn least_error(hop: Hop) -> i64 {
 }
 
 /// Writes what was said, and gives the span's name.
-pub(super) fn tell(said: Said, hop: Hop, attributes: &mut Vec<KeyValue>) -> Cow<'static, str> {
+pub(super) fn tell(said: Said<'_>, hop: Hop, attributes: &mut Vec<KeyValue>) -> Cow<'static, str> {
     let mut put = |key: &'static str, value: Value| attributes.push(KeyValue::new(key, value));
     let method = said.method.unwrap_or_default();
     // A method that nobody knows would make a name and a value of each that a stranger thinks of.
@@ -28,7 +28,7 @@ pub(super) fn tell(said: Said, hop: Hop, attributes: &mut Vec<KeyValue>) -> Cow<
         Some(known) => put("http.request.method", known.into()),
         None => {
             put("http.request.method", "_OTHER".into());
-            put("http.request.method_original", method.into());
+            put("http.request.method_original", method.into_owned().into());
         }
     }
     let known = known.unwrap_or("HTTP");
@@ -40,7 +40,7 @@ pub(super) fn tell(said: Said, hop: Hop, attributes: &mut Vec<KeyValue>) -> Cow<
         }
         let port = said.port.or_else(|| said.scheme.as_deref().and_then(usual_port));
         if let Some(host) = said.host {
-            put("server.address", host.into());
+            put("server.address", host.into_owned().into());
         }
         if let Some(port) = port {
             put("server.port", port.into());
@@ -48,13 +48,18 @@ pub(super) fn tell(said: Said, hop: Hop, attributes: &mut Vec<KeyValue>) -> Cow<
         return known.into();
     }
     if let Some(path) = said.path {
-        put("url.path", path.into());
+        put("url.path", path.into_owned().into());
     }
-    put("url.scheme", said.scheme.map_or_else(|| "http".into(), Value::from));
+    let scheme = said.scheme.map_or_else(|| "http".into(), |scheme| scheme.into_owned().into());
+    put("url.scheme", scheme);
     match said.route {
         Some(route) => {
-            let name = [known, " ", &route].concat();
-            put("http.route", route.into());
+            // Half of what `concat` costs.
+            let mut name = String::with_capacity(known.len() + 1 + route.len());
+            name.push_str(known);
+            name.push(' ');
+            name.push_str(&route);
+            put("http.route", route.into_owned().into());
             name.into()
         }
         None => known.into(),

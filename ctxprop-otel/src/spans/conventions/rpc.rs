@@ -10,12 +10,16 @@ use super::{Hop, Said};
 pub(super) const STATUS_CODE: &str = "rpc.response.status_code";
 
 /// Writes what was said, and gives the span's name.
-pub(super) fn tell(said: Said, service: &str, attributes: &mut Vec<KeyValue>) -> Cow<'static, str> {
+pub(super) fn tell(
+    said: Said<'_>,
+    service: &str,
+    attributes: &mut Vec<KeyValue>,
+) -> Cow<'static, str> {
     let method = [service, "/", said.method.as_deref().unwrap_or_default()].concat();
     attributes.push(KeyValue::new("rpc.system.name", "grpc"));
     attributes.push(KeyValue::new("rpc.method", method.clone()));
     if let Some(host) = said.host {
-        attributes.push(KeyValue::new("server.address", host));
+        attributes.push(KeyValue::new("server.address", host.into_owned()));
     }
     if let Some(port) = said.port {
         attributes.push(KeyValue::new("server.port", port));

@@ -16,8 +16,8 @@ fn show(attributes: &[KeyValue]) -> Vec<String> {
 fn told(outcome: &mut Outcome, fields: &[(&'static str, &'static str)]) -> (Vec<String>, bool) {
     let (mut all, mut error) = (Vec::new(), false);
     for (key, value) in fields {
-        let told = outcome.translate(&KeyValue::new(*key, *value)).unwrap();
-        all.extend(show(&told.attributes));
+        let mut told = outcome.translate(&KeyValue::new(*key, *value)).unwrap();
+        all.extend(show(&told.attributes().collect::<Vec<_>>()));
         error |= told.status.is_some();
     }
     (all, error)
@@ -79,8 +79,8 @@ fn a_call_of_grpc() {
     let (all, error) = told(&mut outcome, &[("status", "4")]);
     assert_eq!(all, ["rpc.response.status_code=DEADLINE_EXCEEDED", "error.type=DEADLINE_EXCEEDED"]);
     assert!(error);
-    let after = outcome.ended(&Cause::DeadlineExceeded).unwrap();
-    assert_eq!(show(&after.attributes), ["ctxprop.cause=deadline_exceeded"]);
+    let mut after = outcome.ended(&Cause::DeadlineExceeded).unwrap();
+    assert_eq!(show(&after.attributes().collect::<Vec<_>>()), ["ctxprop.cause=deadline_exceeded"]);
     for (hop, code, error) in [
         (Hop::Client, "0", false),
         (Hop::Client, "1", false),
