@@ -210,10 +210,10 @@ fn is_meant(source: &Source, function: &Function) -> bool {
 fn attribute(source: &Source, place: &Place, replaced: &[&str], arguments: &str) -> Vec<Edit> {
     let name = source.written(place.start, "propagate");
     let text = format!("#[{name}{arguments}]");
-    // A mock reads the trait's `async fn`s, and copies what is below it to places where no attribute macro may stand. tonic's
-    // `#[async_trait]` reads what is left of them.
+    // What writes an `impl` reads the trait's `async fn`s, and has the attribute too then. tonic's `#[async_trait]` reads what is
+    // left of them.
     let above = match place.attr("async_trait").filter(|_| replaced.is_empty()) {
-        None => place.attrs.first().filter(|_| place.attrs.iter().any(mocks)),
+        None => place.attrs.iter().find(|attr| writes_an_impl(attr)),
         of_tonic => of_tonic,
     };
     if let Some(first) = above {
@@ -239,9 +239,11 @@ fn attribute(source: &Source, place: &Place, replaced: &[&str], arguments: &str)
     }]
 }
 
-/// Whether an attribute writes a mock of what it stands on.
-fn mocks(attr: &Attr) -> bool {
-    attr.name == "automock" || attr.name == "cfg_attr" && attr.args.contains("automock")
+/// Whether an attribute writes an `impl` of the trait that it stands on, and so goes behind ours.
+fn writes_an_impl(attr: &Attr) -> bool {
+    ["automock", "enum_dispatch"].iter().any(|name| {
+        attr.name == *name || attr.name == "cfg_attr" && attr.args.contains(name)
+    })
 }
 
 /// The parameter `ctx: Ctx` as the first one.

@@ -93,6 +93,8 @@ pub(crate) struct Named {
 pub(crate) struct Block {
     pub(crate) place: Place,
     pub(crate) kind: BlockKind,
+    /// The last part of the name of the trait, or of the type that an `impl` is for.
+    pub(crate) name: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -115,6 +115,21 @@ pub(crate) fn arguments(row: &[Token], name: usize) -> Option<(usize, usize)> {
     }
 }
 
+/// The name of the function whose arguments token `at` is among.
+pub(crate) fn argument_of(row: &[Token], at: usize) -> Option<&str> {
+    let mut before = at.checked_sub(1)?;
+    loop {
+        match row[before].kind {
+            TokenKind::Open(Delimiter::Parenthesis, _) => {
+                return row[before.checked_sub(1)?].ident();
+            }
+            TokenKind::Open(..) => return None,
+            TokenKind::Close(_, open) => before = open.checked_sub(1)?,
+            _ => before = before.checked_sub(1)?,
+        }
+    }
+}
+
 /// Whether a token names a variable that a `let` between `from` and it binds.
 pub(crate) fn is_local(row: &[Token], from: usize, at: usize) -> bool {
     let name = row[at].ident();

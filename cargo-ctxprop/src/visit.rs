@@ -270,7 +270,11 @@ impl<'ast> Visit<'ast> for Visitor<'_> {
         let mut place = self.place(&item.attrs, item.span());
         place.test |= is_for_tests(&item.attrs);
         let block = self.index.blocks.len();
-        self.index.blocks.push(Block { place, kind });
+        let name = match &*item.self_ty {
+            Type::Path(ty) => ty.path.segments.last().map(|last| last.ident.to_string()),
+            _ => None,
+        };
+        self.index.blocks.push(Block { place, kind, name: name.unwrap_or_default() });
         self.within(&item.attrs, Some(block), |it| syn::visit::visit_item_impl(it, item));
     }
 
@@ -278,7 +282,8 @@ impl<'ast> Visit<'ast> for Visitor<'_> {
         let mut place = self.place(&item.attrs, item.span());
         place.test |= is_for_tests(&item.attrs);
         let block = self.index.blocks.len();
-        self.index.blocks.push(Block { place, kind: BlockKind::Trait(item.ident.to_string()) });
+        let name = item.ident.to_string();
+        self.index.blocks.push(Block { place, kind: BlockKind::Trait(name.clone()), name });
         self.within(&item.attrs, Some(block), |it| syn::visit::visit_item_trait(it, item));
     }
 

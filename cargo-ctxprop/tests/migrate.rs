@@ -90,7 +90,7 @@ fn a_service_is_migrated_and_its_tests_pass() {
     let dry = service.migrate(&["--dry-run"]);
     let report = text(&dry.stderr);
     assert!(dry.status.success(), "{report}");
-    assert!(report.contains(" 22  functions annotated"), "{report}");
+    assert!(report.contains(" 24  functions annotated"), "{report}");
     let diff = text(&dry.stdout);
     assert!(diff.contains("--- a/src/store.rs\n+++ b/src/store.rs\n@@"), "{diff}");
     assert_eq!(lines(&diff, "+#[propagate(boxed)]").len(), 2, "{diff}");
@@ -147,6 +147,9 @@ fn what_became_of_it(service: &Service) {
     assert!(handlers.contains("pub async fn show(ctx: Ctx, State(store)"), "{handlers}");
     assert!(handlers.contains("replace(\n    ctx: Ctx,\n    State(store)"), "{handlers}");
     assert!(handlers.contains("async fn count(ctx: Ctx, request: Request"), "{handlers}");
+    // of two layers in one stack rustc shows the outer one alone
+    assert!(handlers.contains("async fn name(ctx: Ctx, request: Request"), "{handlers}");
+    assert!(store.contains("pub async fn show(&self)"), "another function of that name: {store}");
     assert!(handlers.contains("async fn keep(store: &Shared"), "{handlers}");
     assert!(handlers.contains("store.load(0).with(&Ctx::current()).await"), "{handlers}");
     assert_eq!(lines(&handlers, "allow(detached_task").len(), 1, "{handlers}");

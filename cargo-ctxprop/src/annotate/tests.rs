@@ -182,13 +182,16 @@ fn what_has_the_attribute_keeps_it() {
 }
 
 #[test]
-fn mocks_are_written_of_what_is_not_yet_rewritten() {
+fn what_writes_an_impl_reads_what_is_not_yet_rewritten() {
     let text = "#[cfg_attr(test, mockall::automock)]\n#[async_trait]\npub trait Store {\n    async fn get(&self);\n}\n";
     let expected = "use ctxprop::propagate;\n\n#[propagate(boxed)]\n#[cfg_attr(test, mockall::automock)]\npub trait Store {\n    async fn get(&self);\n}\n";
     assert_eq!(annotated(text), expected);
     let text = "#[automock]\ntrait Store {\n    async fn get(&self);\n}\n";
     let expected = "use ctxprop::propagate;\n\n#[propagate]\n#[automock]\ntrait Store {\n    async fn get(&self);\n}\n";
     assert_eq!(annotated(text), expected);
+    let text = "/// Docs.\n#[enum_dispatch]\n#[allow(async_fn_in_trait)]\npub trait Shape {\n    async fn area(&self);\n}\n\n#[enum_dispatch(Shape)]\nenum Any {\n    Square(Square),\n}\n";
+    let expected = text.replace("#[enum_dispatch]", "#[propagate]\n#[enum_dispatch]");
+    assert_eq!(annotated(text), format!("use ctxprop::propagate;\n\n{expected}"));
 }
 
 #[test]

@@ -14,12 +14,22 @@ use crate::tokens;
 const FRAMEWORK: &[&str] =
     &["Handler<", "FromFn<", "MapRequest<", "FromExtractor<", "HandleError<"];
 
+/// Functions that make a middleware of one.
+const MIDDLEWARE: &[&str] = &[
+    "from_fn",
+    "from_fn_with_state",
+    "map_request",
+    "map_request_with_state",
+    "map_response",
+    "map_response_with_state",
+];
+
 /// Methods that a function has by being a handler.
 const METHODS: &[&str] = &["layer", "with_state", "into_service", "into_make_service"];
 
 pub(crate) fn mend(case: &Case<'_>, project: &Project) -> Option<Mend> {
-    let name = passed_on(case)?;
-    let (path, source, function) = definition(case, project, &name)?;
+    let (path, source, function) =
+        passed_on(case).into_iter().find_map(|name| definition(case, project, &name))?;
     Some(Mend {
         path: path.to_owned(),
         kind: MendKind::Handler,
@@ -43,6 +53,9 @@ fn definition<'a>(
         })
         .collect();
     if found.len() > 1 {
+        found.retain(|(_, source, _)| source.package == case.source.package);
+    }
+    if found.len() > 1 {
         found.retain(|(path, ..)| *path == case.path);
     }
     if found.len() > 1 {
@@ -54,16 +67,17 @@ fn definition<'a>(
     found.pop().filter(|_| found.is_empty())
 }
 
-/// The name of the function that is passed to the framework, as rustc shows it: `fn(..) -> NeedsCtx<..> {name}`. Where the
-/// type is long, rustc leaves `NeedsCtx` out, and where it is longer also the name.
-fn passed_on(case: &Case<'_>) -> Option<String> {
+/// The names of functions that are passed to the framework and lack their context, the likeliest first.
+fn passed_on(case: &Case<'_>) -> Vec<String> {
     let texts = || case.error.texts();
     let wanted = texts().any(|text| FRAMEWORK.iter().any(|name| text.contains(name)));
     let asked = case.error.code() == "E0599"
         && METHODS.iter().any(|name| case.error.message.contains(&format!("`{name}`")));
     if !wanted && !asked {
-        return None;
+        return Vec::new();
     }
+    // as rustc shows it: `fn(..) -> NeedsCtx<..> {name}`. Where the type is long, rustc leaves `NeedsCtx` out, and where it
+    // is longer also the name
     let shown = texts().find_map(|text| {
         let (_, behind) = text.split_once("fn(")?;
         let (_, behind) = behind.split_once(" {")?;
@@ -71,14 +85,17 @@ fn passed_on(case: &Case<'_>) -> Option<String> {
         let name = path.split("::<").next()?.rsplit("::").next()?;
         case.known.needing.contains(name).then(|| name.to_owned())
     });
-    shown.or_else(|| {
-        let row = &case.index().tokens;
-        let from = tokens::first_from(row, case.span.byte_start);
-        let to = tokens::first_from(row, case.span.byte_end);
-        let mut names = (from..to).filter(|at| super::value::is_value(case, row, *at));
-        let only = row[names.next()?].ident()?.to_owned();
-        names.next().is_none().then_some(only)
-    })
+    let row = &case.index().tokens;
+    let from = tokens::first_from(row, case.span.byte_start);
+    let to = tokens::first_from(row, case.span.byte_end);
+    let mut values: Vec<_> =
+        (from..to).filter(|at| super::value::is_value(case, row, *at)).collect();
+    // of a stack of layers rustc shows the outermost alone, whichever lacks its context
+    if values.len() > 1 {
+        values.retain(|at| tokens::argument_of(row, *at).is_some_and(|of| MIDDLEWARE.contains(&of)));
+    }
+    let values = values.into_iter().filter_map(|at| row[at].ident().map(str::to_owned));
+    shown.into_iter().chain(values).collect()
 }
 
 /// The part of the path before the function's name, where it was passed on.
@@ -116,5 +133,8 @@ fn is_of(path: &Path, source: &Source, function: &Function, module: &str) -> boo
     let stem = path.file_stem().is_some_and(|stem| stem == module);
     let folder = path.file_name().is_some_and(|name| name == "mod.rs")
         && path.parent().and_then(Path::file_name).is_some_and(|name| name == module);
-    stem || folder || inline.ends_with(module) || function.block.is_some()
+    match function.block {
+        Some(block) => source.index.blocks[block].name == module,
+        None => stem || folder || inline.split("::").last() == Some(module),
+    }
 }

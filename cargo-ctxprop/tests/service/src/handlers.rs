@@ -44,6 +44,12 @@ pub async fn count(request: Request, next: Next) -> Response {
     response
 }
 
+pub async fn name(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    response.headers_mut().insert("x-name", axum::http::HeaderValue::from_static("items"));
+    response
+}
+
 /// The newest item, as an extractor: the trait is axum's and knows nothing of contexts.
 pub struct Newest(pub Option<String>);
 

@@ -30,6 +30,6 @@ pub fn app(store: Shared) -> Router {
         .route("/items/{id}", get(handlers::show).put(handlers::replace))
         .route("/items", post(handlers::create))
         .route("/health", get(|| async { "ok" }))
-        .layer(from_fn(handlers::count))
+        .layer((from_fn(handlers::count), from_fn(handlers::name)))
         .with_state(store)
 }

@@ -38,6 +38,11 @@ impl Store for Memory {
 }
 
 impl Memory {
+    /// Named as a handler is, which is another function.
+    pub async fn show(&self) -> usize {
+        self.items.lock().map_or(0, |items| items.len())
+    }
+
     async fn write(&self, id: u64, item: String) {
         if let Ok(mut items) = self.items.lock() {
             items.insert(id, item);
