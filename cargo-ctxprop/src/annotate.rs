@@ -241,9 +241,9 @@ fn attribute(source: &Source, place: &Place, replaced: &[&str], arguments: &str)
 
 /// Whether an attribute writes an `impl` of the trait that it stands on, and so goes behind ours.
 fn writes_an_impl(attr: &Attr) -> bool {
-    ["automock", "enum_dispatch"].iter().any(|name| {
-        attr.name == *name || attr.name == "cfg_attr" && attr.args.contains(name)
-    })
+    ["automock", "enum_dispatch"]
+        .iter()
+        .any(|name| attr.name == *name || attr.name == "cfg_attr" && attr.args.contains(name))
 }
 
 /// The parameter `ctx: Ctx` as the first one.

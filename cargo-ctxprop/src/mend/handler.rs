@@ -92,7 +92,8 @@ fn passed_on(case: &Case<'_>) -> Vec<String> {
         (from..to).filter(|at| super::value::is_value(case, row, *at)).collect();
     // of a stack of layers rustc shows the outermost alone, whichever lacks its context
     if values.len() > 1 {
-        values.retain(|at| tokens::argument_of(row, *at).is_some_and(|of| MIDDLEWARE.contains(&of)));
+        values
+            .retain(|at| tokens::argument_of(row, *at).is_some_and(|of| MIDDLEWARE.contains(&of)));
     }
     let values = values.into_iter().filter_map(|at| row[at].ident().map(str::to_owned));
     shown.into_iter().chain(values).collect()
