@@ -89,7 +89,8 @@ async fn instrument_above_and_below() {
     assert_eq!(Store(2).method().with(&ctx).await, 10);
 }
 
-/// rustc follows 128 types into each other: such a function takes one of them more than an `async fn` under the same attribute.
+/// rustc follows 128 types into each other: of an `async fn` under that attribute it is enough for a chain of 8 calls, of such a
+/// function for one of 7.
 mod a_deep_chain {
     use ctxprop::{Cancelled, propagate};
 
@@ -111,11 +112,11 @@ mod a_deep_chain {
             }
         };
     }
-    chain!(f0 f1 f2 f3 f4 f5 f6 f7 f8 f9 f10 f11);
+    chain!(f0 f1 f2 f3 f4 f5 f6 f7);
 
     #[tokio::test]
     async fn is_send() {
-        assert_eq!(tokio::spawn(f0().with(&ctx())).await.unwrap(), Ok(11));
+        assert_eq!(tokio::spawn(f0().with(&ctx())).await.unwrap(), Ok(7));
     }
 }
 
