@@ -63,10 +63,13 @@ impl Case<'_> {
 fn is_local(case: &Case<'_>, at: usize) -> bool {
     let index = case.index();
     let Some(token) = index.tokens.get(at) else { return false };
-    let body = index
-        .function_around(token.range.start)
-        .and_then(|found| index.functions[found].body.clone());
-    body.is_some_and(|body| tokens::is_local(&index.tokens, body.start, at))
+    let function = index.function_around(token.range.start).map(|found| &index.functions[found]);
+    function.is_some_and(|function| {
+        function.body.as_ref().is_some_and(|body| {
+            tokens::is_parameter(&index.tokens, function.fn_token..body.start, at)
+                || tokens::is_local(&index.tokens, body.start, at)
+        })
+    })
 }
 
 /// Does what can be done about the errors of a run. Whether anything was.

@@ -143,9 +143,35 @@ pub(crate) fn is_local(row: &[Token], from: usize, at: usize) -> bool {
     })
 }
 
+/// Whether a token names a parameter of the function whose signature stands in `signature`. What has no path around it
+/// there, and is written as functions are, is bound by a pattern.
+pub(crate) fn is_parameter(row: &[Token], signature: Range<usize>, at: usize) -> bool {
+    let name = row[at].ident();
+    let (from, to) = (first_from(row, signature.start), first_from(row, signature.end));
+    // behind `fn` and the name of the function
+    (from + 2..to).any(|bound| {
+        let of_a_path = row[bound - 1].is_punct(':') && row[bound - 2].is_punct(':');
+        let begins_one = row.get(bound + 1).is_some_and(|next| next.is_punct(':'))
+            && row.get(bound + 2).is_some_and(|next| next.is_punct(':'));
+        row[bound].ident() == name && !of_a_path && !begins_one
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn parameters_are_no_functions() {
+        let text = "fn start(&self, handle: Handle, S(store): S<a::load>) { run(handle, store, load, start) }";
+        let row = flatten(&text.parse().expect("tokens"), 0);
+        let signature = 0..text.find(" {").expect("a body");
+        let is = |name| {
+            let last = row.iter().rposition(|token| token.ident() == Some(name)).expect("there");
+            is_parameter(&row, signature.clone(), last)
+        };
+        assert_eq!(["handle", "store", "load", "start"].map(is), [true, true, false, false]);
+    }
 
     #[test]
     fn variables_are_no_functions() {

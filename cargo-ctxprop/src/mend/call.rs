@@ -98,7 +98,12 @@ fn places(case: &Case<'_>) -> Vec<usize> {
         let ends: Vec<_> = names.map(|range| row[range.start].range.end).collect();
         return if ends.len() == 1 { ends } else { Vec::new() };
     }
-    let calls = calls(case, first, behind);
+    let mut calls = calls(case, first, behind);
+    // `select! { value = &mut call => .. }`: where the calls were made that it borrows
+    if calls.is_empty() && behind > first + 1 {
+        calls = (first..behind).filter_map(|at| made(case, at)).collect();
+        calls.dedup();
+    }
     let one = row.get(first).filter(|_| behind == first + 1).and_then(Token::ident);
     // a variable, and no function that is passed on
     if calls.is_empty()
@@ -128,6 +133,12 @@ fn awaited(case: &Case<'_>, at: usize) -> Vec<usize> {
     }
     if has_context(row, last + 1) {
         return Vec::new();
+    }
+    // `(&mut call).await`: where the call was made
+    if let TokenKind::Close(Delimiter::Parenthesis, open) = row[last].kind
+        && let Some(made) = made(case, open + 1)
+    {
+        return vec![made];
     }
     // `timeout(wait, load(1)).await`: what was given to it; in an annotated function also what was given to one of ours,
     // which itself has its context there
@@ -165,6 +176,29 @@ fn is_annotated(case: &Case<'_>, at: usize) -> bool {
         && index
             .function_around(start)
             .is_some_and(|found| index.ours(&index.functions[found]).is_some())
+}
+
+/// The end of the call that `let call = load(1);` bound to a name, where `&mut call` begins at token `at`.
+fn made(case: &Case<'_>, at: usize) -> Option<usize> {
+    let row = &case.index().tokens;
+    let name = row.get(at + 2)?.ident()?;
+    if !row[at].is_punct('&') || row[at + 1].ident() != Some("mut") {
+        return None;
+    }
+    let from = tokens::first_from(
+        row,
+        case.index().functions[case.index().function_around(row[at].range.start)?]
+            .body
+            .as_ref()?
+            .start,
+    );
+    let bound = (from..at).rev().find(|bound| {
+        row[*bound].ident() == Some(name)
+            && row[bound - 1].ident() == Some("let")
+            && row[bound + 1].is_punct('=')
+    })?;
+    let end = (bound..at).find(|end| row[*end].is_punct(';') && row[end - 1].is_close())?;
+    calls(case, bound + 2, end).into_iter().find(|call| *call == row[end - 1].range.end)
 }
 
 /// The ends of the outermost calls between two tokens that need a context and are not given one there.

@@ -180,6 +180,28 @@ pub(crate) fn is_whole_body(block: &ExprAsync) -> bool {
         if matches!(&*pat.pat, Pat::Ident(name) if name.ident == "__tracing_attr_fake_return"))
 }
 
+/// Whether `block` is what `#[tracing::instrument(err, ret)]` puts around that: it awaits the body, tells what that gave, and
+/// gives it. Of rustc's depth of types a scope around it would take two at each such function.
+pub(crate) fn is_around_body(block: &ExprAsync) -> bool {
+    let awaited = match block.block.stmts.first() {
+        Some(Stmt::Expr(Expr::Match(first), _)) => &first.expr,
+        Some(Stmt::Local(Local { init: Some(init), .. })) => &init.expr,
+        _ => return false,
+    };
+    matches!(&**awaited, Expr::Await(awaited)
+        if matches!(&*awaited.base, Expr::Async(block) if is_whole_body(block)))
+}
+
+/// Whether `awaited` is the body that `#[tracing::instrument]` made a block, in its span or without one. The awaits inside
+/// are the function's leaves.
+pub(crate) fn is_the_body(awaited: &Expr) -> bool {
+    let value = match awaited {
+        Expr::Call(call) => call.args.first(),
+        value => Some(value),
+    };
+    matches!(value, Some(Expr::Path(path)) if path.path.is_ident("__tracing_instrument_future"))
+}
+
 /// `#[tracing::instrument]` reads the body of an `async fn`, so it goes first and `#[propagate]` last: its work is known
 /// to the rewriter.
 pub(crate) fn after_instrument(function: &Function, args: &Args) -> Option<TokenStream> {

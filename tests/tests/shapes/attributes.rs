@@ -89,6 +89,37 @@ async fn instrument_above_and_below() {
     assert_eq!(Store(2).method().with(&ctx).await, 10);
 }
 
+/// rustc follows 128 types into each other: of an `async fn` under that attribute it is enough for a chain of 8 calls, of such a
+/// function for one of 7.
+mod a_deep_chain {
+    use ctxprop::{Cancelled, propagate};
+
+    use crate::ctx;
+
+    macro_rules! chain {
+        ($name:ident $next:ident $($rest:ident)*) => {
+            #[propagate]
+            #[tracing::instrument(skip_all, err)]
+            async fn $name() -> Result<u32, Cancelled> {
+                Ok($next().await? + 1)
+            }
+            chain!($next $($rest)*);
+        };
+        ($last:ident) => {
+            #[propagate]
+            async fn $last() -> Result<u32, Cancelled> {
+                std::future::ready(Ok(0)).await
+            }
+        };
+    }
+    chain!(f0 f1 f2 f3 f4 f5 f6 f7);
+
+    #[tokio::test]
+    async fn is_send() {
+        assert_eq!(tokio::spawn(f0().with(&ctx())).await.unwrap(), Ok(7));
+    }
+}
+
 /// Each await of an instrumented body is a leaf of its own: what starts after the end is not polled.
 #[tokio::test]
 async fn an_instrumented_body_unwinds() {

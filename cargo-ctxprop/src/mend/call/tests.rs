@@ -84,3 +84,11 @@ fn it_is_not_named_as_something_else_is() {
         .replace("serve(ctx)", "serve(ctx).with(&current_ctx)");
     assert_eq!(mended(text, "serve(ctx)"), given);
 }
+
+#[test]
+fn what_is_borrowed_has_its_context_where_it_was_made() {
+    let text = "fn run() {\n    stream! {\n        let call = a::serve(1);\n        pin_mut!(call);\n        let done = select! { done = &mut call => done };\n        (&mut call).await\n    }\n}\n";
+    let given = text.replace("serve(1)", "serve(1).with(&Ctx::background())");
+    assert_eq!(mended(text, "select! { done = &mut call => done }"), given);
+    assert_eq!(mended(text, "await"), given);
+}

@@ -12,6 +12,11 @@ use crate::propagate::neighbours;
 impl Rewriter<'_> {
     pub(super) fn rewrite_await(&mut self, expr: &mut ExprAwait) -> Expr {
         let asked = std::mem::take(&mut self.asked);
+        if neighbours::is_the_body(&expr.base) {
+            // its leaves use what stands before it
+            self.frame.awaits = true;
+            return Expr::Await(expr.clone());
+        }
         let start = expr.base.span();
         strip_parens(&mut expr.base);
         match &mut *expr.base {
@@ -34,6 +39,7 @@ impl Rewriter<'_> {
     pub(super) fn visit_async_body(&mut self, block: &mut ExprAsync) -> bool {
         let kind =
             if neighbours::is_whole_body(block) { BodyKind::Function } else { BodyKind::Block };
+        let is_around_body = neighbours::is_around_body(block);
         let borrows = kind == BodyKind::Block && block.capture.is_none();
         let outer = self.enter(Frame { kind, borrows, ..Frame::default() });
         self.look_for_names(&block.block);
@@ -44,9 +50,13 @@ impl Rewriter<'_> {
             && let Some(question) = &self.returns
         {
             frame.uses_how = false;
-            let how = how();
+            let (private, how) = (self.private(Span::mixed_site()), how());
+            let used = parse_quote! {
+                #[allow(unused_imports)]
+                use #private::{CannotBeSaid as _, CannotSayCancelled as _};
+            };
             let local = parse_quote!(let #how = #question.how(););
-            block.block.stmts.insert(0, local);
+            block.block.stmts.splice(0..0, [used, local]);
         }
         self.frame.uses_how |= frame.uses_how;
         self.frame.branches |= frame.branches;
@@ -55,7 +65,7 @@ impl Rewriter<'_> {
             let local = self.local_ctx(&frame, block.async_token.span);
             block.block.stmts.insert(0, local);
         }
-        kind == BodyKind::Function
+        kind == BodyKind::Function || is_around_body
     }
 
     /// Wraps an async block, where it is made, in a scope of the context there.
