@@ -90,11 +90,11 @@ async fn instrument_above_and_below() {
 }
 
 /// rustc follows 128 types into each other: of an `async fn` under that attribute it is enough for a chain of 8 calls, of such a
-/// function for one of 7.
+/// function for one of 7, and of 6 with the feature `observe`, which is on where all crates here are built together.
 mod a_deep_chain {
     use ctxprop::{Cancelled, propagate};
 
-    use crate::ctx;
+    use super::super::ctx;
 
     macro_rules! chain {
         ($name:ident $next:ident $($rest:ident)*) => {
@@ -112,11 +112,11 @@ mod a_deep_chain {
             }
         };
     }
-    chain!(f0 f1 f2 f3 f4 f5 f6 f7);
+    chain!(f0 f1 f2 f3 f4 f5 f6);
 
     #[tokio::test]
     async fn is_send() {
-        assert_eq!(tokio::spawn(f0().with(&ctx())).await.unwrap(), Ok(7));
+        assert_eq!(tokio::spawn(f0().with(&ctx())).await.unwrap(), Ok(6));
     }
 }
 
