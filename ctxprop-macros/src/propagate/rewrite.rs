@@ -213,7 +213,9 @@ impl VisitMut for Rewriter<'_> {
                     _ => false,
                 };
                 let looks = self.rules.look(other, used);
+                let blocking = self.rules.begin_blocking(self.rules.lets_block(other));
                 self.visit_parts(other);
+                self.rules.end_blocking(blocking);
                 shown::parenthesize(other);
                 let checked = self.rules.check(other, &looks, used);
                 self.rename_assigned(other);

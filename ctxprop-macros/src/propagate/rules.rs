@@ -67,6 +67,8 @@ pub(crate) struct Rules<'a> {
     asks_timeouts: bool,
     asks_functions: bool,
     asks_bindings: bool,
+    /// Whether the code at hand has a thread of its own.
+    may_block: bool,
     /// Whether the path that is checked next is what a call calls.
     is_callee: bool,
     /// The contexts that nothing may use, of each block around the code at hand.
@@ -85,6 +87,7 @@ impl<'a> Rules<'a> {
             locals: Vec::new(),
             errors: Errors::default(),
             checked_roots: false,
+            may_block: false,
             asks_receivers: false,
             asks_timeouts: false,
             asks_functions: false,
@@ -133,7 +136,32 @@ impl<'a> Rules<'a> {
     /// Whether code that breaks `rule`, or may, is right where it is.
     fn allows(&mut self, rule: Rule) -> bool {
         let allow = self.allowed.iter_mut().rev().find(|allow| allow.rule == rule);
-        allow.map(|allow| allow.used = true).is_some()
+        let by_hand = allow.map(|allow| allow.used = true).is_some();
+        by_hand || rule == Rule::BlockingCall && self.may_block
+    }
+
+    /// Code that may block, or not, comes next. What was before goes to [`end_blocking`](Self::end_blocking) behind it.
+    pub(crate) fn begin_blocking(&mut self, may_block: bool) -> bool {
+        std::mem::replace(&mut self.may_block, may_block)
+    }
+
+    pub(crate) fn end_blocking(&mut self, outside: bool) {
+        self.may_block = outside;
+    }
+
+    /// Whether what is in `expr` may block: it is a closure for a thread of its own, `spawn_blocking(|| ..)`.
+    pub(crate) fn lets_block(&self, expr: &Expr) -> bool {
+        const FOR_BLOCKING: [&str; 2] = ["spawn_blocking", "block_in_place"];
+        let (name, args) = match expr {
+            Expr::Call(call) => match &*call.func {
+                Expr::Path(func) => (func.path.segments.last().map(|last| &last.ident), &call.args),
+                _ => return self.may_block,
+            },
+            Expr::MethodCall(call) => (Some(&call.method), &call.args),
+            _ => return self.may_block,
+        };
+        let is_known = name.is_some_and(|name| FOR_BLOCKING.iter().any(|known| name == known));
+        self.may_block || is_known && args.iter().any(|arg| matches!(arg, Expr::Closure(_)))
     }
 
     /// For [`check`](Self::check), once what is in the expression is rewritten.

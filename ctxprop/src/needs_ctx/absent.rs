@@ -31,15 +31,17 @@ impl<T> Future for Absent<T> {
 #[doc(hidden)]
 #[allow(missing_docs, reason = "not there to be called")]
 impl<F: Future> NeedsCtx<F> {
-    pub fn boxed(self) -> Pin<Box<Absent<F::Output>>>
+    pub fn boxed<'a>(self) -> Pin<Box<dyn Future<Output = F::Output> + Send + 'a>>
     where
+        F::Output: 'a,
         NeedsCtxOf<F::Output>: HasItsContext,
     {
         Box::pin(Absent::new())
     }
 
-    pub fn boxed_local(self) -> Pin<Box<Absent<F::Output>>>
+    pub fn boxed_local<'a>(self) -> Pin<Box<dyn Future<Output = F::Output> + 'a>>
     where
+        F::Output: 'a,
         NeedsCtxOf<F::Output>: HasItsContext,
     {
         Box::pin(Absent::new())

@@ -1,8 +1,8 @@
-//! What is called `sleep` or `block_on`, and blocks nothing.
+//! What is called `sleep` or `block_on`, and blocks nothing, or blocks a thread of its own.
 
 use std::time::Duration;
 
-use ctxprop::propagate;
+use ctxprop::{Ctx, propagate};
 
 use super::root;
 
@@ -72,6 +72,26 @@ async fn a_turbofish_and_a_value() -> u8 {
     sleep(1) + [2].map(other::block_on)[0]
 }
 
+/// On a thread of its own, whoever gives it one.
+#[propagate]
+async fn where_blocking_is_right(ctx: Ctx) -> u8 {
+    let handle = tokio::runtime::Handle::current();
+    let own = spawn_blocking(move || {
+        std::thread::sleep(Duration::from_millis(1));
+        [1, 2].iter().map(|n| handle.block_on(async { n + 1 })).sum::<u8>()
+    });
+    let of_the_context =
+        ctx.spawn_blocking(|_| tokio::runtime::Handle::current().block_on(async { 3 }));
+    own.await.unwrap() + of_the_context.await.unwrap()
+}
+
+/// As people have it for themselves: it takes their log and hub along.
+fn spawn_blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> tokio::task::JoinHandle<T> {
+    tokio::task::spawn_blocking(work)
+}
+
 #[propagate]
 async fn the_async_one() {
     use tokio::time::sleep;
@@ -88,5 +108,6 @@ async fn none_fires() {
     assert_eq!(a_method_of_the_same_name().with(ctx).await, 3);
     assert_eq!(a_macro().with(ctx).await, 3);
     assert_eq!(a_turbofish_and_a_value().with(ctx).await, 3);
+    assert_eq!(where_blocking_is_right(root()).await, 8);
     the_async_one().with(ctx).await;
 }

@@ -25,6 +25,11 @@ async fn with_their_type_parameters() -> Result<u64, Cancelled> {
     load(1).map_ok::<u64, _>(u64::from).await
 }
 
+/// One error: the value has the type that it has of a future.
+fn of_a_known_type() -> futures::future::BoxFuture<'static, Result<u64, Cancelled>> {
+    load(1).boxed()
+}
+
 async fn timeout(wait: Duration) -> Result<u64, Cancelled> {
     tokio::time::timeout(wait, load(1)).await.unwrap_or(Ok(0))
 }

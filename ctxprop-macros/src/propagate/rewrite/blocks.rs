@@ -43,7 +43,10 @@ impl Rewriter<'_> {
         let borrows = kind == BodyKind::Block && block.capture.is_none();
         let outer = self.enter(Frame { kind, borrows, ..Frame::default() });
         self.look_for_names(&block.block);
+        // A future is polled, and what polls it may go on meanwhile.
+        let blocking = self.rules.begin_blocking(false);
         self.visit_block_mut(&mut block.block);
+        self.rules.end_blocking(blocking);
         let mut frame = self.leave(outer);
         // It counts what is refused in it.
         if frame.uses_how
