@@ -67,15 +67,20 @@ fn definition<'a>(
     found.pop().filter(|_| found.is_empty())
 }
 
+/// Whether the error is about what a framework takes.
+pub(super) fn is_asked_for(case: &Case<'_>) -> bool {
+    let wanted = |text: &str| FRAMEWORK.iter().any(|name| text.contains(name));
+    let asked = |name: &&str| case.error.message.contains(&format!("`{name}`"));
+    case.error.texts().any(wanted)
+        || case.error.code() == "E0599" && METHODS.iter().any(|name| asked(name))
+}
+
 /// The names of functions that are passed to the framework and lack their context, the likeliest first.
 fn passed_on(case: &Case<'_>) -> Vec<String> {
-    let texts = || case.error.texts();
-    let wanted = texts().any(|text| FRAMEWORK.iter().any(|name| text.contains(name)));
-    let asked = case.error.code() == "E0599"
-        && METHODS.iter().any(|name| case.error.message.contains(&format!("`{name}`")));
-    if !wanted && !asked {
+    if !is_asked_for(case) {
         return Vec::new();
     }
+    let texts = || case.error.texts();
     // as rustc shows it: `fn(..) -> NeedsCtx<..> {name}`. Where the type is long, rustc leaves `NeedsCtx` out, and where it
     // is longer also the name
     let shown = texts().find_map(|text| {

@@ -8,7 +8,9 @@ use crate::report::MendKind;
 use crate::tokens::{self, Token};
 
 pub(crate) fn mend(case: &Case<'_>, project: &Project) -> Option<Mend> {
-    if !case.error.texts().any(|text| text.contains("NeedsCtx")) {
+    // A handler runs under the context of its request, and no other may be written here: where its definition is not known
+    // for sure, it is left.
+    if handler::is_asked_for(case) || !case.error.texts().any(|text| text.contains("NeedsCtx")) {
         return None;
     }
     let row = &case.index().tokens;
@@ -90,4 +92,83 @@ fn parameters(project: &Project, name: &str) -> Option<String> {
     let count = counts.next()?;
     let names = ["a", "b", "c", "d", "e", "f"].get(..count)?;
     counts.all(|other| other == count).then(|| names.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+    use std::path::{Path, PathBuf};
+
+    use super::mend;
+    use crate::check::{Diagnostic, Span};
+    use crate::edit::Edits;
+    use crate::index::Index;
+    use crate::mend::{Case, Workspace};
+    use crate::project::{Project, Source};
+
+    const TEXT: &str = "#[propagate]\nasync fn serve(id: u8) -> u8 {\n    id\n}\nfn main() {\n    later!(serve);\n}\n";
+
+    fn source() -> Source {
+        Source {
+            original: TEXT.to_owned(),
+            text: TEXT.to_owned(),
+            index: Index::of(TEXT).expect("a Rust file"),
+            package: 0,
+            test: false,
+            wanted: BTreeMap::new(),
+            by_path: BTreeSet::new(),
+        }
+    }
+
+    /// [`TEXT`] after an error that says this about the function that is passed on.
+    fn mended(message: &str) -> Option<String> {
+        let at = TEXT.rfind("serve").expect("it is in the text");
+        let span = Span {
+            file_name: "src/lib.rs".to_owned(),
+            byte_start: at,
+            byte_end: at + "serve".len(),
+            line_start: 6,
+            is_primary: true,
+            label: None,
+            suggested_replacement: None,
+            expansion: None,
+        };
+        let error = Diagnostic {
+            message: message.to_owned(),
+            code: None,
+            level: "error".to_owned(),
+            spans: Vec::new(),
+            children: Vec::new(),
+            rendered: None,
+        };
+        let (path, source) = (Path::new("src/lib.rs"), source());
+        let known = Workspace { needing: ["serve".to_owned()].into() };
+        let project = Project {
+            root: PathBuf::new(),
+            sources: [(path.to_owned(), self::source())].into(),
+            unreadable: Vec::new(),
+        };
+        let case = Case { error: &error, path, source: &source, span: &span, known: &known };
+        let mend = mend(&case, &project)?;
+        let mut edits = Edits::default();
+        assert!(edits.add(mend.edits));
+        Some(edits.apply(TEXT, std::iter::empty()))
+    }
+
+    #[test]
+    fn a_function_that_is_passed_on_becomes_a_closure() {
+        let given = TEXT
+            .replace("later!(serve)", "later!(|a| serve(a).with(&ctx))")
+            .replace("    later", "    let ctx = Ctx::background();\n    later");
+        assert_eq!(mended("expected a future, found `NeedsCtx<..>`"), Some(given));
+    }
+
+    #[test]
+    fn a_handler_does_not() {
+        let of = "fn(u8) -> NeedsCtx<..> {serve}";
+        assert_eq!(
+            mended(&format!("the trait bound `{of}: Handler<_, _>` is not satisfied")),
+            None
+        );
+    }
 }
