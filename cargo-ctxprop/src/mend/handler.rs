@@ -71,8 +71,7 @@ fn definition<'a>(
 pub(super) fn is_asked_for(case: &Case<'_>) -> bool {
     let wanted = |text: &str| FRAMEWORK.iter().any(|name| text.contains(name));
     let asked = |name: &&str| case.error.message.contains(&format!("`{name}`"));
-    case.error.texts().any(wanted)
-        || case.error.code() == "E0599" && METHODS.iter().any(asked)
+    case.error.texts().any(wanted) || case.error.code() == "E0599" && METHODS.iter().any(asked)
 }
 
 /// The names of functions that are passed to the framework and lack their context, the likeliest first.
