@@ -150,7 +150,7 @@ impl http_body::Body for Bound {
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.hint.clone()
+        self.hint
     }
 }
 
