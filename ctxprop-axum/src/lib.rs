@@ -133,7 +133,7 @@
 //! # Features
 //!
 //! None is on by default. `http2` has [`serve`](fn@serve) speak HTTP/2 with whoever begins to, as the feature of axum with
-//! this name does with `axum::serve`; a program that leaves it off is 1.1 MB smaller. `metrics` counts. `anyhow` has
+//! this name does with `axum::serve`; a program that leaves it off is 0.9 MB smaller. `metrics` counts. `anyhow` has
 //! [`Failure`] look into errors of that crate.
 //!
 //! # Clients that leave

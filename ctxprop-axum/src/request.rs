@@ -40,7 +40,8 @@ pub(crate) struct Told {
 }
 
 impl InFlight {
-    /// The request that was `admitted`, of this `exchange` where the server is ours. Under another layer that one's span and event are enough.
+    /// The request that was `admitted`, of this `exchange` where the server is ours. Under another layer that one's span and
+    /// event are enough.
     #[inline]
     pub(crate) fn new<B>(
         admitted: Admitted,

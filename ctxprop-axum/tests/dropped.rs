@@ -66,7 +66,7 @@ fn begin(root: &Ctx, path: &str) -> (impl Future + use<>, UnboundedReceiver<&'st
 }
 
 #[tokio::test]
-async fn it_has_unwound_when_it_is_dropped() {
+async fn rule_3_3_16_it_has_unwound_when_it_is_dropped() {
     let root = Ctx::background();
     let (response, mut events) = begin(&root, "/holds");
     drop(response);
@@ -75,7 +75,7 @@ async fn it_has_unwound_when_it_is_dropped() {
 }
 
 #[tokio::test]
-async fn it_waits_for_its_shields_in_a_task() {
+async fn rule_3_3_16_it_waits_for_its_shields_in_a_task() {
     let root = Ctx::background();
     let (response, mut events) = begin(&root, "/shields");
     drop(response);
